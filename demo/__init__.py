@@ -1,0 +1,1 @@
+"""Runnable scenes on the public API of guard."""

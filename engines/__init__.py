@@ -1,0 +1,1 @@
+"""What computes: the engine protocol, its backends and the shipped models."""

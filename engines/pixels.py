@@ -1,0 +1,117 @@
+"""From a decoded luma plane to the 128x128 full-range crop that every engine takes.
+
+Training, offline scoring and live scoring all come through here: two paths that give different pixels for the same
+frame would teach one thing and judge another.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from engines.protocol import FRAME_SIZE_PX
+
+if TYPE_CHECKING:
+    from av import VideoFrame
+
+FACE_TO_CROP = 1.6
+"""Side of the square crop over the longer side of the detected face: head, hair line and chin stay inside."""
+
+_LIMITED_TO_FULL = np.clip(np.floor((np.arange(256) - 16) * 255 / 219 + 0.5), 0, 255).astype(np.uint8)
+_FULL_RANGE_FORMATS = frozenset({"yuvj420p", "yuvj422p", "yuvj444p", "gray"})
+_COLOR_RANGE_JPEG = 2
+
+
+@dataclass(frozen=True, slots=True)
+class LumaPlane:
+    """The Y plane of one frame: uint8 (height, width), possibly a view into the frame's own memory."""
+
+    pixels: NDArray[np.uint8]
+    full_range: bool
+    """True where black is 0 and white 255; False for the usual video range 16..235."""
+
+    @property
+    def height_px(self) -> int:
+        return int(self.pixels.shape[0])
+
+    @property
+    def width_px(self) -> int:
+        return int(self.pixels.shape[1])
+
+
+@dataclass(frozen=True, slots=True)
+class FaceBox:
+    """A face in frame coordinates, in pixels; may reach over the frame's edge."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+    score: float
+
+    @property
+    def center(self) -> tuple[float, float]:
+        return self.x + self.width / 2, self.y + self.height / 2
+
+
+@dataclass(frozen=True, slots=True)
+class CropBox:
+    """A square cut-out in frame coordinates, in whole pixels; may reach over the frame's edge."""
+
+    x: int
+    y: int
+    side: int
+
+    def __post_init__(self) -> None:
+        if self.side < 1:
+            raise ValueError(f"crop side must be at least 1 pixel, got {self.side}")
+
+
+def luma_plane(frame: VideoFrame) -> LumaPlane:
+    """Plane 0 of a planar YUV (or gray) frame, without the padding at the end of each row.
+
+    The pixels borrow the frame's memory: keep the frame, or copy. Raises ValueError for packed or RGB formats and for
+    more than 8 bits.
+    """
+    components: Any = frame.format.components
+    planar = frame.format.is_planar or frame.format.name == "gray"
+    if frame.format.is_rgb or not planar or components[0].bits != 8:
+        raise ValueError(f"pixel format {frame.format.name} has no 8-bit luma plane; decode to planar YUV")
+    plane: Any = frame.planes[0]
+    rows = np.frombuffer(plane, np.uint8).reshape(plane.height, plane.line_size)
+    full = int(frame.color_range) == _COLOR_RANGE_JPEG or frame.format.name in _FULL_RANGE_FORMATS
+    return LumaPlane(rows[:, : frame.width], full)
+
+
+def full_range(gray: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Video-range luma (16..235) to full range, `clip(floor((Y - 16) * 255 / 219 + 0.5), 0, 255)`."""
+    return _LIMITED_TO_FULL[gray]
+
+
+def face_crop(face: FaceBox) -> CropBox:
+    """The square around a detected face that the engine looks at."""
+    side = max(1, round(max(face.width, face.height) * FACE_TO_CROP))
+    center_x, center_y = face.center
+    return CropBox(round(center_x - side / 2), round(center_y - side / 2), side)
+
+
+def crop_frame(luma: LumaPlane, box: CropBox) -> NDArray[np.uint8]:
+    """Cut, shrink by area and map to full range: uint8 (128, 128), 0-255.
+
+    Where the box reaches over the edge the nearest pixel is repeated. Raises ValueError if box and frame do not meet.
+    """
+    left, top = max(box.x, 0), max(box.y, 0)
+    right, bottom = min(box.x + box.side, luma.width_px), min(box.y + box.side, luma.height_px)
+    if left >= right or top >= bottom:
+        raise ValueError(f"crop {box} lies outside the {luma.width_px}x{luma.height_px} frame")
+    cut = luma.pixels[top:bottom, left:right]
+    if cut.shape != (box.side, box.side):
+        cut = cv2.copyMakeBorder(
+            cut, top - box.y, box.y + box.side - bottom, left - box.x, box.x + box.side - right, cv2.BORDER_REPLICATE
+        ).astype(np.uint8, copy=False)
+    small = cv2.resize(cut, (FRAME_SIZE_PX, FRAME_SIZE_PX), interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
+    return small if luma.full_range else full_range(small)

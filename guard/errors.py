@@ -1,0 +1,71 @@
+"""Errors of the guard package.
+
+GuardError
+├── ConfigError           a setting that is missing, out of bounds or contradictory
+├── SourceError           a call, track or file that gives no usable video
+│   ├── NoVideoError      a file that is no video, or holds none
+│   ├── NoFaceError       a video in which no face can be followed
+│   └── SignallingError   an offer that cannot be accepted (its `status` is the HTTP status to answer with)
+├── EnrolmentError        an enrolment that was refused: too short, poor quality, no consent
+├── TemplateError         trouble with stored templates
+│   ├── UnknownNameError  nobody of this name is enrolled
+│   └── StoreError        the template store cannot be read or written (full disk, damaged, locked)
+└── ServerError           the running guard cannot be reached or refused a request
+"""
+
+from __future__ import annotations
+
+
+class GuardError(Exception):
+    """Base of everything that this package raises on purpose; the text says what, why and what to do."""
+
+    retryable = False
+    """True where the same request may go through later."""
+
+
+class ConfigError(GuardError):
+    """A setting that is missing, out of bounds or contradictory."""
+
+
+class SourceError(GuardError):
+    """A call, track or file that gives no usable video."""
+
+
+class NoVideoError(SourceError):
+    """A file that is no video, or holds no video stream."""
+
+
+class NoFaceError(SourceError):
+    """A video in which no face can be followed."""
+
+
+class SignallingError(SourceError):
+    """An SDP offer that cannot be accepted; `status` is the HTTP status to answer with."""
+
+    def __init__(self, message: str, status: int) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class EnrolmentError(GuardError):
+    """An enrolment that was refused: too short, poor quality, no consent."""
+
+
+class TemplateError(GuardError):
+    """Trouble with stored templates."""
+
+
+class UnknownNameError(TemplateError):
+    """Nobody of this name is enrolled."""
+
+
+class StoreError(TemplateError):
+    """The template store cannot be read or written: full disk, damaged file, locked by another process."""
+
+    retryable = True
+
+
+class ServerError(GuardError):
+    """The running guard cannot be reached, or refused a request."""
+
+    retryable = True

@@ -1,0 +1,137 @@
+"""Event schema, version 1: what goes over the WebSocket, into webhooks and into `guard watch`.
+
+Every event is one JSON object: the envelope `v, type, seq, time, call, participant` and the fields of its type.
+`seq` is strictly increasing within a call; a client that reconnects gives its last `seq` and gets what it missed.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+from guard.verify.states import DriverState
+
+SCHEMA_VERSION = 1
+
+
+class _Message(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class EngineInfo(_Message):
+    """The engine that computes the scores."""
+
+    name: str
+    version: str
+    model_sha256: str
+    backend: str
+    precision: str
+    device: str
+    fallback_reason: str | None = Field(description="Why a faster backend is not in use")
+    window_frames: int
+    window_seconds: float
+
+
+class LatencyBreakdown(_Message):
+    """Milliseconds from the arrival of the newest frame to the sending of this score, by stage."""
+
+    total_ms: float
+    queue_ms: float = Field(description="Decoded frame waiting to be taken")
+    pixels_ms: float = Field(description="Face, crop and resize")
+    engine_ms: float = Field(description="Waiting for the tick and computing the embedding")
+    verify_ms: float = Field(description="Comparison and decision")
+
+
+class _Event(_Message):
+    v: Literal[1] = 1
+    seq: int = Field(ge=1, description="Strictly increasing within a call")
+    time: datetime = Field(description="RFC 3339, UTC")
+    call: str
+    participant: str | None = Field(description="None where the event concerns the whole call")
+
+
+class HelloEvent(_Event):
+    """First message of every connection; its `seq` is the newest of the call."""
+
+    type: Literal["hello"] = "hello"
+    seq: int = Field(ge=0, description="Newest seq of the call; 0 when nothing happened yet")
+    server_version: str
+    engine: EngineInfo
+    resumed_from: int | None = Field(description="The client's last seq, if everything since is delivered; else null")
+    participants: list[ParticipantSnapshot]
+
+
+class ParticipantSnapshot(_Message):
+    """Where a participant stands now."""
+
+    participant: str
+    state: DriverState
+    why: str
+    enrolled_as: str | None = Field(description="Name of the template this seat is compared with")
+    enrolment_progress: float | None = Field(ge=0, le=1, description="Of a running enrolment; null when none runs")
+    thumbnail: bool = Field(description="True where a live picture may be fetched")
+
+
+class ParticipantEvent(_Event):
+    """Someone joined, left, or was enrolled."""
+
+    type: Literal["participant"] = "participant"
+    action: Literal["joined", "left", "enrolling", "enrolled", "enrolment_failed", "seat_cleared"]
+    why: str = ""
+    enrolled_as: str | None = None
+    enrolment_progress: float | None = Field(default=None, ge=0, le=1)
+
+
+class ScoreEvent(_Event):
+    """The rolling verification score."""
+
+    type: Literal["score"] = "score"
+    pts_seconds: float = Field(description="Media time of the newest frame of the window")
+    llr: float | None = Field(
+        description="Calibrated log-likelihood ratio of this window, in nats; null without a verdict"
+    )
+    evidence: float = Field(description="Accumulated, discounted evidence, in nats")
+    similarity: float | None = Field(description="Cohort-normalised comparison score of this window")
+    state: DriverState
+    why: str = ""
+    valid_fraction: float = Field(ge=0, le=1)
+    fps: float = Field(ge=0)
+    latency: LatencyBreakdown | None
+
+
+class StateEvent(_Event):
+    """The state has changed."""
+
+    type: Literal["state"] = "state"
+    previous: DriverState
+    state: DriverState
+    why: str
+
+
+class AlertEvent(_Event):
+    """Someone should look."""
+
+    type: Literal["alert"] = "alert"
+    severity: Literal["warning", "critical"]
+    reason: str
+    evidence_id: str = Field(description="Names this alert in logs and evidence")
+
+
+class HealthEvent(_Event):
+    """How the guard itself is doing, about once a second per participant."""
+
+    type: Literal["health"] = "health"
+    received_frames: int
+    dropped_frames: int
+    breaks: int
+    queue_frames: int
+    engine_lag_ms: float
+
+
+Event = Annotated[
+    HelloEvent | ParticipantEvent | ScoreEvent | StateEvent | AlertEvent | HealthEvent, Field(discriminator="type")
+]
+HelloEvent.model_rebuild()
+EVENT_ADAPTER: TypeAdapter[Event] = TypeAdapter(Event)

@@ -1,0 +1,1 @@
+"""Who drives: enrolment, templates, comparison, evidence over time and the decision."""

@@ -1,0 +1,26 @@
+"""What the guard says about a participant, and why it may say nothing."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class DriverState(StrEnum):
+    """What the guard says about one participant. Missing evidence is never `verified`."""
+
+    WARMING = "warming"
+    VERIFIED = "verified"
+    UNCERTAIN = "uncertain"
+    MISMATCH = "mismatch"
+    ABSTAIN = "abstain"
+    UNENROLLED = "unenrolled"
+
+
+class AbstainReason(StrEnum):
+    """Why there is no verdict."""
+
+    NO_FACE = "no face"
+    FRAME_RATE_TOO_LOW = "frame rate too low"
+    STALLED = "no frames"
+    UNSTEADY = "too many breaks"
+    ENGINE_CHANGED = "template belongs to another engine"

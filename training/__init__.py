@@ -1,0 +1,1 @@
+"""What produces engines: drivers, targets, generators, models, the trainer, evaluation and export."""
