@@ -83,7 +83,8 @@ def mean_embedding(embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
     length = float(np.linalg.norm(mean))
     if not length > 1e-6:
         raise EngineInputError("the embeddings cancel out: their mean has no direction")
-    return (mean / length).astype(np.float32)
+    row: NDArray[np.float32] = (mean / length).astype(np.float32)
+    return row
 
 
 def _check_rows(embeddings: NDArray[np.float32], cohort: NDArray[np.float32]) -> None:

@@ -14,7 +14,8 @@ from engines.errors import EngineInputError
 
 def rows(count: int, size: int, seed: int) -> NDArray[np.float32]:
     drawn = np.random.default_rng(seed).standard_normal((count, size))
-    return (drawn / np.linalg.norm(drawn, axis=1, keepdims=True)).astype(np.float32)
+    unit: NDArray[np.float32] = (drawn / np.linalg.norm(drawn, axis=1, keepdims=True)).astype(np.float32)
+    return unit
 
 
 def by_definition(template: NDArray[np.float32], probe: NDArray[np.float32], cohort: NDArray[np.float32]) -> float:
