@@ -1,0 +1,1 @@
+"""The networks: the published one, the streaming one that ships, and the controls they are compared with."""

@@ -1,0 +1,152 @@
+"""The F5C backbone of FEAT_DIFF (`reference/feat_diff.md` 2.2-2.4): one luma frame to one 128x16x16 feature map.
+
+Three parts: a convolution stack, a fully connected circular convolution (FCC) that lets every row and column see the
+whole map, and a channel correspondence (CCC) that lets every position take over what the positions most like it know.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+FEATURE_CHANNELS = 128
+MAP_SIZE = 16
+"""Side of the feature map of a 128x128 frame."""
+
+NEIGHBOURS = 4
+"""Nodes whose maximum CCC takes, the node itself included."""
+
+Axis = Literal["height", "width"]
+
+
+class ConvStack(nn.Module):
+    """Four convolutions with BatchNorm and ReLU: (n, 1, 128, 128) normalised luma to (n, 128, 16, 16)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        for inputs, outputs, kernel, stride, padding in (
+            (1, 8, 4, 2, 0),
+            (8, 32, 3, 2, 0),
+            (32, 64, 2, 2, 1),
+            (64, FEATURE_CHANNELS, 1, 1, 0),
+        ):
+            convolution = nn.Conv2d(inputs, outputs, kernel, stride=stride, padding=padding)
+            layers += [convolution, nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)]
+        self.net = nn.Sequential(*layers)
+
+    def forward(self, luma: Tensor) -> Tensor:
+        maps: Tensor = self.net(luma)
+        return maps
+
+
+class CircularBranch(nn.Module):
+    """One half of FCC: position, BatchNorm, circular convolution along one axis, then along the other, residual.
+
+    taps: length of the stored kernels and positions. The published network stores 32 and uses the first 16 of them;
+    the streaming network stores what it uses.
+    """
+
+    _circulant_index: Tensor
+
+    def __init__(self, channels: int, first_axis: Axis, taps: int = MAP_SIZE) -> None:
+        super().__init__()
+        self.first_axis: Axis = first_axis
+        self.second_axis: Axis = "width" if first_axis == "height" else "height"
+        self.norm = nn.BatchNorm2d(channels)
+        self.first_position = nn.Parameter(torch.randn(channels, taps))
+        self.second_position = nn.Parameter(torch.randn(channels, taps))
+        self.first_bias = nn.Parameter(torch.randn(channels))
+        self.second_bias = nn.Parameter(torch.randn(channels))
+        # Conv2d's default for a fan-in of 32 (2.3), kept whatever is stored, so that both networks start alike.
+        self.first_kernel = nn.Parameter(torch.empty(channels, taps).uniform_(-(32**-0.5), 32**-0.5))
+        self.second_kernel = nn.Parameter(torch.empty(channels, taps).uniform_(-(32**-0.5), 32**-0.5))
+        steps = torch.arange(MAP_SIZE)
+        self.register_buffer("_circulant_index", (steps[None, :] - steps[:, None]) % MAP_SIZE, persistent=False)
+
+    def forward(self, half: Tensor) -> Tensor:
+        """(n, channels, 16, 16) to the same shape."""
+        mixed = self.norm(half + _along(self.first_position, self.first_axis))
+        mixed = self._circular(mixed, self.first_kernel, self.first_axis) + self.first_bias[:, None, None]
+        mixed = mixed + _along(self.second_position, self.second_axis)
+        mixed = self._circular(mixed, self.second_kernel, self.second_axis) + self.second_bias[:, None, None]
+        return half + mixed
+
+    def circulant(self, kernel: Tensor) -> Tensor:
+        """The convolution as one matrix per channel: (channels, 16, 16) with `[i, j] = kernel[(j - i) mod 16]`."""
+        return kernel[:, self._circulant_index]
+
+    def _circular(self, maps: Tensor, kernel: Tensor, axis: Axis) -> Tensor:
+        equation = "cij,ncjw->nciw" if axis == "height" else "cij,nchj->nchi"
+        return torch.einsum(equation, self.circulant(kernel), maps)
+
+
+def _along(position: Tensor, axis: Axis) -> Tensor:
+    """The first 16 values of (channels, taps), laid along one axis of a map and constant over the other."""
+    used = position[:, :MAP_SIZE]
+    return used[:, :, None] if axis == "height" else used[:, None, :]
+
+
+class FullyConnectedCircular(nn.Module):
+    """FCC: the first half of the channels goes along the height first, the second half along the width first."""
+
+    def __init__(self, taps: int = MAP_SIZE) -> None:
+        super().__init__()
+        half = FEATURE_CHANNELS // 2
+        self.height_first = CircularBranch(half, "height", taps)
+        self.width_first = CircularBranch(half, "width", taps)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """(n, 128, 16, 16) to the same shape."""
+        first, second = maps.chunk(2, dim=1)
+        return torch.cat([self.height_first(first), self.width_first(second)], dim=1)
+
+
+def channel_correspondence(maps: Tensor) -> Tensor:
+    """CCC in its cheapest form (2.4): `f + relu(max of f over the 4 nearest nodes)`, nearest by cosine.
+
+    maps: (n, channels, height, width), any float type. Returns float32 of the same shape: half precision flips
+    neighbours and would drown the differences of consecutive maps (`reference/gpu.md` 4). Which nodes are nearest is
+    not differentiated, as published. A node is its own nearest neighbour, so only the other three are searched; and
+    only the column's norm matters for the order within a row.
+    """
+    with torch.autocast(maps.device.type, enabled=False):
+        nodes = maps.float().flatten(2).transpose(1, 2)
+        strongest = _strongest_neighbour(nodes.detach())
+        out = nodes + torch.relu(nodes.gather(1, strongest))
+        return out.transpose(1, 2).reshape(maps.shape)
+
+
+@torch.no_grad()
+def _strongest_neighbour(nodes: Tensor) -> Tensor:
+    """For every node and channel, which of the 4 nearest nodes holds the maximum: int64 like nodes (n, 256, c).
+
+    Rounds of argmax instead of topk, which is several times slower on a GPU for rows this short; and one index per
+    channel instead of four gathered copies, so that the backward pass scatters a quarter of the values.
+    """
+    similarity = nodes @ nn.functional.normalize(nodes, dim=2).transpose(1, 2)
+    similarity.diagonal(dim1=1, dim2=2).fill_(-torch.inf)
+    strongest = torch.arange(nodes.shape[1], device=nodes.device)[None, :, None].expand_as(nodes)
+    value = nodes
+    for _ in range(NEIGHBOURS - 1):
+        nearest = similarity.argmax(dim=2, keepdim=True)
+        similarity.scatter_(2, nearest, -torch.inf)
+        candidate = nodes.gather(1, nearest.expand_as(nodes))
+        larger = candidate > value
+        value = torch.where(larger, candidate, value)
+        strongest = torch.where(larger, nearest, strongest)
+    return strongest
+
+
+class F5C(nn.Module):
+    """The whole backbone, shared by every frame: (n, 1, 128, 128) normalised luma to float32 (n, 128, 16, 16)."""
+
+    def __init__(self, taps: int = MAP_SIZE) -> None:
+        super().__init__()
+        self.conv_stack = ConvStack()
+        self.fcc = FullyConnectedCircular(taps)
+
+    def forward(self, luma: Tensor) -> Tensor:
+        return channel_correspondence(self.fcc(self.conv_stack(luma)))

@@ -1,0 +1,152 @@
+"""The network that ships: FEAT_DIFF so that every frame is computed once (`reference/feat_diff.md` 2, 2.6).
+
+What differs from the published network, and why:
+- Pixels are normalised with two fixed numbers instead of the clip's own mean and deviation, which would depend on
+  frames to come.
+- The two temporal convolutions do not pad time, so a position's value does not depend on where the window begins:
+  T frames give T - 1 differences and T - 5 positions, and the engine computes one new position per frame.
+- No parameter is stored that never acts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from training.models.f5c import F5C, FEATURE_CHANNELS
+
+TEMPORAL_TAPS = 3
+TEMPORAL_MARGIN = 5
+"""Frames of context that one position takes beyond its first: one for the difference, two for each convolution."""
+
+POSITION_SIZE = 512
+"""Length of the pooled vector of one position: 32 channels on a 4x4 grid."""
+
+
+@dataclass(frozen=True, slots=True)
+class StreamingConfig:
+    """What fixes the network's shape and its input; stored beside the weights.
+
+    pixel_mean and pixel_std apply to full-range luma / 255. Their defaults are round numbers near those of face crops.
+    """
+
+    window_frames: int = 64
+    embedding_size: int = 256
+    pixel_mean: float = 0.45
+    pixel_std: float = 0.25
+    dropout: float = 0.3
+
+    def __post_init__(self) -> None:
+        if self.window_frames <= TEMPORAL_MARGIN:
+            raise ValueError(f"window_frames must exceed {TEMPORAL_MARGIN}, got {self.window_frames}")
+        if self.embedding_size < 1 or self.pixel_std <= 0 or not 0 <= self.dropout < 1:
+            raise ValueError(f"embedding_size >= 1, pixel_std > 0 and 0 <= dropout < 1 are needed, got {self}")
+
+
+class TemporalConvolution(nn.Module):
+    """Convolution over 3 consecutive slices, 3x3 in space with stride (1, 2), then BatchNorm and ReLU.
+
+    The weights are those of one 2-D convolution over three slices stacked in time order, which is what the engine runs
+    for each new frame. On a whole sequence the taps become output channels of a single 2-D convolution per slice and
+    are added up at their offsets: the same sum as a 3-D convolution, on the kernels that GPUs are best at.
+    """
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(TEMPORAL_TAPS * inputs, outputs, 3, stride=(1, 2), padding=1)
+        self.norm = nn.BatchNorm2d(outputs)
+
+    def forward(self, slices: Tensor) -> Tensor:
+        """(n, time, inputs, h, w) to (n, time - 2, outputs, h, w / 2)."""
+        clips, length = slices.shape[:2]
+        outputs, _, *kernel = self.conv.weight.shape
+        taps = self.conv.weight.reshape(outputs, TEMPORAL_TAPS, -1, *kernel).transpose(0, 1).flatten(0, 1)
+        parts = nn.functional.conv2d(slices.flatten(0, 1), taps, stride=(1, 2), padding=1)
+        parts = parts.reshape(clips, length, TEMPORAL_TAPS, outputs, *parts.shape[2:])
+        count = length - TEMPORAL_TAPS + 1
+        total = parts[:, :count, 0] + parts[:, 1 : count + 1, 1] + parts[:, 2:, 2]
+        if self.conv.bias is not None:
+            total = total + self.conv.bias[:, None, None]
+        return torch.relu(self.norm(total.flatten(0, 1))).reshape(total.shape)
+
+    def step(self, stacked: Tensor) -> Tensor:
+        """Three slices stacked on the channels, oldest first, (n, 3 * inputs, h, w), to the one they complete."""
+        return torch.relu(self.norm(self.conv(stacked)))
+
+
+class EmbeddingLayers(nn.Module):
+    """The mean of the positions, (n, size), to an L2-normalised embedding (n, embedding_size)."""
+
+    def __init__(self, size: int, config: StreamingConfig) -> None:
+        super().__init__()
+        self.net = nn.Sequential(
+            nn.Linear(size, 256),
+            nn.ReLU(inplace=True),
+            nn.Dropout(config.dropout),
+            nn.Linear(256, config.embedding_size),
+        )
+
+    def forward(self, mean: Tensor) -> Tensor:
+        return nn.functional.normalize(self.net(mean).float(), dim=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Positions:
+    """Pooled head outputs of clips: values float (n, T - 5, 512), valid bool (n, T - 5)."""
+
+    values: Tensor
+    valid: Tensor
+
+    def mean(self) -> Tensor:
+        """Mean over the valid positions of each clip, (n, 512); zeros where a clip has none."""
+        weight = self.valid[..., None].to(self.values.dtype)
+        return (self.values * weight).sum(1) / weight.sum(1).clamp(min=1)
+
+
+class StreamingFeatDiff(nn.Module):
+    """Clips to embeddings, all frames of a batch through the backbone at once; safe under bf16 autocast."""
+
+    def __init__(self, config: StreamingConfig | None = None) -> None:
+        super().__init__()
+        self.config = config or StreamingConfig()
+        self.backbone = F5C()
+        self.first = TemporalConvolution(FEATURE_CHANNELS, 64)
+        self.second = TemporalConvolution(64, 32)
+        self.embedding = EmbeddingLayers(POSITION_SIZE, self.config)
+
+    def forward(self, frames: Tensor, continues: Tensor | None = None) -> Tensor:
+        """Embed whole clips.
+
+        frames: (n, T, 128, 128), full-range luma 0-255, uint8 or float, any T >= 6.
+        continues: bool (n, T), False where a break lies before the frame (the first is ignored); None = no breaks.
+        Positions that see a break are left out, as the engine does.
+        Returns float32 (n, embedding_size), L2-normalised. Raises ValueError for fewer than 6 frames.
+        """
+        embedding: Tensor = self.embedding(self.embed_positions(frames, continues).mean())
+        return embedding
+
+    def embed_positions(self, frames: Tensor, continues: Tensor | None = None) -> Positions:
+        """The pooled head output of every position and whether it counts; arguments as in `forward`."""
+        clips, length = frames.shape[:2]
+        if length <= TEMPORAL_MARGIN:
+            raise ValueError(f"a clip needs at least {TEMPORAL_MARGIN + 1} frames, got {length}")
+        maps = self.feature_maps(frames.flatten(0, 1))
+        maps = maps.reshape(clips, length, *maps.shape[1:])
+        slices = self.second(self.first(maps[:, 1:] - maps[:, :-1]))
+        values = pool_slices(slices.flatten(0, 1)).float().reshape(clips, length - TEMPORAL_MARGIN, POSITION_SIZE)
+        if continues is None:
+            return Positions(values, torch.ones(values.shape[:2], dtype=torch.bool, device=values.device))
+        return Positions(values, continues[:, 1:].unfold(1, TEMPORAL_MARGIN, 1).all(2))
+
+    def feature_maps(self, frames: Tensor) -> Tensor:
+        """Frames (n, 128, 128), 0-255, to float32 maps (n, 128, 16, 16)."""
+        luma = (frames.float() / 255 - self.config.pixel_mean) / self.config.pixel_std
+        maps: Tensor = self.backbone(luma[:, None])
+        return maps
+
+
+def pool_slices(slices: Tensor) -> Tensor:
+    """Means on a 4x4 grid, (n, 32, 16, 4) to (n, 512)."""
+    return nn.functional.adaptive_avg_pool2d(slices, 4).flatten(1)
