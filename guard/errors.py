@@ -6,7 +6,9 @@ GuardError
 │   ├── NoVideoError      a file that is no video, or holds none
 │   ├── NoFaceError       a video in which no face can be followed
 │   └── SignallingError   an offer that cannot be accepted (its `status` is the HTTP status to answer with)
+├── NotInCallError        this participant is not in that call (any more)
 ├── EnrolmentError        an enrolment that was refused: too short, poor quality, no consent
+│   └── EnrolmentBusyError    an enrolment of this participant runs already
 ├── TemplateError         trouble with stored templates
 │   ├── UnknownNameError  nobody of this name is enrolled
 │   └── StoreError        the template store cannot be read or written (full disk, damaged, locked)
@@ -47,8 +49,18 @@ class SignallingError(SourceError):
         self.status = status
 
 
+class NotInCallError(GuardError):
+    """This participant is not in that call, or not any more."""
+
+
 class EnrolmentError(GuardError):
     """An enrolment that was refused: too short, poor quality, no consent."""
+
+
+class EnrolmentBusyError(EnrolmentError):
+    """An enrolment of this participant runs already."""
+
+    retryable = True
 
 
 class TemplateError(GuardError):
