@@ -1,0 +1,60 @@
+"""What aioice needs before it may face a network: a datagram filter, and loopback addresses on request.
+
+aioice hands every datagram that is not STUN to DTLS without asking where it came from. An empty one, or one above
+the SRTP buffer of 1500 bytes, then ends the connection: anybody who finds the port could cut a participant off.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aioice import ice
+
+# pylibsrtp raises ValueError on more.
+MAX_DATAGRAM_BYTES = 1500
+LOOPBACK_ADDRESS = "127.0.0.1"
+_STUN_FIRST_BYTES = range(4)
+_MARK = "_guard_hardened"
+
+
+def install_datagram_filter() -> None:
+    """Make every ICE socket of this process drop what cannot belong to its connection. Idempotent."""
+    stock = ice.StunProtocol.datagram_received
+    if hasattr(stock, _MARK):
+        return
+
+    def filtered(self: ice.StunProtocol, data: bytes | str, addr: tuple[Any, ...]) -> None:
+        if isinstance(data, bytes) and is_acceptable(self.receiver, data, addr):
+            stock(self, data, addr)
+
+    setattr(filtered, _MARK, True)
+    ice.StunProtocol.datagram_received = filtered  # type: ignore[method-assign]
+
+
+def is_acceptable(connection: ice.Connection, data: bytes, addr: tuple[Any, ...]) -> bool:
+    """Whether a datagram has a possible length and, unless it is STUN, comes from a known candidate of the peer.
+
+    STUN carries its own message integrity; a new address becomes a candidate through it (RFC 8445 section 7.3.1.3).
+    """
+    if not 0 < len(data) <= MAX_DATAGRAM_BYTES:
+        return False
+    if data[0] in _STUN_FIRST_BYTES:
+        return True
+    host, port = addr[0], addr[1]
+    return any(
+        candidate.port == port and candidate._network_host == host for candidate in connection._remote_candidates
+    )
+
+
+def install_loopback_candidates() -> None:
+    """Make every ICE agent of this process offer 127.0.0.1 too, which aioice leaves out. Idempotent."""
+    stock = ice.get_host_addresses
+    if hasattr(stock, _MARK):
+        return
+
+    def with_loopback(use_ipv4: bool, use_ipv6: bool) -> list[str]:
+        addresses = stock(use_ipv4, use_ipv6)
+        return [LOOPBACK_ADDRESS, *addresses] if use_ipv4 else addresses
+
+    setattr(with_loopback, _MARK, True)
+    ice.get_host_addresses = with_loopback
