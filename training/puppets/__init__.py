@@ -1,0 +1,1 @@
+"""Puppets: painted faces, thousands of looks by seed, driven by procedural drivers. No photograph, no torch."""
