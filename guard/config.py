@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from guard.errors import ConfigError
@@ -89,6 +89,14 @@ class VerifyConfig(_Section):
     )
     enrolment_seconds: float = Field(20.0, ge=5, le=600, title="Usable video that an enrolment needs, in seconds")
     scores_per_second: float = Field(5.0, gt=0, le=30, title="Score events per participant and second")
+
+    @model_validator(mode="after")
+    def _thresholds_in_order(self) -> Self:
+        if not self.verified_leave < self.verified_enter < self.evidence_limit:
+            raise ValueError("need verified_leave < verified_enter < evidence_limit, or nobody could become verified")
+        if not -self.evidence_limit < self.mismatch_enter < self.mismatch_leave:
+            raise ValueError("need -evidence_limit < mismatch_enter < mismatch_leave, or no mismatch could be found")
+        return self
 
 
 class StoreConfig(_Section):

@@ -1,0 +1,99 @@
+"""Verification of one participant: embeddings in, verdicts out."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engines.protocol import EngineSpec
+from guard.config import VerifyConfig
+from guard.verify.comparison import TemplateComparison
+from guard.verify.decision import Decision, Verdict
+from guard.verify.states import AbstainReason
+from guard.verify.template import Template
+
+_UNSTEADY_WINDOWS = 2
+"""So many windows' worth of frames more without a usable window than with one: no start-up, but too many breaks."""
+
+_FPS_RECOVERY = 1.0
+"""Frames per second above the lower bound before scoring goes on, so that a rate at the bound does not flap."""
+
+
+class Verifier:
+    """Compares one participant with the template of its seat.
+
+    `seconds` is the time of an input on one clock for all calls, and never runs back: arrival time for live calls,
+    media time for files.
+    """
+
+    def __init__(self, spec: EngineSpec, config: VerifyConfig) -> None:
+        self._spec = spec
+        self._config = config
+        self._decision = Decision(config)
+        self._template: Template | None = None
+        self._comparison: TemplateComparison | None = None
+        self._unusable_frames = 0
+        self._slow = False
+
+    @property
+    def template(self) -> Template | None:
+        """The template of the seat."""
+        return self._template
+
+    def set_template(self, template: Template | None) -> Verdict:
+        """Assign a template to the seat, or take it away; what was known about the driver is forgotten."""
+        self._template = template
+        self._comparison = None
+        self._unusable_frames = 0
+        if template is None:
+            return self._decision.clear()
+        if template.engine_sha256 == self._spec.model_sha256:
+            self._comparison = TemplateComparison(template.mean, self._spec.calibration)
+        return self._decision.begin()
+
+    def update(self, embedding: NDArray[np.float32], valid_fraction: float, seconds: float, fps: float) -> Verdict:
+        """Take the embedding of one new frame; to be called for every frame, since each counts 1/T of a window.
+
+        embedding: float32 (D,), L2-normalised. valid_fraction: usable share of its window, 0-1. fps: measured frame
+        rate. Raises EngineInputError for an embedding of another length.
+        """
+        if self._is_too_slow(fps):
+            return self.abstain(AbstainReason.FRAME_RATE_TOO_LOW, seconds)
+        if self._template is None or self._comparison is None:
+            return self._without_comparison(seconds)
+        if valid_fraction <= 0 or valid_fraction < self._config.min_valid_fraction:
+            return self._without_window(seconds)
+        comparison = self._comparison.compare(embedding)
+        if not math.isfinite(comparison.llr):
+            return self._without_window(seconds)
+        self._unusable_frames = max(self._unusable_frames - 1, 0)
+        new_share = valid_fraction / self._spec.window_frames
+        verdict = self._decision.observe(comparison.llr, new_share, seconds)
+        return replace(verdict, llr=comparison.llr, similarity=comparison.similarity)
+
+    def abstain(self, reason: AbstainReason, seconds: float) -> Verdict:
+        """There is no embedding to judge; to be repeated about once a second for as long as it lasts."""
+        if self._template is not None and self._comparison is None:
+            reason = AbstainReason.ENGINE_CHANGED
+        self._unusable_frames = 0
+        return self._decision.abstain(reason, seconds)
+
+    def _without_comparison(self, seconds: float) -> Verdict:
+        if self._template is None:
+            return self._decision.pause(seconds)
+        return self._decision.abstain(AbstainReason.ENGINE_CHANGED, seconds)
+
+    def _without_window(self, seconds: float) -> Verdict:
+        limit = _UNSTEADY_WINDOWS * self._spec.window_frames
+        self._unusable_frames = min(self._unusable_frames + 1, limit)
+        if self._unusable_frames == limit:
+            return self._decision.abstain(AbstainReason.UNSTEADY, seconds)
+        return self._decision.pause(seconds)
+
+    def _is_too_slow(self, fps: float) -> bool:
+        bound = max(self._config.min_fps, self._spec.fps_min)
+        self._slow = fps < (bound + _FPS_RECOVERY if self._slow else bound)
+        return self._slow
