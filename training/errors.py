@@ -3,7 +3,8 @@
 TrainingError
 ├── DataError           material that is missing, unreadable or ambiguous
 ├── ReferenceFileError  a reference file that does not fit the published network
-└── CheckpointError     a checkpoint that is damaged or belongs to another model
+├── CheckpointError     a checkpoint that is damaged or belongs to another model
+└── ExportError         a model that cannot become an engine, or an engine that computes something else
 """
 
 from __future__ import annotations
@@ -23,3 +24,7 @@ class ReferenceFileError(TrainingError):
 
 class CheckpointError(TrainingError):
     """A checkpoint that is damaged or belongs to another model."""
+
+
+class ExportError(TrainingError):
+    """A model that cannot become an engine, or an exported engine that computes something else."""

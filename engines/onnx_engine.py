@@ -1,0 +1,157 @@
+"""The engine on ONNX Runtime, CPU: the default backend, needs neither torch nor a GPU."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from engines.errors import EngineError, EngineInputError, ModelFolderError
+from engines.model_folder import BACKBONE_FILE, EMBEDDING_FILE, HEAD_FILE, ModelFolder
+from engines.protocol import FRAME_SIZE_PX, EngineSpec, EngineStatus, StepResult
+from engines.slot_state import (
+    MAP_SHAPE,
+    POSITION_SIZE,
+    SLICE_SHAPE,
+    TAPS,
+    TEMPORAL_MARGIN,
+    FloatArray,
+    MotionHistory,
+    PositionWindow,
+)
+
+_ROWS_PER_RUN = 2
+"""Streams that one run of a graph takes. More at once are slower per stream on one thread: the intermediates of a
+frame (about 1 MB) no longer fit the core's cache (`reference/gpu.md` 5)."""
+
+_FRAME_SHAPE = (FRAME_SIZE_PX, FRAME_SIZE_PX)
+
+
+class OnnxEngine:
+    """`engines.protocol.Engine` on the CPU.
+
+    threads: threads inside one operator. One is the best use of a core when several engines or decoders share the
+    machine; more help only a single engine on idle cores.
+    fallback_reason: why a faster backend is not in use, passed on in `status`.
+    """
+
+    def __init__(self, model: ModelFolder, *, threads: int = 1, fallback_reason: str | None = None) -> None:
+        if model.spec.temporal_margin != TEMPORAL_MARGIN:
+            raise ModelFolderError(
+                f"engine {model.spec.name}: temporal margin {model.spec.temporal_margin}, "
+                f"this version computes heads with {TEMPORAL_MARGIN}"
+            )
+        self._spec = model.spec
+        size = model.spec.embedding_size
+        differences, earlier = (TAPS, *MAP_SHAPE), (TAPS - 1, *SLICE_SHAPE)
+        self._backbone = _Graph(BACKBONE_FILE, model.backbone, threads, [_FRAME_SHAPE], [MAP_SHAPE])
+        self._head = _Graph(HEAD_FILE, model.head, threads, [differences, earlier], [SLICE_SHAPE, (POSITION_SIZE,)])
+        self._embedding = _Graph(EMBEDDING_FILE, model.embedding, threads, [(POSITION_SIZE,)], [(size,)])
+        self._status = EngineStatus("onnx", "fp32", f"cpu, {threads} thread(s)", fallback_reason)
+        self._slots = 0
+        self._history = MotionHistory(0)
+        self._window = PositionWindow(0, self._spec.window_positions)
+
+    @property
+    def spec(self) -> EngineSpec:
+        return self._spec
+
+    @property
+    def status(self) -> EngineStatus:
+        return self._status
+
+    def open(self, slots: int) -> None:
+        """Make room for `slots` streams, numbered from 0, all empty. Raises EngineInputError below 1."""
+        if slots < 1:
+            raise EngineInputError(f"an engine needs room for at least 1 stream, got {slots}")
+        self._history = MotionHistory(slots)
+        self._window = PositionWindow(slots, self._spec.window_positions)
+        self._slots = slots
+
+    def reset(self, slot: int) -> None:
+        """Forget one stream. Raises EngineInputError for a slot that does not exist."""
+        if not 0 <= slot < self._slots:
+            raise EngineInputError(f"slot {slot} does not exist, the engine is open for {self._slots}")
+        self._history.reset(slot)
+        self._window.reset(slot)
+
+    def step(self, slots: NDArray[np.int32], frames: NDArray[np.uint8], continues: NDArray[np.bool_]) -> StepResult:
+        """Take one new frame for each named slot; see `engines.protocol.Engine.step`."""
+        self._check(slots, frames, continues)
+        embeddings = np.zeros((slots.size, self._spec.embedding_size), np.float32)
+        valid_fraction = np.zeros(slots.size, np.float32)
+        for start in range(0, slots.size, _ROWS_PER_RUN):
+            rows = slice(start, start + _ROWS_PER_RUN)
+            embeddings[rows], valid_fraction[rows] = self._step_rows(slots[rows], frames[rows], continues[rows])
+        return StepResult(embeddings, valid_fraction)
+
+    def close(self) -> None:
+        """Forget all streams and free their memory. May be called twice."""
+        self._slots = 0
+        self._history = MotionHistory(0)
+        self._window = PositionWindow(0, self._spec.window_positions)
+
+    def _step_rows(
+        self, slots: NDArray[np.int32], frames: NDArray[np.uint8], continues: NDArray[np.bool_]
+    ) -> tuple[FloatArray, NDArray[np.float32]]:
+        (maps,) = self._backbone(frames)
+        differences = self._history.push_maps(slots, maps, continues)
+        newest, values = self._head(differences, self._history.slices(slots))
+        self._history.push_slices(slots, newest)
+        # A position sees one frame more than its margin; with a shorter run it would reach back over a break.
+        self._window.push(slots, values, self._history.run_frames(slots) > TEMPORAL_MARGIN)
+        means, valid_fraction = self._window.means(slots)
+        (embeddings,) = self._embedding(means)
+        return np.where(valid_fraction[:, None] > 0, embeddings, np.float32(0)), valid_fraction
+
+    def _check(self, slots: NDArray[np.int32], frames: NDArray[np.uint8], continues: NDArray[np.bool_]) -> None:
+        if self._slots == 0:
+            raise EngineInputError("the engine is not open: call open(slots) first")
+        if slots.ndim != 1:
+            raise EngineInputError(f"slots must be one row of numbers, got shape {slots.shape}")
+        for name, array, dtype, shape in (
+            ("slots", slots, np.int32, (len(slots),)),
+            ("frames", frames, np.uint8, (len(slots), *_FRAME_SHAPE)),
+            ("continues", continues, np.bool_, (len(slots),)),
+        ):
+            if array.dtype != dtype or array.shape != shape:
+                wanted = f"{np.dtype(dtype).name} {shape}"
+                raise EngineInputError(f"{name} must be {wanted}, got {array.dtype.name} {array.shape}")
+        if slots.size and not (slots.min() >= 0 and slots.max() < self._slots):
+            raise EngineInputError(f"slots {slots.tolist()} reach outside 0..{self._slots - 1}")
+        if np.unique(slots).size != slots.size:
+            raise EngineInputError(f"slots {slots.tolist()} name a stream twice in one step")
+
+
+class _Graph:
+    """One ONNX graph whose first axis is the stream, checked for the shapes that the engine relies on."""
+
+    def __init__(
+        self, name: str, content: bytes, threads: int, inputs: list[tuple[int, ...]], outputs: list[tuple[int, ...]]
+    ) -> None:
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        try:
+            self._session: Any = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # noqa: BLE001 - the runtime raises a dozen unrelated types of its own
+            raise ModelFolderError(f"{name}: ONNX Runtime cannot load it ({error})") from None
+        self._name = name
+        self._inputs = [entry.name for entry in self._session.get_inputs()]
+        for what, entries, wanted in (
+            ("takes", self._session.get_inputs(), inputs),
+            ("gives", self._session.get_outputs(), outputs),
+        ):
+            found = [tuple(entry.shape[1:]) for entry in entries]
+            if found != wanted:
+                raise ModelFolderError(f"{name}: {what} {found} per stream, this engine needs {wanted}")
+
+    def __call__(self, *inputs: NDArray[Any]) -> list[FloatArray]:
+        try:
+            outputs: list[FloatArray] = self._session.run(None, dict(zip(self._inputs, inputs, strict=True)))
+        except Exception as error:
+            raise EngineError(f"{self._name}: ONNX Runtime failed ({error})") from error
+        return outputs

@@ -1,0 +1,205 @@
+"""Turns a trained model into an engine folder (layout: `engines/models/README.md`)."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import logging
+import shutil
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+from torch import Tensor, nn
+
+from engines.manifest import (
+    MANIFEST_FILE,
+    FileEntry,
+    Manifest,
+    ManifestCalibration,
+    ManifestSpec,
+    model_sha256,
+)
+from engines.model_folder import (
+    BACKBONE_FILE,
+    COHORT_FILE,
+    EMBEDDING_FILE,
+    HEAD_FILE,
+    read_manifest,
+    read_model_folder,
+)
+from engines.onnx_engine import OnnxEngine
+from engines.protocol import FRAME_SIZE_PX, Calibration
+from training.errors import ExportError
+from training.model_card import ModelCard, card_text
+from training.models.f5c import FEATURE_CHANNELS, MAP_SIZE
+from training.models.step_graphs import step_graphs
+from training.models.streaming import POSITION_SIZE, TEMPORAL_MARGIN, TEMPORAL_TAPS, StreamingFeatDiff
+
+OPSET = 18
+CARD_FILE = "README.md"
+
+EXPORT_COSINE = 0.9999
+"""Smallest cosine between the engine and the model it was made from."""
+
+_CHECK_FRAMES = 16
+
+
+def export_engine(
+    model: StreamingFeatDiff,
+    folder: Path,
+    *,
+    name: str,
+    version: str,
+    calibration: Calibration,
+    fps_min: float,
+    fps_max: float,
+    card: ModelCard,
+) -> Manifest:
+    """Write graphs, cohort, manifest and model card to `folder`, which is made where it does not exist.
+
+    The manifest is written last, so that an interrupted export leaves a folder that is refused. At the end the engine
+    is loaded and compared with the model. Raises ExportError where they differ or the calibration does not fit.
+    """
+    cohort = calibration.cohort
+    if cohort.ndim != 2 or cohort.shape[1] != model.config.embedding_size:
+        raise ExportError(f"the cohort {cohort.shape} does not fit embeddings of {model.config.embedding_size}")
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / MANIFEST_FILE).unlink(missing_ok=True)
+    write_graphs(model, folder)
+    np.save(folder / COHORT_FILE, cohort.astype(np.float32))
+    spec = ManifestSpec(
+        window_frames=model.config.window_frames,
+        temporal_margin=TEMPORAL_MARGIN,
+        embedding_size=model.config.embedding_size,
+        fps_min=fps_min,
+        fps_max=fps_max,
+        pixel_mean=model.config.pixel_mean,
+        pixel_std=model.config.pixel_std,
+    )
+    files = {file: file_entry(folder / file) for file in (BACKBONE_FILE, HEAD_FILE, EMBEDDING_FILE, COHORT_FILE)}
+    plain_calibration = ManifestCalibration(slope=calibration.slope, offset=calibration.offset)
+    manifest = Manifest(
+        format=1,
+        name=name,
+        version=version,
+        licence=card.licence,
+        training_data=card.training_data,
+        spec=spec,
+        calibration=plain_calibration,
+        metrics=card.metrics,
+        files=files,
+        documents={},
+        model_sha256=model_sha256(spec, plain_calibration, files),
+    )
+    _write_documents(manifest, folder, card)
+    _check_same(model, folder)
+    return read_manifest(folder)
+
+
+def rewrite_card(folder: Path, card: ModelCard) -> Manifest:
+    """Replace an engine's metrics, model card and other documents; what it computes, and its hash, stay.
+
+    For figures that were measured through the exported engine itself. Raises ModelFolderError where the folder is no
+    intact engine.
+    """
+    manifest = read_model_folder(folder).manifest
+    for document in manifest.documents:
+        if folder / document not in [path.absolute() for path in card.documents]:
+            (folder / document).unlink()
+    changed = {"metrics": card.metrics, "licence": card.licence, "training_data": card.training_data}
+    _write_documents(manifest.model_copy(update=changed), folder, card)
+    return read_manifest(folder)
+
+
+def write_graphs(model: StreamingFeatDiff, folder: Path) -> None:
+    """Write the three ONNX graphs; the number of streams is left open in each."""
+    graphs = step_graphs(model)
+    maps = (FEATURE_CHANNELS, MAP_SIZE, MAP_SIZE)
+    frames = torch.zeros(2, FRAME_SIZE_PX, FRAME_SIZE_PX, dtype=torch.uint8)
+    differences = torch.zeros(2, TEMPORAL_TAPS, *maps)
+    slices = torch.zeros(2, TEMPORAL_TAPS - 1, FEATURE_CHANNELS // 2, MAP_SIZE, MAP_SIZE // 2)
+    _write_graph(graphs.backbone, folder / BACKBONE_FILE, {"frames": frames}, ["maps"])
+    inputs = {"differences": differences, "earlier_slices": slices}
+    _write_graph(graphs.head, folder / HEAD_FILE, inputs, ["slice", "position"])
+    _write_graph(graphs.embedding, folder / EMBEDDING_FILE, {"mean": torch.zeros(2, POSITION_SIZE)}, ["embedding"])
+
+
+def file_entry(path: Path) -> FileEntry:
+    content = path.read_bytes()
+    return FileEntry(size_bytes=len(content), sha256=hashlib.sha256(content).hexdigest())
+
+
+def _write_graph(graph: nn.Module, path: Path, inputs: dict[str, Tensor], outputs: list[str]) -> None:
+    streams = torch.export.Dim("streams", min=1, max=4096)
+    with _quiet_exporter():
+        program = torch.onnx.export(
+            graph,
+            tuple(inputs.values()),
+            input_names=list(inputs),
+            output_names=outputs,
+            dynamic_shapes=tuple({0: streams} for _ in inputs),
+            opset_version=OPSET,
+            dynamo=True,
+            external_data=False,
+            verbose=False,
+        )
+    if program is None:
+        raise ExportError(f"{path.name}: the exporter gave no graph")
+    proto: onnx.ModelProto = program.model_proto
+    _strip_origin(proto)
+    path.write_bytes(proto.SerializeToString())
+
+
+def _strip_origin(proto: onnx.ModelProto) -> None:
+    """Remove stack traces: they name folders of this machine and change the hash from one checkout to the next."""
+    graph = proto.graph
+    for part in (proto, graph, *graph.node, *graph.input, *graph.output, *graph.value_info, *graph.initializer):
+        part.ClearField("metadata_props")
+        part.ClearField("doc_string")
+
+
+@contextlib.contextmanager
+def _quiet_exporter() -> Iterator[None]:
+    """Hush what the exporter says about its own internals and about packages that are not needed."""
+    registration = logging.getLogger("torch.onnx._internal.exporter._registration")
+    level = registration.level
+    registration.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=".*LeafSpec.*", category=FutureWarning)
+            warnings.filterwarnings("ignore", message=".*axis name.*", category=UserWarning)
+            yield
+    finally:
+        registration.setLevel(level)
+
+
+def _write_documents(manifest: Manifest, folder: Path, card: ModelCard) -> None:
+    for path in card.documents:
+        if path.absolute() != (folder / path.name).absolute():
+            shutil.copyfile(path, folder / path.name)
+    (folder / CARD_FILE).write_text(card_text(manifest, card), encoding="utf-8")
+    documents = {name: file_entry(folder / name) for name in (CARD_FILE, *(path.name for path in card.documents))}
+    complete = Manifest.model_validate({**manifest.model_dump(), "documents": documents})
+    (folder / MANIFEST_FILE).write_text(complete.model_dump_json(indent=2) + "\n", encoding="utf-8")
+
+
+def _check_same(model: StreamingFeatDiff, folder: Path) -> None:
+    """Stream a clip of noise through the new engine and embed it with the model: both must agree."""
+    generator = np.random.default_rng(0)
+    clip = generator.integers(0, 256, (_CHECK_FRAMES, FRAME_SIZE_PX, FRAME_SIZE_PX), dtype=np.uint8)
+    engine = OnnxEngine(read_model_folder(folder))
+    engine.open(1)
+    slot, continues = np.zeros(1, np.int32), np.ones(1, np.bool_)
+    for frame in clip:
+        result = engine.step(slot, frame[None], continues)
+    training, device = model.training, next(model.parameters()).device
+    with torch.no_grad():
+        expected = model.eval()(torch.from_numpy(clip)[None].to(device)).float().cpu().numpy()
+    model.train(training)
+    cosine = float((result.embeddings * expected).sum())
+    if not cosine >= EXPORT_COSINE:
+        raise ExportError(f"{folder}: the exported engine differs from the model (cosine {cosine:.6f})")
