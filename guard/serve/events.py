@@ -1,7 +1,9 @@
 """Event schema, version 1: what goes over the WebSocket, into webhooks and into `guard watch`.
 
 Every event is one JSON object: the envelope `v, type, seq, time, call, participant` and the fields of its type.
-`seq` is strictly increasing within a call; a client that reconnects gives its last `seq` and gets what it missed.
+`seq` is strictly increasing within a call, also when the server is restarted; it does not start at 1. A client that
+reconnects gives its last `seq` and gets what it missed. A gap in `seq` means that the viewer was slow and scores or
+health reports were left out for it; state changes, participants and alerts never are.
 """
 
 from __future__ import annotations
@@ -53,10 +55,14 @@ class _Event(_Message):
 
 
 class HelloEvent(_Event):
-    """First message of every connection; its `seq` is the newest of the call."""
+    """First message of every connection.
+
+    Where `resumed_from` is a number, everything after it follows, with smaller `seq` than this message where it had
+    been missed. Where it is null the client starts anew from `participants` and goes on from this message's `seq`.
+    """
 
     type: Literal["hello"] = "hello"
-    seq: int = Field(ge=0, description="Newest seq of the call; 0 when nothing happened yet")
+    seq: int = Field(ge=0, description="Newest seq of the call so far")
     server_version: str
     engine: EngineInfo
     resumed_from: int | None = Field(description="The client's last seq, if everything since is delivered; else null")
@@ -130,8 +136,24 @@ class HealthEvent(_Event):
     engine_lag_ms: float
 
 
+class ClientPing(_Message):
+    """The only message that a client may send: asks for a `pong`, so that a browser can tell a dead connection."""
+
+    type: Literal["ping"]
+
+
+class Pong(_Message):
+    """The answer to a client's ping. No event: it has no `seq` and belongs to the connection only."""
+
+    type: Literal["pong"] = "pong"
+
+
+LiveEvent = Annotated[
+    ParticipantEvent | ScoreEvent | StateEvent | AlertEvent | HealthEvent, Field(discriminator="type")
+]
 Event = Annotated[
     HelloEvent | ParticipantEvent | ScoreEvent | StateEvent | AlertEvent | HealthEvent, Field(discriminator="type")
 ]
 HelloEvent.model_rebuild()
+LIVE_EVENT_ADAPTER: TypeAdapter[LiveEvent] = TypeAdapter(LiveEvent)
 EVENT_ADAPTER: TypeAdapter[Event] = TypeAdapter(Event)

@@ -1,8 +1,8 @@
 """What the HTTP and WebSocket interfaces ask of the running guard, and the values they exchange.
 
-The monitor implements `GuardService` and reports through the `EventHub` it is given. Every method is called on the event
-loop's thread and must return at once; the asynchronous ones may wait for the template store. They raise `GuardError`s,
-which the server turns into problem details with the right status.
+The monitor implements `GuardService` and reports through the `EventHub` it is given. Every method is called on the
+event loop's thread and must return at once; the asynchronous ones may wait for the template store. They raise
+`GuardError`s, which the server turns into problem details with the right status.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from guard.serve.events import EngineInfo, ParticipantSnapshot
 
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
-"""A call, a participant or a template."""
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}$")]
+"""A call, a participant or a template. No leading dot: `.` and `..` would be swallowed in a URL's path."""
 
 
 class _Value(BaseModel):
@@ -96,7 +96,7 @@ class GuardService(Protocol):
         """
 
     def cancel_enrolment(self, call: str, participant: str) -> None:
-        """Stop a running enrolment and forget what it collected. Raises NotInCallError, EnrolmentError if none runs."""
+        """Stop a running enrolment and forget what it collected; harmless where none runs. Raises NotInCallError."""
 
     async def set_seat(self, call: str, participant: str, name: str | None) -> ParticipantSnapshot:
         """Compare this participant with the template `name` from now on; None compares with nobody.
