@@ -1,0 +1,171 @@
+/** One dashboard's live state: the model of the call as signals, and what the user asked for. */
+
+import { batch, computed, effect, signal } from "@preact/signals";
+
+import type { GuardEvent } from "../events/schema";
+import { CallModel, type Alert, type Effect, type Participant } from "../model/call";
+import { readPreferences, writePreferences, type Preferences } from "../model/preferences";
+import { ApiError, type Api, type CallSnapshot, type Status } from "../server/api";
+import { EventSocket, type Connection } from "../server/event-socket";
+import { Alarm, FRESH_SECONDS, requestNotifications } from "./alarm";
+import { FrameBatch } from "./frame-batch";
+
+const ACKNOWLEDGED_KEY = "guard.acknowledged";
+/** Acknowledged alerts remembered by this tab. */
+const ACKNOWLEDGED_KEPT = 500;
+
+export class Session {
+  readonly api: Api;
+  readonly call = signal("main");
+  readonly calls = signal<readonly CallSnapshot[]>([]);
+  readonly status = signal<Status | null>(null);
+  readonly connection = signal<Connection>({ kind: "connecting" });
+  readonly participants = signal<ReadonlyMap<string, Participant>>(new Map());
+  readonly alerts = signal<readonly Alert[]>([]);
+  /** Newest alert, for the live region. */
+  readonly announced = signal<Alert | null>(null);
+  /** Newest server time in seconds: the right edge of every time-line. */
+  readonly seconds = signal(0);
+  readonly preferences = signal<Preferences>(readPreferences(localStorage));
+  readonly open = computed(() => this.alerts.value.filter((alert) => !alert.acknowledged));
+
+  private readonly onRefused: () => void;
+  private readonly alarm = new Alarm();
+  private readonly incoming = new FrameBatch<GuardEvent>((events) => this.take(events));
+  private model = new CallModel("main", storedAcknowledged());
+  private socket: EventSocket | null = null;
+
+  /** `onRefused` is called when the server no longer takes the token. */
+  constructor(api: Api, call: string, onRefused: () => void) {
+    this.api = api;
+    this.onRefused = onRefused;
+    effect(() => writePreferences(this.preferences.value, localStorage));
+    effect(() => {
+      const theme = this.preferences.value.theme;
+      if (theme === "system") delete document.documentElement.dataset["theme"];
+      else document.documentElement.dataset["theme"] = theme;
+    });
+    effect(() => {
+      const count = this.open.value.length;
+      document.title = `${count > 0 ? `(${count}) ` : ""}${this.call.value} · Guard`;
+    });
+    if (this.preferences.value.sound) this.soundAfterFirstGesture();
+    this.watch(call);
+    void this.refreshServer();
+  }
+
+  /** Show another call. */
+  watch(call: string): void {
+    this.socket?.close();
+    this.model = new CallModel(call, storedAcknowledged());
+    this.call.value = call;
+    this.publish();
+    const address = new URL(window.location.href);
+    address.searchParams.set("call", call);
+    history.replaceState(null, "", address);
+    const model = this.model;
+    this.socket = new EventSocket(this.api, call, {
+      onEvent: (event) => {
+        if (model === this.model) this.incoming.add(event);
+      },
+      onConnection: (connection) => {
+        this.connection.value = connection;
+        if (connection.kind === "live") void this.refreshServer();
+        if (connection.kind === "refused") this.onRefused();
+      },
+      // From 0 the server replays what it still has, so that a fresh page does not start with empty time-lines.
+      since: () => model.seq,
+      expectsEvents: () => model.participants.size > 0,
+    });
+    void this.socket.open();
+  }
+
+  close(): void {
+    this.socket?.close();
+  }
+
+  acknowledge(ids?: readonly string[]): void {
+    const acknowledged = this.model.acknowledge(ids);
+    sessionStorage.setItem(ACKNOWLEDGED_KEY, JSON.stringify(acknowledged.slice(-ACKNOWLEDGED_KEPT)));
+    this.publish();
+  }
+
+  prefer(change: Partial<Preferences>): void {
+    this.preferences.value = { ...this.preferences.value, ...change };
+    if (change.sound) {
+      this.alarm.enableSound();
+      this.alarm.sound("warning");
+    }
+  }
+
+  async toggleNotifications(): Promise<boolean> {
+    const wanted = !this.preferences.value.notifications;
+    const granted = wanted && (await requestNotifications());
+    this.prefer({ notifications: granted });
+    return granted === wanted;
+  }
+
+  async refreshServer(): Promise<void> {
+    try {
+      const [status, calls] = await Promise.all([this.api.status(), this.api.calls()]);
+      batch(() => {
+        this.status.value = status;
+        this.calls.value = calls;
+      });
+    } catch (error) {
+      // The socket says when the server is away; this is only what it does not carry.
+      if (!(error instanceof ApiError)) throw error;
+    }
+  }
+
+  private take(events: GuardEvent[]): void {
+    const effects = events.flatMap((event) => this.model.apply(event));
+    this.publish();
+    for (const item of effects) this.react(item);
+  }
+
+  private publish(): void {
+    batch(() => {
+      this.participants.value = this.model.participants;
+      this.alerts.value = this.model.alerts;
+      this.seconds.value = this.model.seconds;
+    });
+  }
+
+  private react(item: Effect): void {
+    if (item.kind === "roster") {
+      void this.refreshRoster();
+      return;
+    }
+    if (this.model.seconds - item.alert.seconds > FRESH_SECONDS) return;
+    this.announced.value = item.alert;
+    if (this.preferences.value.sound) this.alarm.sound(item.alert.severity);
+    if (this.preferences.value.notifications) this.alarm.notify(item.alert);
+  }
+
+  private async refreshRoster(): Promise<void> {
+    const model = this.model;
+    try {
+      model.refresh(await this.api.participants(model.call));
+      this.calls.value = await this.api.calls();
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+    }
+    if (model === this.model) this.publish();
+  }
+
+  private soundAfterFirstGesture(): void {
+    const enable = () => this.alarm.enableSound();
+    window.addEventListener("pointerdown", enable, { once: true });
+    window.addEventListener("keydown", enable, { once: true });
+  }
+}
+
+function storedAcknowledged(): string[] {
+  try {
+    const value: unknown = JSON.parse(sessionStorage.getItem(ACKNOWLEDGED_KEY) ?? "[]");
+    return Array.isArray(value) ? value.filter((id): id is string => typeof id === "string") : [];
+  } catch {
+    return [];
+  }
+}
