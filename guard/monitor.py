@@ -1,0 +1,367 @@
+"""The running guard: seats come and go on the event loop, the pipeline runs on a thread of its own.
+
+The loop's side keeps the roster (who is here, enrolled as whom, last verdict); the thread owns the pipeline. Orders go
+to the thread through one queue, outcomes come back through `call_soon_threadsafe`, so that neither waits for the other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from queue import Empty, SimpleQueue
+from threading import Event as ThreadEvent
+from threading import Thread
+
+from engines.protocol import Engine
+from guard import __version__
+from guard.calls.source import LatestFrames
+from guard.config import GuardConfig
+from guard.errors import EnrolmentBusyError, EnrolmentError, GuardError, NotInCallError, UnknownNameError
+from guard.media.front_end import FaceFrontEnd
+from guard.pipeline import EnrolmentMoved, Judged, Outcome, Pipeline, SeatKey
+from guard.reports import alert_fields, engine_info, health_fields, score_fields, state_fields
+from guard.serve.events import ParticipantSnapshot
+from guard.serve.hub import EventHub
+from guard.serve.service import CallSnapshot, Consent, Limits, StatusReport, TemplateInfo, Thresholds
+from guard.thumbnail import jpeg_thumbnail
+from guard.verify.decision import Verdict
+from guard.verify.enrolment import Enrolment
+from guard.verify.states import DriverState
+from guard.verify.store import TemplateStore
+from guard.verify.template import ConsentRecord, Template
+
+logger = logging.getLogger(__name__)
+
+_IDLE_SECONDS = 0.1
+"""The pipeline looks for stalled participants at least so often."""
+_HEALTH_SECONDS = 1.0
+_CAPACITY_FRAMES = 4
+"""Frames that may wait for the pipeline: 130 ms at 30 fps; older ones are dropped and counted."""
+
+
+@dataclass(slots=True)
+class _Member:
+    """The loop's view of one connected participant."""
+
+    frames: LatestFrames
+    verdict: Verdict
+    enrolment_progress: float | None = None
+    last_score_seconds: float = 0.0
+    lag_ms: float = 0.0
+
+
+class Monitor:
+    """Joins call sources, the pipeline, the template store and the event hub. Lives on one event loop."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        config: GuardConfig,
+        store: TemplateStore,
+        hub: EventHub,
+        make_front_end: Callable[[], FaceFrontEnd],
+    ) -> None:
+        self._config = config
+        self._store = store
+        self._hub = hub
+        self._engine = engine
+        self.pipeline = Pipeline(engine, config, make_front_end)
+        self._members: dict[SeatKey, _Member] = {}
+        self._seated: dict[SeatKey, str | None] = {}
+        """Whom each seat is compared with; outlives leaving, so that rejoining does not shake off a template."""
+        self._orders: SimpleQueue[Callable[[], None]] = SimpleQueue()
+        self._wake = ThreadEvent()
+        self._stopping = False
+        self._started_seconds = time.monotonic()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread = Thread(target=self._run_pipeline, name="guard-pipeline", daemon=True)
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def start(self) -> None:
+        """Start the pipeline's thread, and the clock of the health reports."""
+        self._loop = asyncio.get_running_loop()
+        await asyncio.to_thread(self._store.expire, datetime.now(UTC))
+        self._thread.start()
+        self._spawn(self._report_health())
+
+    async def stop(self) -> None:
+        """Stop the thread and free the engine. Sources must have stopped pushing before."""
+        self._stopping = True
+        self._wake.set()
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        if self._thread.is_alive():
+            await asyncio.to_thread(self._thread.join)
+        self._engine.close()
+
+    # --- CallListener -------------------------------------------------------------------------------------------
+
+    def participant_joined(self, call: str, participant: str) -> LatestFrames:
+        """A participant's video starts; a template under their seat's or their own name applies at once."""
+        key = SeatKey(call, participant)
+        frames = LatestFrames(_CAPACITY_FRAMES, on_push=self._wake.set)
+        self._members[key] = _Member(frames, _UNENROLLED)
+        now = time.monotonic()
+        self._order(lambda: self._add_seat(key, frames, now))
+        self._publish(key, {"type": "participant", "action": "joined", "enrolled_as": self._seated.get(key)})
+        self._spawn(self._seat_on_joining(key))
+        return frames
+
+    def participant_left(self, call: str, participant: str, why: str) -> None:
+        """A participant's video has ended."""
+        key = SeatKey(call, participant)
+        if self._members.pop(key, None) is None:
+            return
+        self._order(lambda: self.pipeline.remove(key))
+        self._publish(key, {"type": "participant", "action": "left", "why": why})
+
+    # --- GuardService -------------------------------------------------------------------------------------------
+
+    def status(self) -> StatusReport:
+        """The running guard at a glance."""
+        verify = self._config.verify
+        return StatusReport(
+            version=__version__,
+            engine=engine_info(self._engine),
+            uptime_seconds=time.monotonic() - self._started_seconds,
+            participants=len(self._members),
+            limits=Limits(
+                max_participants=self._config.calls.max_participants,
+                enrolment_seconds=verify.enrolment_seconds,
+                thumbnails=self._config.server.thumbnails,
+            ),
+            thresholds=Thresholds(
+                verified_enter=verify.verified_enter,
+                verified_leave=verify.verified_leave,
+                mismatch_enter=verify.mismatch_enter,
+                mismatch_leave=verify.mismatch_leave,
+                evidence_limit=verify.evidence_limit,
+            ),
+        )
+
+    def calls(self) -> list[CallSnapshot]:
+        """Calls with somebody in them, and calls with seats that somebody may come back to."""
+        names = sorted({key.call for key in self._members} | {key.call for key in self._seated})
+        return [CallSnapshot(call=call, participants=len(self._in_call(call))) for call in names]
+
+    def participants(self, call: str) -> list[ParticipantSnapshot]:
+        """Everybody connected to this call, by name."""
+        return [self._snapshot(key) for key in self._in_call(call)]
+
+    def start_enrolment(self, call: str, participant: str, name: str, consent: Consent) -> ParticipantSnapshot:
+        """Collect a template from the live video of this participant and seat them as `name` when it is done."""
+        key, member = self._member(call, participant)
+        if member.enrolment_progress is not None:
+            raise EnrolmentBusyError(f"{participant} is being enrolled already; wait for it or cancel it first")
+        record = ConsentRecord(consent.text_version, consent.statement, consent.given_by, datetime.now(UTC))
+        enrolment = Enrolment(name, record, self._engine.spec, self._config.verify)
+        member.enrolment_progress = 0.0
+        self._order(lambda: self._set_enrolment(key, enrolment))
+        self._publish(key, {"type": "participant", "action": "enrolling", "enrolment_progress": 0.0})
+        return self._snapshot(key)
+
+    def cancel_enrolment(self, call: str, participant: str) -> None:
+        """Stop a running enrolment and forget what it collected."""
+        key, member = self._member(call, participant)
+        if member.enrolment_progress is None:
+            raise EnrolmentError(f"no enrolment of {participant} is running; nothing to cancel")
+        member.enrolment_progress = None
+        self._order(lambda: self._set_enrolment(key, None))
+        self._publish(key, {"type": "participant", "action": "enrolment_failed", "why": "cancelled"})
+
+    async def set_seat(self, call: str, participant: str, name: str | None) -> ParticipantSnapshot:
+        """Compare this participant with the template `name` from now on; None compares with nobody."""
+        key, _ = self._member(call, participant)
+        template = await asyncio.to_thread(self._store.get, name) if name is not None else None
+        self._seat(key, template)
+        self._member(call, participant)  # They may have left while the store was read.
+        return self._snapshot(key)
+
+    async def templates(self) -> list[TemplateInfo]:
+        """Who is enrolled, by name."""
+        running = self._engine.spec.model_sha256
+        return [
+            TemplateInfo(
+                name=info.name,
+                created=info.created,
+                expires=info.expires,
+                model_sha256=info.engine_sha256,
+                usable=info.engine_sha256 == running,
+                consent_given_by=info.consent.given_by,
+                consent_text_version=info.consent.text_version,
+            )
+            for info in await asyncio.to_thread(self._store.list)
+        ]
+
+    async def delete_template(self, name: str) -> None:
+        """Erase a template and clear every seat that uses it."""
+        await asyncio.to_thread(self._store.delete, name)
+        for key in [key for key, seated in self._seated.items() if seated == name]:
+            self._seat(key, None)
+
+    def thumbnail(self, call: str, participant: str) -> bytes | None:
+        """A small JPEG of what this participant sends; None where pictures are switched off or there is none yet."""
+        key, _ = self._member(call, participant)
+        seat = self.pipeline.seats.get(key)
+        if not self._config.server.thumbnails or seat is None or seat.last_received is None:
+            return None
+        return jpeg_thumbnail(seat.last_received.image)
+
+    # --- the loop's side ----------------------------------------------------------------------------------------
+
+    async def _seat_on_joining(self, key: SeatKey) -> None:
+        name = self._seated.get(key, key.participant)
+        if name is None:
+            return
+        try:
+            template = await asyncio.to_thread(self._store.get, name)
+        except UnknownNameError:
+            return
+        except GuardError as error:
+            logger.warning("cannot load the template of %s: %s", name, error)
+            return
+        if key in self._members:
+            self._seat(key, template)
+
+    def _seat(self, key: SeatKey, template: Template | None) -> None:
+        name = template.name if template is not None else None
+        self._seated[key] = name
+        if key not in self._members:
+            return
+        self._order(lambda: self._set_template(key, template))
+        action = "enrolled" if template is not None else "seat_cleared"
+        self._publish(key, {"type": "participant", "action": action, "enrolled_as": name})
+
+    async def _keep_template(self, key: SeatKey, template: Template) -> None:
+        try:
+            await asyncio.to_thread(self._store.put, template)
+        except GuardError as error:
+            self._publish(key, {"type": "participant", "action": "enrolment_failed", "why": str(error)})
+            return
+        self._seat(key, template)
+
+    def _receive(self, outcomes: list[Outcome]) -> None:
+        for outcome in outcomes:
+            member = self._members.get(outcome.seat)
+            if member is None:
+                continue
+            if isinstance(outcome, Judged):
+                self._receive_verdict(member, outcome)
+            else:
+                self._receive_enrolment(member, outcome)
+
+    def _receive_verdict(self, member: _Member, judged: Judged) -> None:
+        verdict, now = judged.verdict, time.monotonic()
+        member.verdict = verdict
+        if judged.stages is not None:
+            member.lag_ms = 1000 * (now - judged.stages.arrival_seconds)
+        due = now - member.last_score_seconds >= 1 / self._config.verify.scores_per_second - _IDLE_SECONDS / 10
+        if due or verdict.transition is not None:
+            member.last_score_seconds = now
+            self._publish(judged.seat, score_fields(judged, now))
+        if verdict.transition is not None:
+            self._publish(judged.seat, state_fields(verdict.transition))
+        for alert in verdict.alerts:
+            self._publish(judged.seat, alert_fields(alert))
+
+    def _receive_enrolment(self, member: _Member, moved: EnrolmentMoved) -> None:
+        if member.enrolment_progress is None:
+            return  # Cancelled in the meantime.
+        if moved.template is not None:
+            member.enrolment_progress = None
+            self._spawn(self._keep_template(moved.seat, moved.template))
+        elif moved.failure is not None:
+            member.enrolment_progress = None
+            self._publish(moved.seat, {"type": "participant", "action": "enrolment_failed", "why": moved.failure})
+        else:
+            member.enrolment_progress = moved.progress
+            fields = {"type": "participant", "action": "enrolling", "enrolment_progress": moved.progress}
+            self._publish(moved.seat, fields)
+
+    async def _report_health(self) -> None:
+        while True:
+            await asyncio.sleep(_HEALTH_SECONDS)
+            for key, member in self._members.items():
+                seat = self.pipeline.seats.get(key)
+                if seat is not None:
+                    self._publish(key, health_fields(seat, member.lag_ms))
+
+    def _publish(self, key: SeatKey, fields: dict[str, object]) -> None:
+        self._hub.publish(key.call, key.participant, fields)
+
+    def _member(self, call: str, participant: str) -> tuple[SeatKey, _Member]:
+        key = SeatKey(call, participant)
+        if (member := self._members.get(key)) is None:
+            raise NotInCallError(f"{participant} is not in call {call}; see GET /api/calls/{call}/participants")
+        return key, member
+
+    def _in_call(self, call: str) -> list[SeatKey]:
+        return sorted(key for key in self._members if key.call == call)
+
+    def _snapshot(self, key: SeatKey) -> ParticipantSnapshot:
+        member = self._members[key]
+        return ParticipantSnapshot(
+            participant=key.participant,
+            state=member.verdict.state,
+            why=member.verdict.why,
+            enrolled_as=self._seated.get(key),
+            enrolment_progress=member.enrolment_progress,
+            thumbnail=self._config.server.thumbnails,
+        )
+
+    def _spawn(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    # --- the pipeline's side ------------------------------------------------------------------------------------
+
+    def _order(self, order: Callable[[], None]) -> None:
+        self._orders.put(order)
+        self._wake.set()
+
+    def _add_seat(self, key: SeatKey, frames: LatestFrames, now: float) -> None:
+        self.pipeline.add(key, frames, now)
+
+    def _set_template(self, key: SeatKey, template: Template | None) -> None:
+        if key in self.pipeline.seats:
+            self._hand_over([self.pipeline.set_template(key, template)])
+
+    def _set_enrolment(self, key: SeatKey, enrolment: Enrolment | None) -> None:
+        if (seat := self.pipeline.seats.get(key)) is not None:
+            seat.enrolment = enrolment
+            seat.announced_progress = 0.0
+
+    def _run_pipeline(self) -> None:
+        while not self._stopping:
+            self._wake.wait(_IDLE_SECONDS)
+            self._wake.clear()
+            try:
+                self._obey_orders()
+                self._hand_over(list(self.pipeline.tick()))
+            except Exception:
+                # One seat's trouble must not end the watch over the others; it is in the log.
+                logger.exception("the pipeline failed on a tick; going on")
+
+    def _obey_orders(self) -> None:
+        while True:
+            try:
+                order = self._orders.get_nowait()
+            except Empty:
+                return
+            order()
+
+    def _hand_over(self, outcomes: list[Outcome]) -> None:
+        if outcomes and self._loop is not None and not self._stopping:
+            self._loop.call_soon_threadsafe(self._receive, outcomes)
+
+
+_UNENROLLED = Verdict(
+    state=DriverState.UNENROLLED, why="no template is assigned to this seat", evidence=0.0, llr=None, similarity=None
+)

@@ -1,0 +1,269 @@
+"""One tick of the guard: every participant's new frames through pixels, engine and decision.
+
+No thread, no clock and no network in here: the monitor says what time it is and hands on what comes out.
+
+    LatestFrames -> FaceFrontEnd -> Engine.step (one batch over all seats) -> Verifier | Enrolment -> Outcome
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engines.protocol import Engine
+from guard.calls.source import LatestFrames, ReceivedFrame
+from guard.config import GuardConfig
+from guard.errors import EnrolmentError, SourceError
+from guard.media.front_end import FaceFrame, FaceFrontEnd
+from guard.verify.decision import Verdict
+from guard.verify.enrolment import Enrolment
+from guard.verify.states import AbstainReason
+from guard.verify.template import Template
+from guard.verify.verifier import Verifier
+
+_FORGET_WINDOW_SECONDS = 1.0
+"""After so long without a frame the window starts anew: what was seen before may have been somebody else."""
+
+_ABSTAIN_REPEAT_SECONDS = 0.5
+_PROGRESS_STEP = 0.02
+
+
+class SeatKey(NamedTuple):
+    """A participant of a call."""
+
+    call: str
+    participant: str
+
+
+@dataclass(frozen=True, slots=True)
+class StageSeconds:
+    """Where the time of one frame went, in seconds, since its arrival."""
+
+    arrival_seconds: float
+    queue: float
+    pixels: float
+    engine: float
+    verify: float
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A verdict on one participant; `stages` is None where no frame was scored."""
+
+    seat: SeatKey
+    verdict: Verdict
+    pts_seconds: float
+    valid_fraction: float
+    fps: float
+    stages: StageSeconds | None
+
+
+@dataclass(frozen=True, slots=True)
+class EnrolmentMoved:
+    """A running enrolment has got further, or has ended with `template` or with `failure`."""
+
+    seat: SeatKey
+    name: str
+    progress: float
+    template: Template | None = None
+    failure: str | None = None
+
+
+Outcome = Judged | EnrolmentMoved
+
+
+@dataclass(slots=True)
+class Seat:
+    """What the pipeline knows about one participant."""
+
+    key: SeatKey
+    slot: int
+    frames: LatestFrames
+    front_end: FaceFrontEnd
+    verifier: Verifier
+    last_arrival_seconds: float
+    last_face_seconds: float | None = None
+    last_abstained_seconds: float = -np.inf
+    missing: AbstainReason | None = None
+    """Why the newest frames could not be used; None while they can."""
+    last_received: ReceivedFrame | None = None
+    enrolment: Enrolment | None = None
+    announced_progress: float = 0.0
+    verdict: Verdict | None = None
+
+
+@dataclass(slots=True)
+class StageCpu:
+    """CPU seconds of the pipeline's thread, by stage, since the start."""
+
+    pixels: float = 0.0
+    engine: float = 0.0
+    verify: float = 0.0
+
+
+@dataclass(slots=True)
+class _Taken:
+    """A face frame on its way through one round."""
+
+    seat: Seat
+    face: FaceFrame
+    queue_seconds: float
+    pixels_seconds: float
+
+
+@dataclass(slots=True)
+class Pipeline:
+    """All seats of this process. One thread at a time calls it."""
+
+    engine: Engine
+    config: GuardConfig
+    make_front_end: Callable[[], FaceFrontEnd]
+    clock: Callable[[], float] = time.monotonic
+    seats: dict[SeatKey, Seat] = field(default_factory=dict)
+    cpu: StageCpu = field(default_factory=StageCpu)
+    _free_slots: list[int] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        slots = self.config.calls.max_participants
+        self.engine.open(slots)
+        self._free_slots = list(range(slots))[::-1]
+
+    def add(self, key: SeatKey, frames: LatestFrames, now: float) -> Seat:
+        """A participant's video starts. Raises SourceError when they are here already or all slots are taken."""
+        if key in self.seats:
+            raise SourceError(f"{key.participant} is in call {key.call} already; leave first")
+        if not self._free_slots:
+            raise SourceError("all slots are taken; raise calls.max_participants or wait until somebody leaves")
+        slot = self._free_slots.pop()
+        self.engine.reset(slot)
+        verifier = Verifier(self.engine.spec, self.config.verify)
+        seat = Seat(key, slot, frames, self.make_front_end(), verifier, last_arrival_seconds=now)
+        self.seats[key] = seat
+        return seat
+
+    def remove(self, key: SeatKey) -> None:
+        """A participant's video has ended; everything about them is forgotten."""
+        seat = self.seats.pop(key, None)
+        if seat is not None:
+            self._free_slots.append(seat.slot)
+
+    def set_template(self, key: SeatKey, template: Template | None) -> Judged:
+        """Compare a participant with this template from now on, or with nobody."""
+        seat = self.seats[key]
+        return self._judged(seat, seat.verifier.set_template(template))
+
+    def tick(self) -> Iterator[Outcome]:
+        """Take what has arrived, one batch over all seats after the other, and judge it."""
+        while batch := self._take_round():
+            yield from self._judge_round(batch)
+        now = self.clock()
+        for seat in self.seats.values():
+            yield from self._without_frames(seat, now)
+
+    def _take_round(self) -> list[_Taken]:
+        return [taken for seat in self.seats.values() if (taken := self._take(seat)) is not None]
+
+    def _take(self, seat: Seat) -> _Taken | None:
+        """The seat's next frame that shows a face; frames that show none are dealt with on the way."""
+        while (received := seat.frames.pop()) is not None:
+            popped, cpu = self.clock(), time.thread_time()
+            seat.last_arrival_seconds = received.arrival_seconds
+            seat.last_received = received
+            result = seat.front_end.process(received)
+            self.cpu.pixels += time.thread_time() - cpu
+            if isinstance(result, FaceFrame):
+                seat.missing = None
+                return _Taken(seat, result, popped - received.arrival_seconds, self.clock() - popped)
+            seat.missing = result.reason or seat.missing
+        return None
+
+    def _judge_round(self, batch: list[_Taken]) -> Iterator[Outcome]:
+        for taken in batch:
+            self._forget_old_window(taken.seat, taken.face)
+        started, cpu = self.clock(), time.thread_time()
+        result = self.engine.step(
+            np.array([taken.seat.slot for taken in batch], np.int32),
+            np.stack([taken.face.pixels for taken in batch]),
+            np.array([taken.face.continues for taken in batch]),
+        )
+        engine_seconds = self.clock() - started
+        self.cpu.engine += time.thread_time() - cpu
+        for taken, embedding, valid_fraction in zip(batch, result.embeddings, result.valid_fraction, strict=True):
+            yield from self._judge(taken, embedding, float(valid_fraction), engine_seconds)
+
+    def _forget_old_window(self, seat: Seat, face: FaceFrame) -> None:
+        last, seat.last_face_seconds = seat.last_face_seconds, face.arrival_seconds
+        if last is not None and face.arrival_seconds - last > _FORGET_WINDOW_SECONDS:
+            self.engine.reset(seat.slot)
+
+    def _judge(
+        self, taken: _Taken, embedding: NDArray[np.float32], valid_fraction: float, engine_seconds: float
+    ) -> Iterator[Outcome]:
+        seat, face = taken.seat, taken.face
+        started, cpu = self.clock(), time.thread_time()
+        fps = face.fps if face.fps > 0 else self.engine.spec.fps_max  # Not known yet: no reason to abstain.
+        if seat.enrolment is not None:
+            yield from self._enrol(seat, face, embedding, valid_fraction)
+        verdict = seat.verifier.update(embedding, valid_fraction, face.arrival_seconds, fps)
+        stages = StageSeconds(
+            face.arrival_seconds, taken.queue_seconds, taken.pixels_seconds, engine_seconds, self.clock() - started
+        )
+        self.cpu.verify += time.thread_time() - cpu
+        yield self._judged(seat, verdict, face, valid_fraction, stages)
+
+    def _without_frames(self, seat: Seat, now: float) -> Iterator[Outcome]:
+        stalled = now - seat.last_arrival_seconds > self.config.calls.stalled_seconds
+        reason = AbstainReason.STALLED if stalled else seat.missing
+        if reason is None or now - seat.last_abstained_seconds < _ABSTAIN_REPEAT_SECONDS:
+            return
+        seat.last_abstained_seconds = now
+        if seat.enrolment is not None:
+            try:
+                seat.enrolment.wait(now)
+            except EnrolmentError as error:
+                yield self._end_enrolment(seat, failure=str(error))
+        yield self._judged(seat, seat.verifier.abstain(reason, now))
+
+    def _enrol(
+        self, seat: Seat, face: FaceFrame, embedding: NDArray[np.float32], valid_fraction: float
+    ) -> Iterator[Outcome]:
+        enrolment = seat.enrolment
+        if enrolment is None:
+            return
+        try:
+            enrolment.add(embedding, valid_fraction, face.arrival_seconds, face.fps, face.continues)
+            if enrolment.complete:
+                yield self._end_enrolment(seat, template=enrolment.template(datetime.now(UTC)))
+                return
+        except EnrolmentError as error:
+            yield self._end_enrolment(seat, failure=str(error))
+            return
+        if enrolment.progress - seat.announced_progress >= _PROGRESS_STEP:
+            seat.announced_progress = enrolment.progress
+            yield EnrolmentMoved(seat.key, enrolment.name, enrolment.progress)
+
+    def _end_enrolment(
+        self, seat: Seat, template: Template | None = None, failure: str | None = None
+    ) -> EnrolmentMoved:
+        enrolment, seat.enrolment, seat.announced_progress = seat.enrolment, None, 0.0
+        name, progress = (enrolment.name, enrolment.progress) if enrolment is not None else ("", 0.0)
+        return EnrolmentMoved(seat.key, name, progress, template, failure)
+
+    def _judged(
+        self,
+        seat: Seat,
+        verdict: Verdict,
+        face: FaceFrame | None = None,
+        valid_fraction: float = 0.0,
+        stages: StageSeconds | None = None,
+    ) -> Judged:
+        seat.verdict = verdict
+        if face is None:
+            return Judged(seat.key, verdict, 0.0, 0.0, 0.0, None)
+        return Judged(seat.key, verdict, face.pts_seconds, valid_fraction, face.fps, stages)

@@ -1,0 +1,77 @@
+"""What the pipeline found, as the fields of events."""
+
+from __future__ import annotations
+
+import uuid
+
+from engines.protocol import Engine
+from guard.pipeline import Judged, Seat, StageSeconds
+from guard.serve.events import EngineInfo
+from guard.verify.decision import Alert, Transition
+
+_NOMINAL_FPS = 30.0
+
+
+def engine_info(engine: Engine) -> EngineInfo:
+    """Which engine runs where."""
+    spec, status = engine.spec, engine.status
+    return EngineInfo(
+        name=spec.name,
+        version=spec.version,
+        model_sha256=spec.model_sha256,
+        backend=status.backend,
+        precision=status.precision,
+        device=status.device,
+        fallback_reason=status.fallback_reason,
+        window_frames=spec.window_frames,
+        window_seconds=spec.window_frames / _NOMINAL_FPS,
+    )
+
+
+def score_fields(judged: Judged, now: float) -> dict[str, object]:
+    """A verdict as a score event; `now` is when it is sent, on the clock of the frame's arrival."""
+    verdict = judged.verdict
+    return {
+        "type": "score",
+        "pts_seconds": judged.pts_seconds,
+        "llr": verdict.llr,
+        "evidence": verdict.evidence,
+        "similarity": verdict.similarity,
+        "state": verdict.state,
+        "why": verdict.why,
+        "valid_fraction": judged.valid_fraction,
+        "fps": judged.fps,
+        "latency": _latency_fields(judged.stages, now) if judged.stages is not None else None,
+    }
+
+
+def _latency_fields(stages: StageSeconds, now: float) -> dict[str, float]:
+    return {
+        "total_ms": 1000 * (now - stages.arrival_seconds),
+        "queue_ms": 1000 * stages.queue,
+        "pixels_ms": 1000 * stages.pixels,
+        "engine_ms": 1000 * stages.engine,
+        "verify_ms": 1000 * stages.verify,
+    }
+
+
+def state_fields(transition: Transition) -> dict[str, object]:
+    """A change of state as an event."""
+    return {"type": "state", "previous": transition.previous, "state": transition.state, "why": transition.why}
+
+
+def alert_fields(alert: Alert) -> dict[str, object]:
+    """An alert as an event, with an id of its own."""
+    return {"type": "alert", "severity": alert.severity, "reason": alert.reason, "evidence_id": uuid.uuid4().hex}
+
+
+def health_fields(seat: Seat, lag_ms: float) -> dict[str, object]:
+    """How the guard is doing with one participant."""
+    return {
+        "type": "health",
+        "received_frames": seat.frames.received,
+        "dropped_frames": seat.frames.dropped,
+        "breaks": seat.front_end.breaks,
+        "queue_frames": len(seat.frames),
+        "engine_lag_ms": lag_ms,
+    }

@@ -1,0 +1,22 @@
+"""Building the parts of a guard from its settings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from engines.protocol import Engine
+from engines.registry import load_engine
+from guard.config import EngineConfig, VerifyConfig
+from guard.media.face_detector import SlimFaceDetector
+from guard.media.front_end import FaceFrontEnd
+
+
+def make_engine(config: EngineConfig) -> Engine:
+    """The configured engine, loaded and checked. Raises EngineError."""
+    return load_engine(config.model, config.backend, threads=config.threads)
+
+
+def front_end_factory(config: VerifyConfig) -> Callable[[], FaceFrontEnd]:
+    """Makes one front end per participant; they share the face detector."""
+    detector = SlimFaceDetector()
+    return lambda: FaceFrontEnd(detector, min_fps=config.min_fps)

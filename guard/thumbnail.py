@@ -1,0 +1,17 @@
+"""A small picture of what a participant sends, for the dashboard (opt-in)."""
+
+from __future__ import annotations
+
+import cv2
+from av import VideoFrame
+
+_WIDTH_PX = 320
+_QUALITY = 70
+
+
+def jpeg_thumbnail(frame: VideoFrame) -> bytes:
+    """The frame as a JPEG, 320 pixels wide."""
+    height = max(2, round(frame.height * _WIDTH_PX / frame.width))
+    pixels = frame.to_ndarray(format="bgr24", width=_WIDTH_PX, height=height)
+    _, encoded = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
+    return bytes(encoded)
