@@ -60,6 +60,7 @@ class FaceBox:
     width: float
     height: float
     score: float
+    """The detector's own, 0-1."""
 
     @property
     def center(self) -> tuple[float, float]:
@@ -90,20 +91,24 @@ def _has_luma_plane(format_name: str) -> bool:
 
 
 def luma_plane(frame: av.VideoFrame) -> LumaPlane:
-    """Plane 0 of a planar YUV (or gray) frame, without the padding at the end of each row.
+    """Plane 0 of a planar YUV (or gray) frame, upright, without the padding at the end of each row.
 
-    The pixels borrow the frame's memory: keep the frame, or copy. Raises ValueError for packed or RGB formats and for
-    more than 8 bits.
+    A recording that asks to be shown turned is turned, by quarter turns. The pixels borrow the frame's memory: copy
+    them before the decoder may use it again. Raises ValueError for packed or RGB formats, for more than 8 bits and for
+    frames without pixels.
     """
     name = frame.format.name
     if not _has_luma_plane(name):
         raise ValueError(f"pixel format {name} has no 8-bit luma plane; decode to planar YUV")
+    if frame.width < 1 or frame.height < 1:
+        raise ValueError(f"a frame of {frame.width}x{frame.height} pixels holds no picture")
     plane: Any = frame.planes[0]
-    if frame.width < 1 or frame.height < 1 or plane.line_size < frame.width:
-        raise ValueError(f"no picture in a frame of {frame.width}x{frame.height} pixels, {plane.line_size} bytes a row")
+    if plane.line_size < frame.width:
+        raise ValueError(f"rows of {plane.line_size} bytes are too short for {frame.width} pixels")
     rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
     full = int(frame.color_range) == _COLOR_RANGE_JPEG or name in _FULL_RANGE_FORMATS
-    return LumaPlane(rows[: frame.height, : frame.width], full)
+    upright = np.rot90(rows[: frame.height, : frame.width], round(frame.rotation / 90))
+    return LumaPlane(upright, full)
 
 
 def full_range(gray: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from enum import Enum
-from statistics import median
+from statistics import median_low
 
 TARGET_FPS = 30.0
 """Faster streams are thinned to about this. Every k-th frame is taken, k = rate / 30 rounded, so that steps stay equal:
@@ -29,6 +29,7 @@ _KNOWN_INTERVALS = 3
 _FIRST_STEP_SECONDS = 0.02
 _DIVISOR_HYSTERESIS = 0.55
 _SAME_STEP = 1.5
+_RATE_TOLERANCE = 0.97
 _SHORTEST_INTERVAL, _LONGEST_INTERVAL = 1e-4, 60.0
 
 
@@ -54,6 +55,7 @@ class Pacer:
         self._seen_pts: float | None = None
         self._taken_pts: float | None = None
         self._broken = True
+        self._run_seconds = 1 / TARGET_FPS
 
     @property
     def fps(self) -> float:
@@ -62,8 +64,8 @@ class Pacer:
 
     @property
     def too_slow(self) -> bool:
-        """True where the rate is known and below the limit."""
-        return 0 < self.fps < self._min_fps
+        """True where the rate is known and below the limit; a stream right at the limit is not."""
+        return 0 < self.fps < self._min_fps * _RATE_TOLERANCE
 
     @property
     def nominal_seconds(self) -> float:
@@ -89,6 +91,8 @@ class Pacer:
                 self._seen_pts = pts_seconds
                 return Pace.SKIP
             self._broken |= pts_seconds - self._taken_pts > MAX_STEP_INTERVALS * self.nominal_seconds
+        if self._broken:
+            self._run_seconds = self.nominal_seconds
         pace = Pace.BREAK if self._broken else Pace.CONTINUE
         self._seen_pts = self._taken_pts = pts_seconds
         self._broken = False
@@ -106,10 +110,9 @@ class Pacer:
             spare -= self._intervals.popleft()
         if len(self._intervals) < _KNOWN_INTERVALS:
             return
-        step_before = self.nominal_seconds
-        self._interval = median(self._intervals)
+        self._interval = median_low(self._intervals)
         wanted = 1 / self._interval / TARGET_FPS
         if abs(wanted - self._divisor) > _DIVISOR_HYSTERESIS:
             self._divisor = max(1, round(wanted))
         # Differences over steps of another length do not compare.
-        self._broken |= not 1 / _SAME_STEP < self.nominal_seconds / step_before < _SAME_STEP
+        self._broken |= not 1 / _SAME_STEP < self.nominal_seconds / self._run_seconds < _SAME_STEP
