@@ -171,7 +171,7 @@ class Decision:
         overdue = self._state is DriverState.ABSTAIN and self._missing_seconds >= limit
         if overdue and not self._missing_alerted:
             self._missing_alerted = True
-            alerts.append(Alert("warning", f"no verdict for {limit:g} s ({why})"))
+            alerts.append(Alert("warning", f"no verdict for {limit:g} s: {self._reason}"))
         return tuple(alerts)
 
     def _why(self) -> str:

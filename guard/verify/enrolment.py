@@ -71,20 +71,21 @@ class Enrolment:
         """Take the embedding of one new frame; to be called for every frame.
 
         embedding: float32 (D,), L2-normalised. valid_fraction: usable share of its window, 0-1. fps: measured frame
-        rate. continues: False where a break lies before this frame. Raises EnrolmentError when it has to be given up.
+        rate, 0 where it is not known yet. continues: False where a break lies before this frame. Raises EnrolmentError
+        when it has to be given up.
         """
         self.wait(seconds)
         elapsed = 0.0 if self._previous is None else max(0.0, seconds - self._previous)
         self._previous = seconds
         self._frames_since_window += 1
-        if fps < max(self._config.min_fps, self._spec.fps_min):
+        if 0 < fps < self._slowest_fps:
             self._lost["the frame rate is too low"] += 1
             return
         if valid_fraction <= 0 or valid_fraction < self._config.min_valid_fraction:
             self._lost["there are too many breaks in the video"] += 1
             return
         if continues:
-            self._usable_seconds += min(elapsed, self._window_seconds(fps))
+            self._usable_seconds += min(elapsed, self._longest_window_seconds)
         if self._frames_since_window >= self._spec.window_frames:
             self._windows.append(embedding.astype(np.float32))
             self._frames_since_window = 0
@@ -95,7 +96,7 @@ class Enrolment:
             raise ValueError(f"time must be a finite number of seconds, got {seconds}")
         if self._started is None:
             self._started = seconds
-        longest = _PATIENCE * max(self._config.enrolment_seconds, MIN_WINDOWS * self._window_seconds(self._slowest_fps))
+        longest = _PATIENCE * max(self._config.enrolment_seconds, MIN_WINDOWS * self._longest_window_seconds)
         if seconds - self._started > longest and not self.complete:
             raise EnrolmentError(
                 f"enrolment of {self._name} given up after {longest:.0f} s with "
@@ -139,8 +140,9 @@ class Enrolment:
     def _slowest_fps(self) -> float:
         return max(self._config.min_fps, self._spec.fps_min)
 
-    def _window_seconds(self, fps: float) -> float:
-        return self._spec.window_frames / fps
+    @property
+    def _longest_window_seconds(self) -> float:
+        return self._spec.window_frames / self._slowest_fps
 
 
 def split_llrs(windows: NDArray[np.float32], spec: EngineSpec) -> list[float]:

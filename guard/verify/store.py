@@ -104,7 +104,7 @@ class TemplateStore:
             raise StoreError(f"the template of {name} in {self._path} is damaged; enrol {name} again")
         return _to_template(row)
 
-    def entries(self) -> list[TemplateInfo]:
+    def list(self) -> tuple[TemplateInfo, ...]:
         """All templates, by name, without their embeddings."""
         columns = (
             "name, engine_sha256, created, consent_text_version, consent_statement, consent_given_by, consent_time"
@@ -116,7 +116,7 @@ class TemplateStore:
             created = self._time(created_text)
             consent = ConsentRecord(version, statement, given_by, self._time(time))
             infos.append(TemplateInfo(name, engine, created, created + self._retention, consent))
-        return infos
+        return tuple(infos)
 
     def delete(self, name: str) -> None:
         """Erase a template. Raises UnknownNameError, which lists near names."""
@@ -127,7 +127,7 @@ class TemplateStore:
                     raise UnknownNameError(_unknown(name, _names(connection)))
             _empty_log(connection)
 
-    def expire(self, now: datetime) -> list[str]:
+    def expire(self, now: datetime) -> tuple[str, ...]:
         """Erase what is older than the retention period; the names that are gone. To be called at start and daily."""
         with self._connection() as connection:
             with connection:
@@ -136,7 +136,7 @@ class TemplateStore:
                 connection.executemany("DELETE FROM template WHERE name = ?", [(name,) for name in gone])
             if gone:
                 _empty_log(connection)
-        return gone
+        return tuple(gone)
 
     def _time(self, text: str) -> datetime:
         try:

@@ -25,6 +25,8 @@ _FPS_RECOVERY = 1.0
 class Verifier:
     """Compares one participant with the template of its seat.
 
+    Only frames since the last abstention, or since the template was assigned, count as usable part of a window.
+
     `seconds` is the time of an input on one clock for all calls, and never runs back: arrival time for live calls,
     media time for files.
     """
@@ -35,6 +37,7 @@ class Verifier:
         self._decision = Decision(config)
         self._template: Template | None = None
         self._comparison: TemplateComparison | None = None
+        self._frames = 0
         self._unusable_frames = 0
         self._slow = False
 
@@ -47,6 +50,8 @@ class Verifier:
         """Assign a template to the seat, or take it away; what was known about the driver is forgotten."""
         self._template = template
         self._comparison = None
+        # The newest frames may have gone into this very template: they do not speak for it.
+        self._frames = 0
         self._unusable_frames = 0
         if template is None:
             return self._decision.clear()
@@ -58,12 +63,14 @@ class Verifier:
         """Take the embedding of one new frame; to be called for every frame, since each counts 1/T of a window.
 
         embedding: float32 (D,), L2-normalised. valid_fraction: usable share of its window, 0-1. fps: measured frame
-        rate. Raises EngineInputError for an embedding of another length.
+        rate; 0 where it is not known yet. Raises EngineInputError for an embedding of another length.
         """
         if self._is_too_slow(fps):
             return self.abstain(AbstainReason.FRAME_RATE_TOO_LOW, seconds)
         if self._template is None or self._comparison is None:
             return self._without_comparison(seconds)
+        self._frames += 1
+        valid_fraction = min(valid_fraction, self._frames / self._spec.window_frames)
         if valid_fraction <= 0 or valid_fraction < self._config.min_valid_fraction:
             return self._without_window(seconds)
         comparison = self._comparison.compare(embedding)
@@ -78,6 +85,7 @@ class Verifier:
         """There is no embedding to judge; to be repeated about once a second for as long as it lasts."""
         if self._template is not None and self._comparison is None:
             reason = AbstainReason.ENGINE_CHANGED
+        self._frames = 0
         self._unusable_frames = 0
         return self._decision.abstain(reason, seconds)
 
@@ -95,5 +103,5 @@ class Verifier:
 
     def _is_too_slow(self, fps: float) -> bool:
         bound = max(self._config.min_fps, self._spec.fps_min)
-        self._slow = fps < (bound + _FPS_RECOVERY if self._slow else bound)
+        self._slow = 0 < fps < (bound + _FPS_RECOVERY if self._slow else bound)
         return self._slow
