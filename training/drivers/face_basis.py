@@ -32,7 +32,7 @@ def _mirrored(points: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _lips(half: float, height: float, count: int = 5) -> NDArray[np.float64]:
-    """Points of one lip edge from the image's left to its right, (count, 2), bent by `height` around the mouth's line."""
+    """Points of one lip edge from the image's left to its right, (count, 2), bent by `height`."""
     x = np.linspace(-0.72, 0.72, count) * half
     return np.stack([x, _MOUTH_Y + height * np.sqrt(1 - (x / half) ** 2)], axis=1)
 

@@ -74,7 +74,7 @@ def to_face_units(points: NDArray[np.floating]) -> NDArray[np.float64]:
 
 
 def eye_apertures(points: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Opening of the (right, left) eye, (..., 2), of points (..., 95, 2): mean distance of the inner three lid pairs."""
+    """Opening of the (right, left) eye, (..., 2), of points (..., 95, 2): mean over the middle three lid pairs."""
     gaps = [
         (points[..., PART[f"lower_lid_{side}"], 1] - points[..., PART[f"upper_lid_{side}"], 1])[..., 1:4].mean(axis=-1)
         for side in ("right", "left")
