@@ -1,0 +1,183 @@
+"""The monitor with its real thread, store and hub; media time is made up, so nothing waits for a clock."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+
+from guard.calls.source import LatestFrames
+from guard.config import CallsConfig, GuardConfig, ServerConfig, StoreConfig, VerifyConfig
+from guard.errors import EnrolmentBusyError, EnrolmentError, NotInCallError, StoreError, UnknownNameError
+from guard.media.front_end import FaceFrontEnd
+from guard.monitor import Monitor
+from guard.serve.events import AlertEvent, LiveEvent, ParticipantEvent, ScoreEvent, StateEvent
+from guard.serve.feed import Feed
+from guard.serve.hub import EventHub
+from guard.serve.service import Consent
+from guard.verify.states import DriverState
+from guard.verify.store import TemplateStore
+from guard.verify.template import Template
+from tests.guard.conftest import ALICE, MALLORY, BrightnessEngine, gray_frame
+
+FPS = 30
+CONSENT = Consent(statement="I agree.", given_by="alice", text_version="1")
+
+
+class Room:
+    """A running monitor, with somebody who sends made-up frames and reads the events."""
+
+    def __init__(self, monitor: Monitor, hub: EventHub, store: TemplateStore) -> None:
+        self.monitor, self.hub, self.store = monitor, hub, store
+        self.feed = Feed(hub, "main", None)
+        self.media_seconds = 0.0
+        self.start_seconds = time.monotonic()
+
+    async def play(self, frames: LatestFrames, seconds: float, brightness: int) -> None:
+        for _ in range(round(seconds * FPS)):
+            self.media_seconds += 1 / FPS
+            while len(frames) > 2:
+                await asyncio.sleep(0)
+            frames.push(gray_frame(brightness, self.media_seconds, self.start_seconds + self.media_seconds))
+
+    async def until(self, wanted: Callable[[LiveEvent], bool]) -> LiveEvent:
+        async with asyncio.timeout(20):
+            while True:
+                event = (await self.feed.next()).event
+                if wanted(event):
+                    return event
+
+    async def until_state(self, state: DriverState) -> LiveEvent:
+        return await self.until(lambda event: isinstance(event, StateEvent) and event.state is state)
+
+    async def until_action(self, action: str) -> ParticipantEvent:
+        event = await self.until(lambda event: isinstance(event, ParticipantEvent) and event.action == action)
+        assert isinstance(event, ParticipantEvent)
+        return event
+
+
+@pytest.fixture
+async def room(
+    tmp_path: Path, brightness_engine: BrightnessEngine, make_front_end: Callable[[], FaceFrontEnd]
+) -> AsyncIterator[Room]:
+    config = GuardConfig(
+        calls=CallsConfig(max_participants=2),
+        verify=VerifyConfig(enrolment_seconds=5),
+        server=ServerConfig(thumbnails=True),
+        store=StoreConfig(path=tmp_path / "templates.sqlite3"),
+    )
+    store, hub = TemplateStore(config.store), EventHub(2000, 2000)
+    monitor = Monitor(brightness_engine, config, store, hub, make_front_end)
+    room = Room(monitor, hub, store)
+    await monitor.start()
+    with room.feed:
+        yield room
+    await monitor.stop()
+    assert brightness_engine.closed
+
+
+async def test_live_enrolment_then_verified_then_a_swap_alerts(room: Room) -> None:
+    frames = room.monitor.participant_joined("main", "alice")
+    room.monitor.start_enrolment("main", "alice", "alice", CONSENT)
+    with pytest.raises(EnrolmentBusyError):
+        room.monitor.start_enrolment("main", "alice", "alice", CONSENT)
+    await room.play(frames, 10, ALICE)
+    assert (await room.until_action("enrolled")).enrolled_as == "alice"
+    assert [info.name for info in await room.monitor.templates()] == ["alice"]
+    await room.play(frames, 15, ALICE)
+    await room.until_state(DriverState.VERIFIED)
+    assert room.monitor.participants("main")[0].state is DriverState.VERIFIED
+    await room.play(frames, 15, MALLORY)
+    alert = await room.until(lambda event: isinstance(event, AlertEvent))
+    assert isinstance(alert, AlertEvent)
+    assert alert.severity == "critical"
+    assert "does not match" in alert.reason
+
+
+async def test_a_template_of_the_same_name_applies_on_joining(room: Room, alice_template: Template) -> None:
+    room.store.put(alice_template)
+    frames = room.monitor.participant_joined("main", "alice")
+    await room.until_action("enrolled")
+    await room.play(frames, 10, MALLORY)
+    await room.until_state(DriverState.MISMATCH)
+
+
+async def test_rejoining_does_not_shake_off_the_seats_template(room: Room, alice_template: Template) -> None:
+    room.store.put(alice_template)
+    room.monitor.participant_joined("main", "guest")
+    await room.monitor.set_seat("main", "guest", "alice")
+    room.monitor.participant_left("main", "guest", "bye")
+    room.monitor.participant_left("main", "guest", "bye again")
+    assert room.monitor.participants("main") == []
+    await room.until_action("left")
+    room.monitor.participant_joined("main", "guest")
+    assert (await room.until_action("enrolled")).enrolled_as == "alice"
+
+
+async def test_erasing_a_template_clears_its_seats(room: Room, alice_template: Template) -> None:
+    room.store.put(alice_template)
+    room.monitor.participant_joined("main", "alice")
+    await room.until_action("enrolled")
+    await room.monitor.delete_template("alice")
+    await room.until_action("seat_cleared")
+    assert room.monitor.participants("main")[0].enrolled_as is None
+
+
+async def test_a_full_disk_fails_the_enrolment_and_keeps_the_old_template(
+    room: Room, alice_template: Template, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    room.store.put(alice_template)
+
+    def no_room(_template: Template) -> None:
+        raise StoreError("the template store is full; free some space")
+
+    monkeypatch.setattr(room.store, "put", no_room)
+    frames = room.monitor.participant_joined("main", "alice")
+    room.monitor.start_enrolment("main", "alice", "alice", CONSENT)
+    await room.play(frames, 10, ALICE)
+    assert "full" in (await room.until_action("enrolment_failed")).why
+    assert room.store.get("alice").created == alice_template.created
+    await room.play(frames, 2, ALICE)
+    await room.until(lambda event: isinstance(event, ScoreEvent))
+
+
+async def test_scores_carry_their_latency(room: Room) -> None:
+    frames = room.monitor.participant_joined("main", "alice")
+    await room.play(frames, 1, ALICE)
+    score = await room.until(lambda event: isinstance(event, ScoreEvent) and event.latency is not None)
+    assert isinstance(score, ScoreEvent)
+    assert score.latency is not None
+    assert score.latency.engine_ms >= 0
+
+
+async def test_cancelling_an_enrolment(room: Room) -> None:
+    room.monitor.participant_joined("main", "alice")
+    with pytest.raises(EnrolmentError, match="no enrolment"):
+        room.monitor.cancel_enrolment("main", "alice")
+    room.monitor.start_enrolment("main", "alice", "alice", CONSENT)
+    room.monitor.cancel_enrolment("main", "alice")
+    assert (await room.until_action("enrolment_failed")).why == "cancelled"
+    assert room.monitor.participants("main")[0].enrolment_progress is None
+
+
+async def test_who_is_not_here_cannot_be_asked_for(room: Room) -> None:
+    with pytest.raises(NotInCallError):
+        room.monitor.start_enrolment("main", "nobody", "nobody", CONSENT)
+    with pytest.raises(NotInCallError):
+        await room.monitor.set_seat("main", "nobody", "alice")
+    room.monitor.participant_joined("main", "bob")
+    with pytest.raises(UnknownNameError):
+        await room.monitor.set_seat("main", "bob", "alice")
+
+
+async def test_thumbnails_show_the_newest_frame(room: Room) -> None:
+    frames = room.monitor.participant_joined("main", "alice")
+    assert room.monitor.thumbnail("main", "alice") is None
+    await room.play(frames, 1, ALICE)
+    await room.until(lambda event: isinstance(event, ScoreEvent))
+    picture = room.monitor.thumbnail("main", "alice")
+    assert picture is not None
+    assert picture.startswith(b"\xff\xd8")

@@ -1,0 +1,161 @@
+"""The pipeline in virtual time: from frames in a queue to verdicts, without a thread or a clock."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from guard.calls.source import LatestFrames
+from guard.config import CallsConfig, GuardConfig, VerifyConfig
+from guard.errors import SourceError
+from guard.media.front_end import FaceFrontEnd
+from guard.pipeline import EnrolmentMoved, Judged, Outcome, Pipeline, SeatKey
+from guard.verify.enrolment import Enrolment
+from guard.verify.states import AbstainReason, DriverState
+from guard.verify.template import ConsentRecord, Template
+from tests.guard.conftest import ALICE, MALLORY, NOBODY, BrightnessEngine, gray_frame
+
+FPS = 30
+SEAT = SeatKey("main", "alice")
+
+
+class Call:
+    """A pipeline, a clock, and participants who send frames of a given brightness."""
+
+    def __init__(
+        self, engine: BrightnessEngine, make_front_end: Callable[[], FaceFrontEnd], config: GuardConfig
+    ) -> None:
+        self.now = 0.0
+        self.pipeline = Pipeline(engine, config, make_front_end, clock=lambda: self.now)
+        self.queues: dict[SeatKey, LatestFrames] = {}
+
+    def join(self, key: SeatKey = SEAT) -> None:
+        self.queues[key] = LatestFrames(4)
+        self.pipeline.add(key, self.queues[key], self.now)
+
+    def play(self, seconds: float, brightness: dict[SeatKey, int]) -> list[Outcome]:
+        outcomes: list[Outcome] = []
+        for _ in range(round(seconds * FPS)):
+            self.now += 1 / FPS
+            for key, level in brightness.items():
+                self.queues[key].push(gray_frame(level, self.now, self.now))
+            outcomes.extend(self.pipeline.tick())
+        return outcomes
+
+    def silence(self, seconds: float) -> list[Outcome]:
+        return self.play(seconds, {})
+
+
+@pytest.fixture
+def call(brightness_engine: BrightnessEngine, make_front_end: Callable[[], FaceFrontEnd]) -> Call:
+    config = GuardConfig(calls=CallsConfig(max_participants=2), verify=VerifyConfig(enrolment_seconds=5))
+    return Call(brightness_engine, make_front_end, config)
+
+
+def states(outcomes: list[Outcome]) -> list[DriverState]:
+    return [item.verdict.transition.state for item in outcomes if isinstance(item, Judged) and item.verdict.transition]
+
+
+def alerts(outcomes: list[Outcome]) -> list[str]:
+    return [alert.severity for item in outcomes if isinstance(item, Judged) for alert in item.verdict.alerts]
+
+
+def test_the_enrolled_driver_is_verified_and_a_swap_raises_one_alert(call: Call, alice_template: Template) -> None:
+    call.join()
+    call.pipeline.set_template(SEAT, alice_template)
+    genuine = call.play(20, {SEAT: ALICE})
+    assert states(genuine)[-1] is DriverState.VERIFIED
+    assert alerts(genuine) == []
+    swapped = call.play(20, {SEAT: MALLORY})
+    assert states(swapped)[-1] is DriverState.MISMATCH
+    assert alerts(swapped) == ["critical"]
+
+
+def test_one_engine_step_takes_the_frames_of_all_participants(call: Call, brightness_engine: BrightnessEngine) -> None:
+    other = SeatKey("main", "bob")
+    call.join()
+    call.join(other)
+    call.play(1, {SEAT: ALICE, other: MALLORY})
+    assert {tuple(sorted(batch)) for batch in brightness_engine.batches} == {(0, 1)}
+
+
+def test_who_is_not_enrolled_is_scored_against_nobody(call: Call) -> None:
+    call.join()
+    outcomes = call.play(5, {SEAT: ALICE})
+    judged = [item for item in outcomes if isinstance(item, Judged)]
+    assert {item.verdict.state for item in judged} == {DriverState.UNENROLLED}
+    assert all(item.verdict.llr is None for item in judged)
+
+
+def test_an_enrolment_ends_with_a_template_that_verifies_its_owner(call: Call, consent: ConsentRecord) -> None:
+    call.join()
+    seat = call.pipeline.seats[SEAT]
+    seat.enrolment = Enrolment("alice", consent, call.pipeline.engine.spec, call.pipeline.config.verify)
+    moved = [item for item in call.play(10, {SEAT: ALICE}) if isinstance(item, EnrolmentMoved)]
+    progress = [item.progress for item in moved]
+    assert progress == sorted(progress)
+    assert moved[-1].template is not None
+    assert seat.enrolment is None
+    call.pipeline.set_template(SEAT, moved[-1].template)
+    assert states(call.play(20, {SEAT: ALICE}))[-1] is DriverState.VERIFIED
+
+
+def test_an_enrolment_in_which_nothing_arrives_is_given_up(call: Call, consent: ConsentRecord) -> None:
+    call.join()
+    seat = call.pipeline.seats[SEAT]
+    seat.enrolment = Enrolment("alice", consent, call.pipeline.engine.spec, call.pipeline.config.verify)
+    moved = [item for item in call.silence(60) if isinstance(item, EnrolmentMoved)]
+    assert len(moved) == 1
+    assert moved[0].failure is not None
+    assert "given up" in moved[0].failure
+
+
+def test_silence_is_never_verified_and_alerts_after_a_while(call: Call, alice_template: Template) -> None:
+    call.join()
+    call.pipeline.set_template(SEAT, alice_template)
+    call.play(20, {SEAT: ALICE})
+    outcomes = call.silence(30)
+    after_stall = [item.verdict for item in outcomes if isinstance(item, Judged)]
+    assert after_stall
+    assert all(verdict.state is DriverState.ABSTAIN for verdict in after_stall)
+    assert {verdict.abstain_reason for verdict in after_stall} == {AbstainReason.STALLED}
+    assert alerts(outcomes) == ["warning"]
+
+
+def test_a_hidden_face_abstains(call: Call, alice_template: Template) -> None:
+    call.join()
+    call.pipeline.set_template(SEAT, alice_template)
+    call.play(20, {SEAT: ALICE})
+    hidden = [item.verdict for item in call.play(5, {SEAT: NOBODY}) if isinstance(item, Judged)]
+    assert hidden[-1].state is DriverState.ABSTAIN
+    assert hidden[-1].abstain_reason is AbstainReason.NO_FACE
+
+
+def test_after_a_pause_the_window_starts_anew(call: Call, brightness_engine: BrightnessEngine) -> None:
+    call.join()
+    call.play(2, {SEAT: ALICE})
+    before = len(brightness_engine.resets)
+    call.silence(1.5)
+    call.play(0.2, {SEAT: ALICE})
+    assert brightness_engine.resets[before:] == [0]
+
+
+def test_a_slot_is_free_again_after_leaving(call: Call) -> None:
+    call.join()
+    call.join(SeatKey("main", "bob"))
+    with pytest.raises(SourceError, match="all slots are taken"):
+        call.join(SeatKey("main", "carol"))
+    call.pipeline.remove(SEAT)
+    call.pipeline.remove(SEAT)  # Leaving twice is harmless.
+    call.join(SeatKey("main", "carol"))
+    with pytest.raises(SourceError, match="already"):
+        call.join(SeatKey("main", "carol"))
+
+
+def test_stage_times_are_told_with_every_scored_frame(call: Call) -> None:
+    call.join()
+    stages = [item.stages for item in call.play(1, {SEAT: ALICE}) if isinstance(item, Judged) and item.stages]
+    assert len(stages) >= FPS // 2
+    assert all(stage.queue >= 0 and stage.engine >= 0 for stage in stages)
+    assert call.pipeline.cpu.pixels > 0
