@@ -33,5 +33,7 @@ async def close_within(connection: RTCPeerConnection, seconds: float) -> bool:
 
 
 async def _free_sockets(connection: RTCPeerConnection) -> None:
-    transports = {transceiver.receiver.transport.transport for transceiver in connection.getTransceivers()}
+    # An offer with a broken bundle leaves receivers without a transport.
+    dtls_transports = {transceiver.receiver.transport for transceiver in connection.getTransceivers()} - {None}
+    transports = {dtls.transport for dtls in dtls_transports}
     await asyncio.gather(*(transport.stop() for transport in transports), return_exceptions=True)
