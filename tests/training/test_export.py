@@ -1,0 +1,105 @@
+"""What `export_engine` writes is a complete engine, names no machine, and keeps its hash when the card changes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from engines.errors import ModelFolderError
+from engines.manifest import Metric
+from engines.model_folder import read_model_folder
+from engines.protocol import Calibration
+from training.errors import ExportError
+from training.export import export_engine, rewrite_card
+from training.model_card import ModelCard
+from training.models.streaming import StreamingConfig, StreamingFeatDiff
+
+torch.set_num_threads(1)
+
+CARD = ModelCard("A test.", "Procedural drivers.", "Apache-2.0", (), "Not evaluated.", "Recognises nobody.")
+REPOSITORY = Path(__file__).parents[2]
+
+
+def calibration(size: int) -> Calibration:
+    cohort = np.random.default_rng(0).normal(size=(5, size))
+    return Calibration(1.5, -0.5, (cohort / np.linalg.norm(cohort, axis=1, keepdims=True)).astype(np.float32))
+
+
+def export(folder: Path, cohort_size: int = 16) -> None:
+    torch.manual_seed(1)
+    model = StreamingFeatDiff(StreamingConfig(embedding_size=16))
+    export_engine(
+        model,
+        folder,
+        name="trial",
+        version="1.2",
+        calibration=calibration(cohort_size),
+        fps_min=12,
+        fps_max=35,
+        card=CARD,
+    )
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("export") / "trial"
+    export(folder)
+    return folder
+
+
+def test_engine_reads_back_as_it_was_described(exported: Path) -> None:
+    model = read_model_folder(exported)
+    spec = model.spec
+    assert (spec.name, spec.version, spec.window_frames, spec.window_positions) == ("trial", "1.2", 64, 59)
+    assert (spec.embedding_size, spec.fps_min, spec.fps_max) == (16, 12, 35)
+    assert (spec.calibration.slope, spec.calibration.offset) == (1.5, -0.5)
+    np.testing.assert_array_equal(spec.calibration.cohort, calibration(16).cohort)
+    assert model.manifest.licence == "Apache-2.0"
+
+
+def test_graphs_name_no_folder_of_the_machine(exported: Path) -> None:
+    for graph in exported.glob("*.onnx"):
+        content = graph.read_bytes()
+        assert str(REPOSITORY).encode() not in content
+        assert b"site-packages" not in content
+
+
+def test_card_can_change_without_changing_the_model(exported: Path, tmp_path: Path) -> None:
+    before = read_model_folder(exported).spec.model_sha256
+    plot = tmp_path / "det_curve.png"
+    plot.write_bytes(b"picture")
+    metric = Metric(name="AUC", value=0.81, low=0.75, high=0.86, drivers=12, trials=3000, about="same target")
+    card = ModelCard("A test.", "Others.", "MIT", (metric,), "Measured.", "None known.", (plot,))
+    rewrite_card(exported, card)
+    after = read_model_folder(exported)
+    assert after.spec.model_sha256 == before
+    assert after.manifest.metrics == (metric,)
+    assert set(after.manifest.documents) == {"README.md", "det_curve.png"}
+    text = (exported / "README.md").read_text()
+    assert "| AUC | 0.810 | 0.750-0.860 | 12 | 3000 | same target |" in text
+    assert "![det curve](det_curve.png)" in text
+    assert before in text
+    rewrite_card(exported, CARD)
+    assert not (exported / "det_curve.png").exists()
+    assert set(read_model_folder(exported).manifest.documents) == {"README.md"}
+
+
+def test_interrupted_export_leaves_nothing_that_loads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full_disk(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    (tmp_path / "engine.json").write_text("an older engine")
+    monkeypatch.setattr("training.export.write_graphs", full_disk)
+    with pytest.raises(OSError, match="No space left"):
+        export(tmp_path)
+    with pytest.raises(ModelFolderError, match=r"has no engine\.json"):
+        read_model_folder(tmp_path)
+
+
+def test_cohort_of_another_size_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ExportError, match=r"cohort \(5, 8\) does not fit embeddings of 16"):
+        export(tmp_path / "never", cohort_size=8)
+    assert not (tmp_path / "never").exists()
