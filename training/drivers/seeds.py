@@ -9,7 +9,7 @@ import numpy as np
 SeedSplit = Literal["train", "val", "test", "demo"]
 
 SEED_RANGES: dict[SeedSplit, range] = {
-    "train": range(0, 1_000_000),
+    "train": range(1_000_000),
     "val": range(1_000_000, 1_100_000),
     "test": range(1_100_000, 1_200_000),
     "demo": range(1_200_000, 1_300_000),
