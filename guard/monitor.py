@@ -80,6 +80,8 @@ class Monitor:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread = Thread(target=self._run_pipeline, name="guard-pipeline", daemon=True)
         self._tasks: set[asyncio.Task[None]] = set()
+        self.publishing_cpu_seconds = 0.0
+        """CPU of the loop's thread that went into taking outcomes and publishing events."""
 
     async def start(self) -> None:
         """Start the pipeline's thread, and the clock of the health reports."""
@@ -247,6 +249,7 @@ class Monitor:
         self._seat(key, template)
 
     def _receive(self, outcomes: list[Outcome]) -> None:
+        cpu = time.thread_time()
         for outcome in outcomes:
             member = self._members.get(outcome.seat)
             if member is None:
@@ -255,6 +258,7 @@ class Monitor:
                 self._receive_verdict(member, outcome)
             else:
                 self._receive_enrolment(member, outcome)
+        self.publishing_cpu_seconds += time.thread_time() - cpu
 
     def _receive_verdict(self, member: _Member, judged: Judged) -> None:
         verdict, now = judged.verdict, time.monotonic()
