@@ -24,8 +24,12 @@ _PATIENCE = 3.0
 _WINDOWS_PER_SIDE = 2
 """Windows on the shorter side of a split: one alone is too noisy to accuse."""
 
-_SAME_DRIVER_LLR = 0.0
-"""Nats below which two parts of an enrolment rather show different drivers than the same."""
+_SAME_DRIVER_LLR = -1.0
+"""Nats below which two parts of an enrolment are taken for different drivers.
+
+Not 0, because the worst of many splits counts: in a simulation with an engine of 20 % EER per window, 0 refuses 16 % of
+honest enrolments, -1 refuses 4 % and still finds 6 of 10 changes of driver. A better engine does better at both.
+"""
 
 _STILL_SIMILARITY = 0.9995
 """Cosine above which independent windows are copies of each other: a still picture, or a loop. Live faces never are."""
