@@ -11,7 +11,6 @@ import { resolvePalette, type Palette } from "./palette";
 
 /** What the time-line shows, in seconds. */
 export const SPAN_SECONDS = 90;
-const HEIGHT_PX = 132;
 
 interface ChartProps {
   timeline: Timeline;
@@ -36,7 +35,7 @@ export function Chart({ timeline, thresholds, now, dark, label }: ChartProps) {
     return () => made.destroy();
   }, [dark, verified_enter, mismatch_enter, evidence_limit]);
 
-  // Half a second is as fine as the eye needs for the axis; a new point has moved `now` anyway.
+  // Others' events move `now` too: five steps a second are enough for the axis to glide.
   const tick = Math.floor(now * 5);
   useEffect(() => plot.current?.show(timeline, now), [tick, timeline]);
 
@@ -56,9 +55,9 @@ class TimelinePlot {
   constructor(host: HTMLElement, bands: Bands) {
     this.bands = bands;
     this.palette = resolvePalette(host);
-    this.plot = new uPlot(this.options(host.clientWidth || 320), [[], [], ...DRIVER_STATES.map(() => [])], host);
+    this.plot = new uPlot(this.options(host.clientWidth, host.clientHeight), [[], [], ...DRIVER_STATES.map(() => [])], host);
     this.resize = new ResizeObserver(() => {
-      if (host.clientWidth > 0) this.plot.setSize({ width: host.clientWidth, height: HEIGHT_PX });
+      if (host.clientWidth > 0) this.plot.setSize({ width: host.clientWidth, height: host.clientHeight });
     });
     this.resize.observe(host);
   }
@@ -76,12 +75,12 @@ class TimelinePlot {
     this.plot.destroy();
   }
 
-  private options(width: number): uPlot.Options {
+  private options(width: number, height: number): uPlot.Options {
     const { palette, bands } = this;
     const limit = bands.evidence_limit;
     return {
       width,
-      height: HEIGHT_PX,
+      height,
       padding: [6, 10, 0, 0],
       legend: { show: false },
       cursor: { show: false },
@@ -105,7 +104,7 @@ class TimelinePlot {
       ],
       series: [
         {},
-        { stroke: palette.faint, width: 1, points: { show: false } },
+        { stroke: palette.faint, width: 0.75, alpha: 0.6, points: { show: false } },
         ...DRIVER_STATES.map((state) => ({ stroke: palette.state[state], width: 2.2, points: { show: false } })),
       ],
       hooks: { drawClear: [(plot) => this.background(plot)] },
@@ -133,6 +132,7 @@ class TimelinePlot {
     context.globalAlpha = 0.85;
     context.font = `${10 * devicePixelRatio}px system-ui, sans-serif`;
     context.textBaseline = "middle";
+    context.textAlign = "left";
     const inset = 6 * devicePixelRatio;
     context.fillStyle = palette.state.verified;
     context.fillText("verified", left + inset, (top + verified) / 2);

@@ -75,7 +75,6 @@ export class Session {
       },
       // From 0 the server replays what it still has, so that a fresh page does not start with empty time-lines.
       since: () => model.seq,
-      expectsEvents: () => model.participants.size > 0,
     });
     void this.socket.open();
   }

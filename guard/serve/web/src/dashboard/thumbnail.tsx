@@ -15,7 +15,7 @@ export function Thumbnail({ participant, session }: { participant: Participant; 
     let current: string | null = null;
     let stopped = false;
     const show = async () => {
-      if (document.hidden) return;
+      if (document.hidden || session.connection.value.kind !== "live") return;
       const picture = await session.api.thumbnail(session.call.value, name).catch(() => null);
       if (stopped) return;
       const last = current;

@@ -21,13 +21,14 @@ export function Tile({ participant, session, dark }: TileProps) {
   const [dialog, setDialog] = useState<"enrol" | "seat" | null>(null);
   const { name, state, score } = participant;
   const open = session.open.value.filter((alert) => alert.participant === name);
+  const severity = open.some((alert) => alert.severity === "critical") ? "critical" : "warning";
   const heading = `tile-${name}-name`;
   const thresholds = session.status.value?.thresholds;
   return (
     <article
       class="tile"
       data-state={state}
-      data-alert={open.length > 0}
+      data-alert={open.length > 0 ? severity : undefined}
       data-testid={`tile-${name}`}
       aria-labelledby={heading}
     >
@@ -91,8 +92,11 @@ export function Tile({ participant, session, dark }: TileProps) {
             data-testid={`acknowledge-${name}`}
             onClick={() => session.acknowledge(open.map((alert) => alert.id))}
           >
-            <Icon name="check" /> Acknowledge {open.length === 1 ? "alert" : `${open.length} alerts`}
-            <span class="unseen"> of {name}</span>
+            <Icon name="check" /> Acknowledge{open.length > 1 && ` ${open.length}`}
+            <span class="unseen">
+              {" "}
+              {open.length === 1 ? "alert" : "alerts"} of {name}
+            </span>
           </button>
         )}
       </footer>
@@ -119,7 +123,7 @@ function Figures({ participant: { score, health } }: { participant: Participant 
       <Figure name="similarity" title="Cohort-normalised comparison score of the newest window">
         {score?.similarity?.toFixed(2).replace("-", "−") ?? "–"}
       </Figure>
-      <Figure name="window used" title="Share of the window that could be used">
+      <Figure name="window" title="Share of the window that could be used">
         {score ? percent(score.valid_fraction) : "–"}
       </Figure>
       <Figure name="fps" title="Frames per second that reach the engine">

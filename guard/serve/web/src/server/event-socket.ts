@@ -10,18 +10,16 @@ export type Connection =
   | { kind: "waiting"; why: string }
   | { kind: "refused"; why: string };
 
-/** Close codes of the server that a new attempt cannot mend. */
-const REFUSED_CODE = 4401;
-/** With participants in the call, health arrives about once a second; such a silence means a dead connection. */
-const SILENCE_MS = 15_000;
+/** After so long without a message the server is asked for a pong; without one the connection is dead. */
+const SILENCE_MS = 10_000;
+const PONG_MS = 5_000;
+const PING = JSON.stringify({ type: "ping" });
 
 export interface EventSocketHooks {
   onEvent(event: GuardEvent): void;
   onConnection(connection: Connection): void;
   /** Newest seq seen, or null before the first connection. */
   since(): number | null;
-  /** True while events are due. */
-  expectsEvents(): boolean;
 }
 
 export class EventSocket {
@@ -69,8 +67,7 @@ export class EventSocket {
     socket.onmessage = (message: MessageEvent<unknown>) => this.receive(message.data);
     socket.onclose = (event) => {
       if (this.closed || this.socket !== socket) return;
-      if (event.code === REFUSED_CODE) this.refuse(event.reason || "the token was refused");
-      else this.retry(event.reason || "connection lost");
+      this.retry(event.reason || "connection lost");
     };
   }
 
@@ -85,15 +82,20 @@ export class EventSocket {
     this.hooks.onEvent(event);
   }
 
+  /** A network that goes away says nothing for minutes; the ping finds out. */
   private watchSilence(): void {
     window.clearTimeout(this.silence);
     this.silence = window.setTimeout(() => {
-      if (!this.hooks.expectsEvents()) return this.watchSilence();
-      const silent = this.socket;
-      this.socket = null;
-      silent?.close();
-      this.retry("no events for a while");
+      this.socket?.send(PING);
+      this.silence = window.setTimeout(() => this.abandon(), PONG_MS);
     }, SILENCE_MS);
+  }
+
+  private abandon(): void {
+    const silent = this.socket;
+    this.socket = null;
+    silent?.close();
+    this.retry("the guard is silent");
   }
 
   private retry(why: string): void {

@@ -1,0 +1,111 @@
+/** Events for the tests; each takes only what its test is about. */
+
+import type {
+  AlertEvent,
+  HealthEvent,
+  HelloEvent,
+  ParticipantEvent,
+  ParticipantSnapshot,
+  ScoreEvent,
+  StateEvent,
+} from "../src/events/schema";
+
+const START = Date.UTC(2026, 10, 21, 12) / 1000;
+
+function envelope(seq: number, seconds = seq) {
+  const time = new Date((START + seconds) * 1000).toISOString();
+  return { v: 1 as const, seq, time, call: "main", participant: "alice" };
+}
+
+export function snapshot(participant: string, change: Partial<ParticipantSnapshot> = {}): ParticipantSnapshot {
+  return {
+    participant,
+    state: "unenrolled",
+    why: "",
+    enrolled_as: null,
+    enrolment_progress: null,
+    thumbnail: false,
+    ...change,
+  };
+}
+
+export function hello(seq: number, change: Partial<HelloEvent> = {}): HelloEvent {
+  return {
+    ...envelope(seq, 0),
+    type: "hello",
+    participant: null,
+    server_version: "0.1.0",
+    engine: {
+      name: "test",
+      version: "1",
+      model_sha256: "0".repeat(64),
+      backend: "onnx",
+      precision: "fp32",
+      device: "cpu",
+      fallback_reason: null,
+      window_frames: 64,
+      window_seconds: 2.1,
+    },
+    resumed_from: null,
+    participants: [snapshot("alice")],
+    ...change,
+  };
+}
+
+export function score(seq: number, change: Partial<ScoreEvent> & { seconds?: number } = {}): ScoreEvent {
+  const { seconds = seq, ...fields } = change;
+  return {
+    ...envelope(seq, seconds),
+    type: "score",
+    pts_seconds: seconds,
+    llr: 1.5,
+    evidence: 3.5,
+    similarity: 0.6,
+    state: "verified",
+    why: "",
+    valid_fraction: 1,
+    fps: 30,
+    latency: null,
+    ...fields,
+  };
+}
+
+export function state(seq: number, change: Partial<StateEvent> = {}): StateEvent {
+  return { ...envelope(seq), type: "state", previous: "warming", state: "verified", why: "it matches", ...change };
+}
+
+export function alert(seq: number, change: Partial<AlertEvent> = {}): AlertEvent {
+  return {
+    ...envelope(seq),
+    type: "alert",
+    severity: "critical",
+    reason: "driver does not match the enrolled template",
+    evidence_id: `e${seq}`,
+    ...change,
+  };
+}
+
+export function roster(seq: number, change: Partial<ParticipantEvent> = {}): ParticipantEvent {
+  return {
+    ...envelope(seq),
+    type: "participant",
+    action: "joined",
+    why: "",
+    enrolled_as: null,
+    enrolment_progress: null,
+    ...change,
+  };
+}
+
+export function health(seq: number, change: Partial<HealthEvent> = {}): HealthEvent {
+  return {
+    ...envelope(seq),
+    type: "health",
+    received_frames: 100,
+    dropped_frames: 2,
+    breaks: 1,
+    queue_frames: 0,
+    engine_lag_ms: 3,
+    ...change,
+  };
+}
