@@ -95,7 +95,7 @@ class TemplateStore:
     def get(self, name: str) -> Template:
         """The template of this name. Raises UnknownNameError, which lists near names."""
         with self._connection() as connection:
-            found = connection.execute("SELECT * FROM template WHERE name = ?", (name,)).fetchone()
+            found = connection.execute("SELECT * FROM template WHERE name = ?", (_key(name),)).fetchone()
             if found is None:
                 raise UnknownNameError(_unknown(name, _names(connection)))
         *values, checksum = found
@@ -122,9 +122,9 @@ class TemplateStore:
         """Erase a template. Raises UnknownNameError, which lists near names."""
         with self._connection() as connection:
             with connection:
-                erased = connection.execute("DELETE FROM template WHERE name = ?", (name,)).rowcount
-                if erased == 0:
-                    raise UnknownNameError(_unknown(name, _names(connection)))
+                erased = connection.execute("DELETE FROM template WHERE name = ?", (_key(name),)).rowcount
+            if erased == 0:
+                raise UnknownNameError(_unknown(name, _names(connection)))
             _empty_log(connection)
 
     def expire(self, now: datetime) -> tuple[str, ...]:
@@ -202,6 +202,11 @@ _CAUSES = {
 def _explain(error: sqlite3.Error) -> str:
     code: int = getattr(error, "sqlite_errorcode", 0)
     return _CAUSES.get(code & 0xFF, str(error))  # the low byte is the primary code, the rest says which kind
+
+
+def _key(name: str) -> str:
+    """What to look a name up by: text that SQLite cannot take (half a surrogate pair) becomes one that nobody has."""
+    return name.encode("ascii", "replace").decode()
 
 
 def _names(connection: sqlite3.Connection) -> list[str]:

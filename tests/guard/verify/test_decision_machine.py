@@ -37,7 +37,7 @@ class DecisionMachine(RuleBasedStateMachine):
     def enrol(self) -> None:
         self.note(self.decision.begin())
 
-    @rule(llr=st.floats(-8, 8), frames=st.integers(1, 400), share=st.floats(0.5, 1))
+    @rule(llr=st.floats(-8, 8), frames=st.integers(1, 200), share=st.floats(0.5, 1))
     def watch(self, llr: float, frames: int, share: float) -> None:
         for _ in range(frames):
             new_share = share / WINDOW_FRAMES
@@ -161,4 +161,4 @@ class DecisionMachine(RuleBasedStateMachine):
 
 
 TestDecisionMachine = DecisionMachine.TestCase
-TestDecisionMachine.settings = settings(max_examples=25, stateful_step_count=15, deadline=None)
+TestDecisionMachine.settings = settings(max_examples=15, stateful_step_count=12, deadline=None)
