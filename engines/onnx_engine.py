@@ -22,10 +22,6 @@ from engines.slot_state import (
     PositionWindow,
 )
 
-_ROWS_PER_RUN = 2
-"""Streams that one run of a graph takes. More at once are slower per stream on one thread: the intermediates of a
-frame (about 1 MB) no longer fit the core's cache (`reference/gpu.md` 5)."""
-
 _FRAME_SHAPE = (FRAME_SIZE_PX, FRAME_SIZE_PX)
 
 
@@ -80,12 +76,14 @@ class OnnxEngine:
     def step(self, slots: NDArray[np.int32], frames: NDArray[np.uint8], continues: NDArray[np.bool_]) -> StepResult:
         """Take one new frame for each named slot; see `engines.protocol.Engine.step`."""
         self._check(slots, frames, continues)
-        embeddings = np.zeros((slots.size, self._spec.embedding_size), np.float32)
-        valid_fraction = np.zeros(slots.size, np.float32)
-        for start in range(0, slots.size, _ROWS_PER_RUN):
-            rows = slice(start, start + _ROWS_PER_RUN)
-            embeddings[rows], valid_fraction[rows] = self._step_rows(slots[rows], frames[rows], continues[rows])
-        return StepResult(embeddings, valid_fraction)
+        positions = np.empty((slots.size, POSITION_SIZE), np.float32)
+        for row, slot in enumerate(slots.tolist()):
+            positions[row] = self._position(slot, frames[row], bool(continues[row]))
+        # A position sees one frame more than its margin; with a shorter run it would reach back over a break.
+        self._window.push(slots, positions, self._history.run_frames(slots) > TEMPORAL_MARGIN)
+        means, valid_fraction = self._window.means(slots)
+        (embeddings,) = self._embedding(means)
+        return StepResult(np.where(valid_fraction[:, None] > 0, embeddings, np.float32(0)), valid_fraction)
 
     def close(self) -> None:
         """Forget all streams and free their memory. May be called twice."""
@@ -93,18 +91,18 @@ class OnnxEngine:
         self._history = MotionHistory(0)
         self._window = PositionWindow(0, self._spec.window_positions)
 
-    def _step_rows(
-        self, slots: NDArray[np.int32], frames: NDArray[np.uint8], continues: NDArray[np.bool_]
-    ) -> tuple[FloatArray, NDArray[np.float32]]:
-        (maps,) = self._backbone(frames)
-        differences = self._history.push_maps(slots, maps, continues)
-        newest, values = self._head(differences, self._history.slices(slots))
-        self._history.push_slices(slots, newest)
-        # A position sees one frame more than its margin; with a shorter run it would reach back over a break.
-        self._window.push(slots, values, self._history.run_frames(slots) > TEMPORAL_MARGIN)
-        means, valid_fraction = self._window.means(slots)
-        (embeddings,) = self._embedding(means)
-        return np.where(valid_fraction[:, None] > 0, embeddings, np.float32(0)), valid_fraction
+    def _position(self, slot: int, frame: NDArray[np.uint8], continues: bool) -> FloatArray:
+        """The pooled head output (512,) that a stream's new frame completes.
+
+        One stream at a time: on the CPU a run over several takes as long per stream, or longer, since the intermediates
+        of a frame (about 1 MB) fill a core's cache (`reference/gpu.md` 5), and would need its inputs copied together.
+        """
+        (maps,) = self._backbone(frame[None])
+        differences = self._history.push_map(slot, maps[0], continues)
+        newest, positions = self._head(differences[None], self._history.slices(slot)[None])
+        self._history.push_slice(slot, newest[0])
+        position: FloatArray = positions[0]
+        return position
 
     def _check(self, slots: NDArray[np.int32], frames: NDArray[np.uint8], continues: NDArray[np.bool_]) -> None:
         if self._slots == 0:
@@ -121,7 +119,7 @@ class OnnxEngine:
                 raise EngineInputError(f"{name} must be {wanted}, got {array.dtype.name} {array.shape}")
         if slots.size and not (slots.min() >= 0 and slots.max() < self._slots):
             raise EngineInputError(f"slots {slots.tolist()} reach outside 0..{self._slots - 1}")
-        if np.unique(slots).size != slots.size:
+        if len(set(slots.tolist())) != slots.size:
             raise EngineInputError(f"slots {slots.tolist()} name a stream twice in one step")
 
 

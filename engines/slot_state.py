@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+_LAP_ROWS = 12
+
 FloatArray = NDArray[np.float32]
 Slots = NDArray[np.int32]
 
@@ -17,42 +19,70 @@ TEMPORAL_MARGIN = 1 + 2 * (TAPS - 1)
 """Frames that one position sees before its newest: one for the difference, two for each temporal convolution."""
 
 
+class NewestRows:
+    """Per slot: the newest arrays of a kind, always side by side in memory and in time order.
+
+    They can so be handed to a graph as they lie: copying them together for every frame took a tenth of the step. A
+    slot's rows wander through a buffer of `_LAP_ROWS`; at its end the last few are moved to the front once.
+    """
+
+    def __init__(self, slots: int, shape: tuple[int, ...]) -> None:
+        self._rows = np.zeros((slots, _LAP_ROWS, *shape), np.float32)
+        self._end = [TAPS - 1] * slots
+
+    def append(self, slot: int) -> FloatArray:
+        """The place of the slot's next row, to be written by the caller."""
+        end = self._end[slot]
+        if end == _LAP_ROWS:
+            self._rows[slot, : TAPS - 1] = self._rows[slot, 1 - TAPS :]
+            end = TAPS - 1
+        self._end[slot] = end + 1
+        place: FloatArray = self._rows[slot, end]
+        return place
+
+    def newest(self, slot: int, count: int) -> FloatArray:
+        """The last `count` rows (at most `TAPS`; before the last `append` at most `TAPS` - 1), oldest first: a view."""
+        end = self._end[slot]
+        return self._rows[slot, end - count : end]
+
+
 class MotionHistory:
-    """Per slot: the previous map, the two newest differences and slices, and how long frames have followed on."""
+    """Per slot: the previous map, the newest differences and slices, and how long frames have followed on."""
 
     def __init__(self, slots: int) -> None:
-        self._previous = np.zeros((slots, *MAP_SHAPE), np.float32)
-        self._differences = np.zeros((slots, TAPS - 1, *MAP_SHAPE), np.float32)
-        self._slices = np.zeros((slots, TAPS - 1, *SLICE_SHAPE), np.float32)
+        self._previous: list[FloatArray | None] = [None] * slots
+        self._differences = NewestRows(slots, MAP_SHAPE)
+        self._slices = NewestRows(slots, SLICE_SHAPE)
         self._run_frames = np.zeros(slots, np.int64)
 
     def reset(self, slot: int) -> None:
-        """Only the run is forgotten: what the arrays still hold counts for nothing while the run is short."""
+        """Old differences and slices may stay: they count for nothing while the run is short."""
+        self._previous[slot] = None
         self._run_frames[slot] = 0
 
-    def push_maps(self, slots: Slots, maps: FloatArray, continues: NDArray[np.bool_]) -> FloatArray:
-        """Take each slot's new map; returns its three newest differences (n, 3, 128, 16, 16), oldest first.
+    def push_map(self, slot: int, newest: FloatArray, continues: bool) -> FloatArray:
+        """Take a slot's new map; returns its three newest differences (3, 128, 16, 16), oldest first.
 
-        No difference is taken across a break or from nothing: it is zero there, and the run starts again.
+        No difference is taken across a break or from nothing: it is zero there, and the run starts again. The map is
+        kept, not copied.
         """
-        follows = continues & (self._run_frames[slots] > 0)
-        self._run_frames[slots] = np.where(follows, self._run_frames[slots] + 1, 1)
-        newest = np.empty((slots.size, TAPS, *MAP_SHAPE), np.float32)
-        newest[:, :-1] = self._differences[slots]
-        np.subtract(maps, self._previous[slots], out=newest[:, -1])
-        newest[~follows, -1] = 0
-        self._previous[slots] = maps
-        self._differences[slots] = newest[:, 1:]
-        return newest
+        previous, place = self._previous[slot], self._differences.append(slot)
+        if continues and previous is not None:
+            np.subtract(newest, previous, out=place)
+            self._run_frames[slot] += 1
+        else:
+            place.fill(0)
+            self._run_frames[slot] = 1
+        self._previous[slot] = newest
+        return self._differences.newest(slot, TAPS)
 
-    def slices(self, slots: Slots) -> FloatArray:
-        """The two slices before the new one: (n, 2, 64, 16, 8), oldest first."""
-        return self._slices[slots]
+    def slices(self, slot: int) -> FloatArray:
+        """The two slices before the new one: (2, 64, 16, 8), oldest first."""
+        return self._slices.newest(slot, TAPS - 1)
 
-    def push_slices(self, slots: Slots, newest: FloatArray) -> None:
-        """Take each slot's new slice (n, 64, 16, 8)."""
-        self._slices[slots, :-1] = self._slices[slots, 1:]
-        self._slices[slots, -1] = newest
+    def push_slice(self, slot: int, newest: FloatArray) -> None:
+        """Take a slot's new slice (64, 16, 8)."""
+        self._slices.append(slot)[:] = newest
 
     def run_frames(self, slots: Slots) -> NDArray[np.int64]:
         """Frames since the last break, the newest included."""

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from engines.slot_state import POSITION_SIZE, PositionWindow
+from engines.slot_state import POSITION_SIZE, TAPS, NewestRows, PositionWindow
 
 SLOT = np.zeros(1, np.int32)
 
@@ -37,3 +37,16 @@ def test_mean_is_over_the_positions_that_count(valid: list[bool], positions: int
     mean, fraction = window.means(SLOT)
     assert fraction[0] == np.float32(len(counted) / positions)
     np.testing.assert_allclose(mean[0], np.mean(counted) if counted else 0, rtol=1e-6)
+
+
+@given(st.lists(st.integers(0, 2), min_size=1, max_size=60))
+@settings(max_examples=60, deadline=None)
+def test_newest_rows_lie_in_time_order_whatever_the_turn_of_the_slots(turns: list[int]) -> None:
+    rows = NewestRows(3, (2,))
+    written: dict[int, list[float]] = {slot: [0.0] * TAPS for slot in range(3)}
+    for number, slot in enumerate(turns, start=1):
+        rows.append(slot)[:] = number
+        written[slot].append(number)
+        newest = rows.newest(slot, TAPS)
+        assert newest[:, 0].tolist() == written[slot][-TAPS:]
+        assert newest.flags.c_contiguous
