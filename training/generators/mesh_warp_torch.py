@@ -49,9 +49,9 @@ _USUAL_SIDE = 3.2
 class ClipViews:
     """What is constant over a clip and has nothing to do with its driver. All tensors on one device.
 
-    centre: float (B, 2), crop centre, face units. side: float (B,), crop side, face units. background: float (B,), share
-    0-1 of the head's motion that the background takes part in. rest_opening: float (B,), how far the target's mouth
-    stands open at rest, face units.
+    centre: float (B, 2), crop centre, face units. side: float (B,), crop side, face units.
+    background: float (B,), share 0-1 of the head's motion that the background takes part in.
+    rest_opening: float (B,), how far the target's mouth stands open at rest, face units.
     """
 
     centre: Tensor
@@ -100,7 +100,7 @@ class MeshWarp(nn.Module):
 
     @torch.no_grad()
     def render(self, target_index: Tensor, motion: Tensor, head: Tensor, views: ClipViews) -> Tensor:
-        """Clips of targets (B,) moved by landmark motion (B, T, 95, 2) and head motion (B, T, 4): float (B, T, 128, 128).
+        """Targets (B,) moved by landmark motion (B, T, 95, 2) and head motion (B, T, 4): float (B, T, 128, 128).
 
         Full-range luma, 0-255, not rounded. Peak memory is about 2.5 MB for each frame of the batch; cut big batches.
         """

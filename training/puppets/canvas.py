@@ -15,12 +15,25 @@ Field = NDArray[np.float32]
 class Canvas:
     """Colour picture, float32 (H, W, 3) BGR 0-1, in a view; shapes are given in face units."""
 
-    def __init__(self, view: View) -> None:
+    def __init__(self, view: View, colour: Field | None = None) -> None:
         self.view = view
-        self.colour: Field = np.zeros((view.height_px, view.width_px, 3), np.float32)
+        empty = np.zeros((view.height_px, view.width_px, 3), np.float32) if colour is None else colour
+        self.colour: Field = empty
         grid = view.grid()
         self.x: Field = grid[..., 0]
         self.y: Field = grid[..., 1]
+
+    def part(self, x: float, y: float, half_width: float, half_height: float) -> Canvas:
+        """The rectangle around a point as a canvas of its own, painting into this one: small shapes cost little."""
+        left, top = np.floor(self.view.points_px(np.array([x - half_width, y - half_height]))).astype(int)
+        right, bottom = np.ceil(self.view.points_px(np.array([x + half_width, y + half_height]))).astype(int)
+        left, right = np.clip([left, right], 0, self.view.width_px)
+        top, bottom = np.clip([top, bottom], 0, self.view.height_px)
+        unit = self.view.unit_px
+        view = View(
+            self.view.left + left / unit, self.view.top + top / unit, unit, int(right - left), int(bottom - top)
+        )
+        return Canvas(view, self.colour[top:bottom, left:right])
 
     def shape(self, outline: NDArray[np.floating], soft: float = 0.0, rounds: int = 3) -> Field:
         """Mask (H, W), 0-1, of a closed outline (n, 2) with its corners rounded; `soft` blurs it (face units)."""
@@ -55,7 +68,8 @@ class Canvas:
 
     def spot(self, x: float, y: float, width: float, height: float) -> Field:
         """Gaussian spot (H, W) with its peak of 1 at a point."""
-        return np.exp(-(((self.x - x) / width) ** 2) - ((self.y - y) / height) ** 2).astype(np.float32)
+        row, column = np.exp(-(((self.x[:1] - x) / width) ** 2)), np.exp(-(((self.y[:, :1] - y) / height) ** 2))
+        return np.asarray(column * row, np.float32)
 
 
 def rounded(points: NDArray[np.floating], rounds: int, closed: bool = True) -> NDArray[np.float64]:

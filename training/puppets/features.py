@@ -13,11 +13,13 @@ _IRIS_RADIUS = 0.062
 
 
 def paint_features(canvas: Canvas, look: Look) -> None:
-    for side in ("right", "left"):
-        _eye(canvas, look, side)
-        _brow(canvas, look, side)
-    _nose(canvas, look)
-    _lips(canvas, look)
+    """Eyes, brows, nose and lips over skin that is already there."""
+    mouth = float(look.landmarks[PART["mouth_corners"]][:, 1].mean())
+    for side, x in (("right", -0.37), ("left", 0.37)):
+        _eye(canvas.part(x, 0.0, 0.4, 0.4), look, side)
+        _brow(canvas.part(x, -0.25, 0.4, 0.25), look, side)
+    _nose(canvas.part(0.0, 0.42, 0.5, 0.4), look)
+    _lips(canvas.part(0.0, mouth, 0.6, 0.45), look)
 
 
 def _eye_lines(look: Look, side: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -15,7 +15,7 @@ from training.generators.targets import CANONICAL_VIEW, TargetSet, View
 from training.puppets.canvas import Canvas
 from training.puppets.features import paint_features
 from training.puppets.hair import paint_back_hair, paint_hair
-from training.puppets.looks import Look, draw_look
+from training.puppets.looks import Colour, Look, draw_look
 from training.puppets.skin import paint_head
 
 _SUPERSAMPLING = 2
@@ -83,9 +83,13 @@ def _room(canvas: Canvas, look: Look) -> None:
         )
         canvas.paint(
             0.7 * canvas.shape(box, 0.09, rounds=1),
-            (wall * light * tint).astype(np.float32) * np.ones_like(canvas.colour),
+            _bgr(wall * light * tint),
         )
     canvas.colour[:] = cv2.GaussianBlur(canvas.colour, (0, 0), 0.06 * canvas.view.unit_px)
+
+
+def _bgr(values: NDArray[np.floating]) -> Colour:
+    return float(values[0]), float(values[1]), float(values[2])
 
 
 def _shoulders(canvas: Canvas, look: Look) -> None:
@@ -113,4 +117,4 @@ def _shoulders(canvas: Canvas, look: Look) -> None:
     collar = np.array([(-0.5, top), (-0.3, top + 0.18), (0, top + 0.3), (0.3, top + 0.18), (0.5, top)])
     canvas.shade(0.8 * canvas.stroke(collar, 0.06, 0.012), 0.8)
     skin = np.array(look.skin, np.float32) * np.array([0.72, 0.76, 0.84], np.float32)
-    canvas.paint(canvas.shape(neck, 0.01) * (1 - mask), skin * np.ones_like(canvas.colour))
+    canvas.paint(canvas.shape(neck, 0.01) * (1 - mask), _bgr(skin))
