@@ -143,8 +143,6 @@ class WhipSession:
 
     async def _receive(self, track: MediaStreamTrack, tap: ReceiverTap) -> None:
         await self._connected.wait()
-        if self._setup_timer is not None:
-            self._setup_timer.cancel()
         self._last_frame_seconds = time.monotonic()
         frames = self._listener.participant_joined(self.call, self.participant)
         self._joined = True
@@ -168,7 +166,8 @@ class WhipSession:
             self._end_without_waiting("the guard had an internal error while receiving")
 
     def _give_up_setup(self) -> None:
-        self._end_without_waiting(f"no connection within {SETUP_SECONDS:.0f} s")
+        if not self._connected.is_set():
+            self._end_without_waiting(f"no connection within {SETUP_SECONDS:.0f} s")
 
     def _end_without_waiting(self, why: str) -> None:
         self.end_soon(why)

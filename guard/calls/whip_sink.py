@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 
 from guard.calls.ice_hardening import install_datagram_filter, install_loopback_candidates
 from guard.calls.offer import check_offer
@@ -27,6 +28,8 @@ class WhipSink:
         self._listener = listener
         self._sessions: dict[tuple[str, str], WhipSession] = {}
         self._is_closed = False
+        # At DEBUG it logs offers and answers, and with them the addresses of people.
+        logging.getLogger("aiortc.rtcpeerconnection").setLevel(logging.INFO)
         install_datagram_filter()
         if config.loopback:
             install_loopback_candidates()

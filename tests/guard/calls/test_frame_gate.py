@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from guard.calls.frame_gate import MAX_DECODER_BACKLOG, FrameGate, Verdict
@@ -57,6 +57,7 @@ STEPS = st.one_of(
 
 
 @given(steps=st.lists(STEPS))
+@settings(deadline=None)
 def test_between_any_trouble_and_the_next_picture_lies_a_keyframe(steps: list[str | tuple[bytes, int]]) -> None:
     subject = gate()
     clean = False

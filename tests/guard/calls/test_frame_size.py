@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from av import CodecContext, VideoFrame
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from guard.calls.frame_size import CodedSize, read_frame_header
@@ -76,6 +76,7 @@ def test_damaged_headers_are_refused(codec: str, data: bytes) -> None:
 
 
 @given(data=st.binary(max_size=600), codec=st.sampled_from(["VP8", "H264"]), with_sps=st.booleans())
+@settings(deadline=None)
 def test_any_bytes_give_a_header_or_a_value_error(data: bytes, codec: str, with_sps: bool) -> None:
     try:
         header = read_frame_header(codec, b"\x00\x00\x01\x67" + data if with_sps else data)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from collections.abc import AsyncIterator, Iterator
 
 import httpx
@@ -9,6 +11,7 @@ import pytest
 from aiortc import RTCConfiguration, RTCPeerConnection
 from fastapi import FastAPI
 
+from guard.calls import whip
 from guard.calls.whip import whip_router
 from guard.calls.whip_sink import WhipSink
 from guard.config import CallsConfig
@@ -153,6 +156,26 @@ async def test_an_endless_body_is_cut_at_the_limit(client: httpx.AsyncClient) ->
     response = await client.post(SEAT, content=Body(), headers=SDP)
     assert response.status_code == 413
     assert sent < 20
+
+
+async def test_a_body_that_stops_coming_is_given_up(client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(whip, "_BODY_SECONDS", 0.02)
+
+    class Body(httpx.AsyncByteStream):
+        async def __aiter__(self) -> AsyncIterator[bytes]:
+            yield b"v=0\r\n"
+            await asyncio.Event().wait()
+
+    assert (await client.post(SEAT, content=Body(), headers=SDP)).status_code == 408
+
+
+async def test_offers_are_not_logged_even_at_debug(
+    client: httpx.AsyncClient, offer: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    assert (await client.post(SEAT, content=offer, headers=SDP)).status_code == 201
+    assert caplog.text
+    assert "ice-pwd" not in caplog.text
 
 
 async def test_vp9_only_is_not_acceptable(client: httpx.AsyncClient, sink: WhipSink, offer: str) -> None:
