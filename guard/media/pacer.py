@@ -110,9 +110,11 @@ class Pacer:
             spare -= self._intervals.popleft()
         if len(self._intervals) < _KNOWN_INTERVALS:
             return
-        self._interval = median_low(self._intervals)
+        known, self._interval = self._interval > 0, median_low(self._intervals)
         wanted = 1 / self._interval / TARGET_FPS
         if abs(wanted - self._divisor) > _DIVISOR_HYSTERESIS:
             self._divisor = max(1, round(wanted))
+        if not known:
+            self._run_seconds = self.nominal_seconds
         # Differences over steps of another length do not compare.
         self._broken |= not 1 / _SAME_STEP < self.nominal_seconds / self._run_seconds < _SAME_STEP

@@ -34,6 +34,9 @@ LOST_MISSES = 6
 SAME_ASPECT = 0.02
 """Frames of two sizes show the same picture when their aspect ratios differ by less than this share."""
 
+MAX_SIDES = 2.0
+"""A crop of more than this many times the frame's longer side shows next to nothing, and takes memory by its square."""
+
 Look = Callable[[CropBox | None], FaceBox | None]
 """Searches the current frame for a face, first around the given crop."""
 
@@ -93,7 +96,7 @@ class StableCrop:
         return not 0 <= elapsed < wait or self._frames_since_look >= MAX_FRAMES_PER_LOOK
 
     def _take(self, face: FaceBox | None) -> None:
-        if face is None:
+        if face is None or not self._reasonable(face):
             self._misses += 1
             if self._misses >= LOST_MISSES:
                 self._box = None
@@ -101,6 +104,9 @@ class StableCrop:
         self._misses = 0
         if self._box is None or not fits(self._box, face):
             self._place(face_crop(face))
+
+    def _reasonable(self, face: FaceBox) -> bool:
+        return self._frame_size is not None and face_crop(face).side <= MAX_SIDES * max(self._frame_size)
 
     def _place(self, box: CropBox) -> None:
         self._box = box

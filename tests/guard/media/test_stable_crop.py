@@ -152,6 +152,12 @@ def test_a_lost_face_is_held_for_a_second_and_found_again() -> None:
     assert scene.crop.generation == 2
 
 
+def test_a_face_far_larger_than_the_frame_is_none() -> None:
+    scene = Scene()
+    scene.face = moved(zoom=40)
+    assert scene.play(1) is None
+
+
 def test_one_missed_look_changes_nothing() -> None:
     scene = Scene()
     first = scene.frame()
