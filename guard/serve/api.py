@@ -46,7 +46,7 @@ def api_router(service: GuardService, tickets: Tickets) -> APIRouter:
     router = APIRouter(
         prefix="/api",
         dependencies=[Depends(HTTPBearer(auto_error=False))],
-        responses=problem_responses(401, 411, 413, 422),
+        responses=problem_responses(400, 401, 411, 413, 422),
     )
     _add_status(router, service, tickets)
     _add_participants(router, service)

@@ -133,3 +133,19 @@ def health(received_frames: int) -> dict[str, object]:
         "queue_frames": 0,
         "engine_lag_ms": 1.0,
     }
+
+
+def score(why: str = "") -> dict[str, object]:
+    """Fields of a score event."""
+    return {
+        "type": "score",
+        "pts_seconds": 3.2,
+        "llr": 0.7,
+        "evidence": 4.1,
+        "similarity": 0.6,
+        "state": "verified",
+        "why": why,
+        "valid_fraction": 1.0,
+        "fps": 29.8,
+        "latency": {"total_ms": 40.0, "queue_ms": 1.0, "pixels_ms": 2.0, "engine_ms": 36.0, "verify_ms": 1.0},
+    }
