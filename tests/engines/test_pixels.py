@@ -6,7 +6,7 @@ import av
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -94,6 +94,7 @@ def test_range_is_mapped_after_shrinking() -> None:
     assert np.array_equal(crop_frame(LumaPlane(luma, full_range=False), CropBox(0, 0, 256)), full_range(small))
 
 
+@settings(deadline=None)
 @given(
     x=st.integers(-400, 400),
     y=st.integers(-400, 400),
@@ -119,6 +120,7 @@ def test_a_crop_has_a_side() -> None:
         CropBox(0, 0, 0)
 
 
+@settings(deadline=None)
 @given(x=st.floats(-50, 2000), y=st.floats(-50, 2000), width=st.floats(1, 900), height=st.floats(1, 900))
 def test_the_crop_is_centred_on_the_face(x: float, y: float, width: float, height: float) -> None:
     face = FaceBox(x, y, width, height, 0.9)
@@ -128,6 +130,7 @@ def test_the_crop_is_centred_on_the_face(x: float, y: float, width: float, heigh
     assert abs(box.side - FACE_TO_CROP * max(width, height)) <= 0.5
 
 
+@settings(deadline=None)
 @given(x=st.floats(0, 1000), y=st.floats(0, 1000), distance=st.floats(20, 300), zoom=st.floats(0.5, 3))
 def test_the_crop_from_eyes_scales_with_the_picture(x: float, y: float, distance: float, zoom: float) -> None:
     box = crop_from_eyes((x, y), distance)

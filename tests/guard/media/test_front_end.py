@@ -8,7 +8,7 @@ from dataclasses import replace
 import av
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engines.pixels import CropBox, FaceBox, LumaPlane, crop_frame, face_crop, luma_plane
@@ -191,6 +191,7 @@ PICTURES = [
 ]
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(

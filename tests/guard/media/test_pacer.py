@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from guard.media.pacer import MAX_STEP_INTERVALS, Pace, Pacer
@@ -45,6 +45,7 @@ def test_steady_rates(fps: float, expected: float) -> None:
     assert not pacer.too_slow
 
 
+@settings(deadline=None)
 @given(
     fps=st.floats(12, 120),
     jitter=st.lists(st.floats(-0.2, 0.2), min_size=20, max_size=20),
@@ -60,6 +61,7 @@ def test_output_rate_and_steps_stay_within_bounds(fps: float, jitter: list[float
     assert all(pace is not Pace.BREAK for at, pace in paced if at >= start + 1)
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(allow_nan=True, allow_infinity=True), max_size=60))
 def test_any_time_stamp_is_survived(times: list[float]) -> None:
     pacer = Pacer()
@@ -69,6 +71,7 @@ def test_any_time_stamp_is_survived(times: list[float]) -> None:
         assert pacer.fps >= 0
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(st.sampled_from([1 / 60, 1 / 30, 1 / 25, 0.1, 0.5, 5.0, -0.04, -3.0, 0.0]), st.integers(1, 12)),
@@ -90,6 +93,7 @@ def test_no_continued_pair_is_far_apart_or_backwards(runs: list[tuple[float, int
                 before = at
 
 
+@settings(deadline=None)
 @given(st.floats(-1e6, 1e6))
 def test_the_first_frame_follows_nothing(at: float) -> None:
     assert Pacer().step(at) is Pace.BREAK

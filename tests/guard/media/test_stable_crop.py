@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engines.pixels import CropBox, FaceBox, face_crop
@@ -68,6 +68,7 @@ SIDE = face_crop(FACE).side
 INSIDE = INNER_REACH * SIDE - 1
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(st.floats(-INSIDE, INSIDE), st.floats(-INSIDE, INSIDE), st.floats(0.8, 1.25)), min_size=1, max_size=15
@@ -82,6 +83,7 @@ def test_never_moves_while_the_face_stays_in_the_inner_part(places: list[tuple[f
     assert scene.crop.generation == 1
 
 
+@settings(deadline=None)
 @given(
     angle=st.sampled_from([(1, 0), (-1, 0), (0, 1), (0, -1), (1, 1), (-1, 1)]),
     beyond=st.floats(INNER_REACH * SIDE + 1, 3 * SIDE),
@@ -94,6 +96,7 @@ def test_always_follows_a_face_that_has_left(angle: tuple[int, int], beyond: flo
     assert scene.crop.generation == 2
 
 
+@settings(deadline=None)
 @given(st.one_of(st.floats(0.2, 1 / SIZE_RATIO - 0.01), st.floats(SIZE_RATIO + 0.01, 4)))
 def test_is_drawn_anew_when_the_size_has_changed_much(zoom: float) -> None:
     scene = Scene()
@@ -111,6 +114,7 @@ def test_a_face_that_trembles_on_the_border_moves_the_box_once() -> None:
     assert scene.crop.generation == 2
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(
@@ -190,6 +194,7 @@ def test_another_aspect_ratio_is_another_picture() -> None:
     assert scene.frame() is None
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=400))
 def test_odd_time_stamps_cannot_buy_more_or_fewer_looks(times: list[float]) -> None:
     scene = Scene()
