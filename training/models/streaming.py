@@ -134,6 +134,11 @@ class StreamingFeatDiff(nn.Module):
             raise ValueError(f"a clip needs at least {TEMPORAL_MARGIN + 1} frames, got {length}")
         maps = self.feature_maps(frames.flatten(0, 1))
         maps = maps.reshape(clips, length, *maps.shape[1:])
+        return self.positions_of_maps(maps, continues)
+
+    def positions_of_maps(self, maps: Tensor, continues: Tensor | None = None) -> Positions:
+        """The head alone, on feature maps float (n, T, 128, 16, 16); `continues` as in `forward`."""
+        clips, length = maps.shape[:2]
         slices = self.second(self.first(maps[:, 1:] - maps[:, :-1]))
         values = pool_slices(slices.flatten(0, 1)).float().reshape(clips, length - TEMPORAL_MARGIN, POSITION_SIZE)
         if continues is None:
