@@ -37,7 +37,7 @@ export function Tile({ participant, session, dark }: TileProps) {
         <div class="who">
           <h2 id={heading}>{name}</h2>
           <p class="seat">
-            {participant.enrolledAs === null ? "no template on this seat" : `enrolled as ${participant.enrolledAs}`}
+            {participant.enrolledAs === null ? "no template" : `enrolled as ${participant.enrolledAs}`}
           </p>
         </div>
         <div class="verdict">
