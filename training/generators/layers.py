@@ -47,12 +47,12 @@ def _smooth(value: NDArray[np.floating]) -> NDArray[np.float64]:
 
 def _line(x: NDArray[np.floating], points: NDArray[np.floating]) -> NDArray[np.float64]:
     order = np.argsort(points[:, 0])
-    return np.interp(x, points[order, 0], points[order, 1])
+    return np.asarray(np.interp(x, points[order, 0], points[order, 1]))
 
 
 def _outside(x: NDArray[np.floating], spans: list[tuple[float, float]]) -> NDArray[np.float64]:
     """Distance of x to the nearest of some intervals, 0 within them."""
-    return np.min([np.maximum(np.maximum(low - x, x - high), 0) for low, high in spans], axis=0)
+    return np.asarray(np.min([np.maximum(np.maximum(low - x, x - high), 0) for low, high in spans], axis=0))
 
 
 def _part(landmarks: NDArray[np.floating], *names: str) -> NDArray[np.floating]:
@@ -118,7 +118,8 @@ def _behind_lids(image: Image, landmarks: NDArray[np.floating], view: View) -> t
         reach = max(3, round(0.07 * view.unit_px))
         kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
         around = cv2.dilate(eye, kernel)
-        sure = cv2.erode(eye, np.ones((3, 3), np.uint8), iterations=max(1, round(0.012 * view.unit_px)))
+        thin = cv2.erode(eye, np.ones((3, 3), np.uint8), iterations=max(1, round(0.012 * view.unit_px)))
+        sure = np.asarray(thin, np.uint8)
         hole = np.asarray((around > 0) & (sure == 0), np.uint8)
         if sure.any():
             inner = np.asarray(_grown(inner, hole, sure), np.uint8)

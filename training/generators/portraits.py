@@ -63,7 +63,7 @@ def _usable(points: NDArray[np.float64]) -> bool:
 
 def _landmark_finder(landmarker: Path) -> Any:
     try:
-        import mediapipe as mp  # noqa: PLC0415  # optional: only this script needs it
+        import mediapipe as mp  # optional: only this script needs it
         from mediapipe.tasks.python import BaseOptions, vision
     except ImportError as error:
         raise DataError("portraits need MediaPipe: pip install mediapipe==0.10.35") from error

@@ -40,14 +40,14 @@ class Canvas:
         points = np.round(self.view.points_px(rounded(outline, rounds)) * 16).astype(np.int32)
         mask = np.zeros(self.x.shape, np.uint8)
         cv2.fillPoly(mask, [points], 255, cv2.LINE_AA, 4)
-        return self.blurred(mask.astype(np.float32) / 255, soft)
+        return self.blurred(np.asarray(mask / 255, np.float32), soft)
 
     def stroke(self, line: NDArray[np.floating], width: float, soft: float = 0.0) -> Field:
         """Mask (H, W), 0-1, of an open line (n, 2) of a width in face units."""
         points = np.round(self.view.points_px(rounded(line, 2, closed=False)) * 16).astype(np.int32)
         mask = np.zeros(self.x.shape, np.uint8)
         cv2.polylines(mask, [points], False, 255, max(1, round(width * self.view.unit_px)), cv2.LINE_AA, 4)
-        return self.blurred(mask.astype(np.float32) / 255, soft)
+        return self.blurred(np.asarray(mask / 255, np.float32), soft)
 
     def blurred(self, mask: Field, soft: float) -> Field:
         if soft <= 0:

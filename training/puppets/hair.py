@@ -93,7 +93,7 @@ def _curled(canvas: Canvas, look: Look, mask: Field) -> Field:
         radius = int(rng.uniform(0.03, 0.075) * canvas.view.unit_px)
         if canvas.y[row, column] < -0.3 or abs(canvas.x[row, column]) > 0.75:
             cv2.circle(curls, (int(column), int(row)), radius, 255, -1, cv2.LINE_AA)
-    return canvas.blurred(curls.astype(np.float32) / 255, 0.006)
+    return canvas.blurred(np.asarray(curls / 255, np.float32), 0.006)
 
 
 def _strands(canvas: Canvas, look: Look, across: bool) -> Field:
@@ -113,7 +113,7 @@ def _strands(canvas: Canvas, look: Look, across: bool) -> Field:
     side = 1 + 0.16 * look.light_from * np.clip(canvas.x, -1, 1)
     depth = 0.92 - 0.12 * np.clip(canvas.y, 0, 1.5)
     value = np.clip(side * depth * (1 + texture), 0.3, 1.8)
-    return (np.array(look.hair, np.float32) * value[..., None] + 0.015).astype(np.float32)
+    return np.asarray(np.array(look.hair) * value[..., None] + 0.015, np.float32)
 
 
 def _circle(x: float, y: float, width: float, height: float) -> NDArray[np.float64]:

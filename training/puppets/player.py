@@ -1,4 +1,4 @@
-"""A puppet before a webcam: an endless stream of pictures of one painted face, driven by whoever sits at the strings."""
+"""A puppet before a webcam: endless pictures of one painted face, moved by whoever holds the strings."""
 
 from __future__ import annotations
 

@@ -86,7 +86,7 @@ def _face_outline(oval: NDArray[np.float64]) -> NDArray[np.float64]:
     high = np.clip((0.1 - outline[:, 1]) / 0.7, 0, 1)
     outline[:, 1] -= 0.22 * high
     outline[:, 1] += 0.02 * np.clip((outline[:, 1] - 0.8) / 0.5, 0, 1)
-    return outline
+    return np.asarray(outline)
 
 
 def _ears(canvas: Canvas, look: Look, half: float) -> None:
