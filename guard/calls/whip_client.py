@@ -41,7 +41,7 @@ def _request(method: str, url: str, token: str, body: str | None = None) -> tupl
     if body is not None:
         headers["Content-Type"] = "application/sdp"
     try:
-        connection.request(method, parts.path, body, headers)
+        connection.request(method, parts._replace(scheme="", netloc="", fragment="").geturl() or "/", body, headers)
         response = connection.getresponse()
         text = response.read(_MAX_ANSWER_BYTES).decode(errors="replace")
         return response.status, response.getheader("Location"), text

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from aiortc import RTCConfiguration, RTCPeerConnection
 from aiortc.jitterbuffer import JitterBuffer
 from aiortc.rtcdtlstransport import RtpRouter
-from aiortc.rtp import RtpPacket
+from aiortc.rtp import RtcpSenderInfo, RtcpSrPacket, RtpPacket
+from av import VideoFrame
 
 from guard.calls.frame_gate import FrameGate
-from guard.calls.receiver_tap import MAX_SSRCS, GatedJitterBuffer, limit_ssrcs
+from guard.calls.receiver_tap import (
+    JITTER_BUFFER,
+    MAX_SSRCS,
+    TIMESTAMP_MAPPER,
+    GatedJitterBuffer,
+    ReceiverTap,
+    limit_ssrcs,
+)
 
 KEY = b"\x10\x00\x00\x9d\x01\x2a\x80\x02\x68\x01"
 DELTA = b"\x11\x00\x00"
@@ -122,3 +131,32 @@ def test_a_flood_of_ssrcs_is_not_remembered() -> None:
     known = RtpPacket(payload_type=97)
     known.ssrc = 1
     assert router.route_rtp(known) is receiver
+
+
+async def test_only_reports_of_the_media_stream_set_the_capture_clock() -> None:
+    """A retransmission stream reports too, but its timestamps start elsewhere."""
+    connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+    receiver = connection.addTransceiver("video", direction="recvonly").receiver
+    tap = ReceiverTap(receiver, 1920, 1080, on_oversize=lambda: None)
+    getattr(receiver, TIMESTAMP_MAPPER).map(0)
+    packet = RtpPacket(payload_type=97, sequence_number=1, timestamp=0)
+    packet.ssrc = 1
+    packet._data = KEY  # type: ignore[attr-defined]
+    getattr(receiver, JITTER_BUFFER).add(packet)
+
+    def capture_seconds() -> float | None:
+        image = VideoFrame(16, 16, "yuv420p")
+        image.pts = 0
+        received = tap.received(image)
+        assert received is not None
+        return received.capture_seconds
+
+    def report(ssrc: int) -> RtcpSrPacket:
+        info = RtcpSenderInfo(ntp_timestamp=3_999_000_000 << 32, rtp_timestamp=0, packet_count=1, octet_count=1)
+        return RtcpSrPacket(ssrc=ssrc, sender_info=info)
+
+    await receiver._handle_rtcp_packet(report(ssrc=2))
+    assert capture_seconds() is None
+    await receiver._handle_rtcp_packet(report(ssrc=1))
+    assert capture_seconds() == 3_999_000_000 - 2_208_988_800
+    await connection.close()
