@@ -39,7 +39,7 @@ class Room:
     async def play(self, frames: LatestFrames, seconds: float, brightness: int) -> None:
         for _ in range(round(seconds * FPS)):
             self.media_seconds += 1 / FPS
-            while len(frames) > 2:
+            while len(frames) > 2:  # noqa: ASYNC110 - lets the pipeline's thread catch up
                 await asyncio.sleep(0)
             frames.push(gray_frame(brightness, self.media_seconds, self.start_seconds + self.media_seconds))
 

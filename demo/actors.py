@@ -1,0 +1,78 @@
+"""The other side of the demo's call, in a process of its own: puppets that publish over real WebRTC.
+
+`python -m demo.actors` reads the guard's address and token from its first line of input (JSON), then orders, one a
+line: `{"participant": "alice", "driver": 2}` lets that driver take the face over. It answers each with the same object
+and the monotonic time of the first frame, and ends when its input ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import threading
+import time
+from contextlib import AsyncExitStack
+
+from av import VideoFrame
+
+from demo.cast import CALL, CAST, Role
+from demo.puppet_frames import demo_seed, make_player
+from guard.calls.publisher import WhipPublisher
+
+LIVE_TAKE = 1
+"""The recording that was enrolled is take 0: the call says something else."""
+
+
+class Actor:
+    """One participant: a face, and whoever drives it just now."""
+
+    def __init__(self, role: Role) -> None:
+        self.role = role
+        self._player = make_player(role.face, role.driver, LIVE_TAKE)
+        self._lock = threading.Lock()
+
+    def next_frame(self) -> VideoFrame:
+        """The next picture; called by the publisher in a worker thread."""
+        with self._lock:
+            picture = next(self._player)
+        return VideoFrame.from_ndarray(picture, format="bgr24").reformat(format="yuv420p")
+
+    def switch_driver(self, driver: int) -> float:
+        """From the next frame on, `driver` moves the face; the monotonic time of this moment."""
+        with self._lock:
+            self._player.switch(demo_seed(driver))
+            return time.monotonic()
+
+
+async def _main() -> None:
+    orders: asyncio.Queue[str] = asyncio.Queue()
+    loop = asyncio.get_running_loop()
+    threading.Thread(target=_read_lines, args=(loop, orders), daemon=True).start()
+    where = json.loads(await orders.get())
+    actors = {role.participant: Actor(role) for role in CAST}
+    async with AsyncExitStack() as stack:
+        for name, actor in actors.items():
+            url = f"{where['url']}/whip/{CALL}/{name}"
+            publisher = WhipPublisher(url, where["token"], actor.next_frame, loopback=True)
+            await stack.enter_async_context(publisher)
+        _say({"joined": sorted(actors)})
+        while line := await orders.get():
+            order = json.loads(line)
+            seconds = actors[order["participant"]].switch_driver(order["driver"])
+            _say({**order, "monotonic_seconds": seconds})
+
+
+def _read_lines(loop: asyncio.AbstractEventLoop, orders: asyncio.Queue[str]) -> None:
+    for line in sys.stdin:
+        loop.call_soon_threadsafe(orders.put_nowait, line)
+    loop.call_soon_threadsafe(orders.put_nowait, "")
+
+
+def _say(message: dict[str, object]) -> None:
+    sys.stdout.write(json.dumps(message) + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    asyncio.run(_main())

@@ -1,0 +1,30 @@
+"""Who plays in the demo: faces, drivers and what happens to them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+CALL = "demo"
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """One participant of the scene."""
+
+    participant: str
+    face: int
+    """Number of the puppet's look."""
+    driver: int
+    """Number of the person whose motion drives it; nobody of this range was seen in training."""
+    impostor: int | None = None
+    """Who takes the same face over in mid-call."""
+    enrolled_before: bool = True
+    """True where a recording of the driver was enrolled before the call; False where it happens live."""
+
+
+CAST = (
+    Role("alice", face=1, driver=1, impostor=2),
+    Role("bob", face=2, driver=3),
+    Role("carol", face=3, driver=4, enrolled_before=False),
+)
+"""Alice's face is taken over by another driver; Bob drives his own all the time; Carol is enrolled during the call."""

@@ -1,0 +1,29 @@
+"""Puppets for calls on this machine: faces and drivers of the seeds that no training or evaluation uses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.drivers.seeds import split_seeds
+from training.puppets.player import PuppetPlayer
+
+FPS = 30
+_PEOPLE = 100
+
+
+def demo_seed(number: int) -> int:
+    """The seed of the face or the driver of this number, 0 to 99."""
+    return split_seeds("demo", _PEOPLE)[number]
+
+
+def make_player(face: int, driver: int, take: int) -> PuppetPlayer:
+    """An endless iterator of BGR pictures, uint8 (360, 640, 3), at 30 a second."""
+    return PuppetPlayer(demo_seed(face), demo_seed(driver), take, FPS)
+
+
+def puppet_frames(number: int) -> Iterator[NDArray[np.uint8]]:
+    """The talking head that `guard bench` sends as stream `number`."""
+    return make_player(number, number, take=0)

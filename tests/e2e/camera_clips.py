@@ -1,0 +1,70 @@
+"""Clips that Chromium plays as its camera: Motion JPEG with the frame's number burnt in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from tests.barcode import BLACK, WHITE, write_number
+
+WIDTH_PX, HEIGHT_PX, FPS = 640, 360, 30
+_JPEG_QUALITY = 92
+
+Picture = NDArray[np.uint8]
+
+
+def write_camera_clip(pictures: Iterable[Picture], path: Path) -> Path:
+    """Number the pictures (BGR, uint8 (360, 640, 3)) from 0 and write them as one .mjpeg file."""
+    with path.open("wb") as clip:
+        for number, picture in enumerate(pictures):
+            numbered = picture.copy()
+            for channel in range(3):
+                write_number(numbered[:, :, channel], number)
+            _, encoded = cv2.imencode(".jpg", numbered, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
+            clip.write(encoded.tobytes())
+    return path
+
+
+def write_video(pictures: Iterable[Picture], path: Path) -> Path:
+    """The pictures as a VP8 file, as somebody would hand it in for enrolment."""
+    with av.open(path, "w") as container:
+        stream = container.add_stream("libvpx", rate=FPS)
+        stream.width, stream.height, stream.pix_fmt = WIDTH_PX, HEIGHT_PX, "yuv420p"
+        stream.bit_rate = 800_000
+        stream.options = {"deadline": "realtime", "cpu-used": "8", "auto-alt-ref": "0", "lag-in-frames": "0"}
+        for picture in pictures:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="bgr24")))
+        container.mux(stream.encode(None))
+    return path
+
+
+def real_pictures(video: Path, start_seconds: float = 0.0) -> Iterator[Picture]:
+    """Frames of a real clip at 30 a second, fitted into 640x360 below the stripe that the number takes."""
+    with av.open(video) as container:
+        stream = container.streams.video[0]
+        rate = stream.average_rate or Fraction(FPS)
+        shown = 0
+        for index, frame in enumerate(container.decode(stream)):
+            seconds = index / float(rate) - start_seconds
+            picture = None
+            while seconds >= 0 and shown / FPS <= seconds:
+                picture = _fitted(frame.to_ndarray(format="bgr24")) if picture is None else picture
+                shown += 1
+                yield picture
+
+
+def _fitted(picture: Picture) -> Picture:
+    height = HEIGHT_PX - HEIGHT_PX // 12
+    width = round(picture.shape[1] * height / picture.shape[0])
+    scene = np.full((HEIGHT_PX, WIDTH_PX, 3), (BLACK + WHITE) // 2, np.uint8)
+    left = (WIDTH_PX - width) // 2
+    scene[HEIGHT_PX - height :, left : left + width] = cv2.resize(
+        picture, (width, height), interpolation=cv2.INTER_AREA
+    )
+    return scene
