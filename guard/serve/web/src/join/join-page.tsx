@@ -29,26 +29,32 @@ export function JoinPage({ token, query }: JoinPageProps) {
   const [state, setState] = useState<JoinState>("ready");
   const [problem, setProblem] = useState("");
   const publisher = useRef<Publisher | null>(null);
+  /** Counts joins and leaves, so that a join notices that its person has left meanwhile. */
+  const attempt = useRef(0);
   const camera = useCamera(setProblem);
   const inCall = state === "joining" || state === "live" || state === "interrupted";
 
   const leave = (next: JoinState) => {
+    attempt.current++;
     publisher.current?.close();
     publisher.current = null;
+    camera.close();
     setState(next);
   };
   const join = async () => {
     if (inCall) return;
     setProblem("");
     setState("joining");
+    const mine = ++attempt.current;
     try {
       const track = (await camera.open()).getVideoTracks()[0];
+      if (mine !== attempt.current) return camera.close();
       if (track === undefined) throw new Error("No camera was found: connect one, then try again");
       track.addEventListener("ended", () => fail("The camera has stopped: it was unplugged or switched off"));
       publisher.current = new Publisher(token, follow);
       await publisher.current.publish(track, call, name.trim());
     } catch (error) {
-      fail(error instanceof Error ? error.message : String(error));
+      if (mine === attempt.current) fail(error instanceof Error ? error.message : String(error));
     }
   };
   const fail = (why: string) => {
@@ -167,10 +173,15 @@ function useCamera(onProblem: (why: string) => void) {
   const [chosen, setChosen] = useState("");
   const [isOpen, setIsOpen] = useState(false);
 
-  const stop = () => stream.current?.getTracks().forEach((track) => track.stop());
+  const close = () => {
+    stream.current?.getTracks().forEach((track) => track.stop());
+    stream.current = null;
+    if (video.current) video.current.srcObject = null;
+    setIsOpen(false);
+  };
   const open = async (deviceId = chosen): Promise<MediaStream> => {
     if (stream.current?.active && deviceId === chosen) return stream.current;
-    stop();
+    close();
     stream.current = await openCamera(deviceId);
     if (video.current) video.current.srcObject = stream.current;
     setIsOpen(true);
@@ -184,7 +195,7 @@ function useCamera(onProblem: (why: string) => void) {
   };
   useEffect(() => {
     void listCameras().then(setDevices);
-    return stop;
+    return close;
   }, []);
   return {
     video,
@@ -192,6 +203,7 @@ function useCamera(onProblem: (why: string) => void) {
     chosen,
     isOpen,
     open,
+    close,
     preview: () => show(),
     choose: (deviceId: string) => {
       setChosen(deviceId);

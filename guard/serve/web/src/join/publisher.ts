@@ -12,6 +12,7 @@ export class Publisher {
   private readonly peer: RTCPeerConnection;
   private readonly token: string;
   private session: URL | null = null;
+  private closed = false;
 
   constructor(token: string, onState: (state: RTCPeerConnectionState) => void) {
     this.token = token;
@@ -31,11 +32,13 @@ export class Publisher {
     if (response.status !== 201) throw new Error(await refusal(response, name));
     const location = response.headers.get("Location");
     if (location !== null) this.session = new URL(location, address);
+    if (this.closed) return this.close();
     await this.peer.setRemoteDescription({ type: "answer", sdp: await response.text() });
   }
 
   /** Leave the call; also while the page goes away. */
   close(): void {
+    this.closed = true;
     this.peer.onconnectionstatechange = null;
     this.peer.close();
     if (this.session === null) return;
