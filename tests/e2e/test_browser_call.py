@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from itertools import chain, islice
+from itertools import chain, islice, pairwise
 from pathlib import Path
 
 import pytest
@@ -124,6 +124,6 @@ async def scores_on_the_socket(guard: RunningGuard) -> list[dict[str, object]]:
 def check_numbers(numbers: list[int | None], clip_frames: int) -> None:
     assert len(numbers) > 5 * FPS
     assert None not in numbers, f"{numbers.count(None)} of {len(numbers)} frame numbers could not be read"
-    steps = [(later - earlier) % clip_frames for earlier, later in zip(numbers, numbers[1:], strict=False)]  # type: ignore[operator]
+    steps = [(later - earlier) % clip_frames for earlier, later in pairwise(numbers)]  # type: ignore[operator]
     # The camera may repeat or skip a picture when the machine is busy; nothing may come out of order.
     assert max(steps) < FPS, f"the largest step between frames is {max(steps)}"
