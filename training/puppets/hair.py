@@ -60,7 +60,7 @@ def _cap(canvas: Canvas, look: Look) -> Field:
     sides = {"short": 0.05, "side": 0.08, "bob": 1.0, "long": 1.3, "bun": -0.02, "curly": 0.3}[look.style]
     out = half + (0.05 if look.style in ("short", "side", "bun") else 0.16)
     outer = np.array(
-        [(0, top - 0.06), (half * 0.62, top), (half + 0.02, top + 0.28), (out + 0.02, -0.25), (out, sides)]
+        [(0.14, top - 0.05), (half * 0.55, top - 0.01), (half - 0.02, top + 0.22), (out + 0.02, -0.25), (out, sides)]
     )
     left = outer * np.array([-1.0, 1.0])
     temple = half * (0.9 if sides < 0.5 else 0.84)
@@ -79,7 +79,7 @@ def _front(look: Look, line: float, temple: float) -> NDArray[np.float64]:
     elif look.style in ("bob", "long"):
         y = line - 0.26 * np.exp(-(((sweep - 0.2) / 0.3) ** 2)) + 0.16 * np.abs(sweep)
     else:
-        y = line - 0.06 + 0.1 * (x / temple) ** 2
+        y = line - 0.1 + 0.2 * (x / temple) ** 2 + 0.03 * sweep
     return np.stack([x, y], axis=1)
 
 

@@ -92,7 +92,7 @@ def draw_look(seed: int) -> Look:
         nose_relief=float(rng.uniform(0.8, 1.25)),
         light_from=light,
         stubble=float(rng.uniform(0.2, 0.7)) if style in ("short", "side") and rng.random() < 0.4 else 0.0,
-        blush=float(rng.uniform(0.05, 0.16)),
+        blush=float(rng.uniform(0.03, 0.1)),
     )
 
 
@@ -121,6 +121,10 @@ def _bones(rng: np.random.Generator) -> NDArray[np.float64]:
     line = face[PART["mouth_corners"], 1].mean()
     for name in ("upper_lip_outer", "lower_lip_outer"):
         face[PART[name], 1] = line + (face[PART[name], 1] - line) * full
+    for name in ("mouth_corners", "upper_lip_outer", "upper_lip_inner", "lower_lip_inner", "lower_lip_outer"):
+        lip = face[PART[name]]
+        lip[:, 1] -= 0.55 * lip[:, 0] ** 2  # corners up: a friendly face at rest
+        face[PART[name]] = lip
     bow = np.array([0.0, -0.012, 0.012, -0.012, 0.0])
     face[PART["upper_lip_outer"], 1] += bow * full
     return face

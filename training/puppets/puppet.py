@@ -94,7 +94,7 @@ def _bgr(values: NDArray[np.floating]) -> Colour:
 
 def _shoulders(canvas: Canvas, look: Look) -> None:
     chin = float(look.landmarks[PART["oval"]][:, 1].max())
-    top = chin + 0.36
+    top = chin + 0.22
     right = np.array(
         [
             (0.0, top + 0.3),
@@ -111,7 +111,7 @@ def _shoulders(canvas: Canvas, look: Look) -> None:
     light = 0.95 + 0.22 * look.light_from * np.clip(canvas.x, -1.5, 1.5) - 0.12 * np.abs(canvas.x)
     folds = 0.05 * np.sin(canvas.x * 5 + 2 * canvas.y) * np.sin(canvas.y * 3 + look.seed % 7)
     neck = np.array(
-        [(-0.46, 0.8), (-0.43, chin + 0.2), (-0.7, top + 0.5), (0.7, top + 0.5), (0.43, chin + 0.2), (0.46, 0.8)]
+        [(-0.46, 0.8), (-0.43, chin + 0.12), (-0.7, top + 0.5), (0.7, top + 0.5), (0.43, chin + 0.12), (0.46, 0.8)]
     )
     canvas.paint(mask, (np.array(look.clothes, np.float32) * (light + folds)[..., None]).astype(np.float32))
     collar = np.array([(-0.5, top), (-0.3, top + 0.18), (0, top + 0.3), (0.3, top + 0.18), (0.5, top)])

@@ -19,7 +19,8 @@ def _relief(canvas: Canvas, look: Look) -> Field:
     round_head = 1.3 - (canvas.x / half) ** 2 * 0.95 - ((canvas.y - centre) / (chin - centre)) ** 2 * 0.55
     height = 0.75 * np.sqrt(np.maximum(round_head, 0.05))
     tip_y, wing = float(shape[PART["nose"]][3, 1]), abs(float(shape[PART["nostrils"]][0, 0]))
-    ramp = np.clip((canvas.y + 0.15) / (tip_y + 0.15), 0, 1) * np.clip((tip_y + 0.12 - canvas.y) / 0.1, 0, 1)
+    rise = np.clip((canvas.y + 0.2) / (tip_y + 0.2), 0, 1)
+    ramp = rise**2 * (2 - rise) * np.clip((tip_y + 0.12 - canvas.y) / 0.1, 0, 1)
     nose = 0.13 * np.exp(-((canvas.x / (0.55 * wing)) ** 2)) * ramp + 0.11 * canvas.spot(0, tip_y, 0.62 * wing, 0.1)
     height += look.nose_relief * nose
     for sign in (-1, 1):
@@ -68,7 +69,7 @@ def paint_head(canvas: Canvas, look: Look) -> Field:
     half, chin = float(oval[:, 0].max()), float(oval[:, 1].max())
     skin = lit_skin(canvas, look)
     neck = np.array(
-        [(-0.44, 0.8), (-0.42, chin + 0.2), (-0.6, chin + 0.65), (0.6, chin + 0.65), (0.42, chin + 0.2), (0.44, 0.8)]
+        [(-0.44, 0.8), (-0.43, chin + 0.12), (-0.6, chin + 0.65), (0.6, chin + 0.65), (0.43, chin + 0.12), (0.44, 0.8)]
     )
     canvas.paint(canvas.shape(neck, 0.01), np.array(look.skin, np.float32) * np.array([0.72, 0.76, 0.84], np.float32))
     canvas.shade(
