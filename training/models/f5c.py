@@ -35,7 +35,8 @@ class ConvStack(nn.Module):
         ):
             convolution = nn.Conv2d(inputs, outputs, kernel, stride=stride, padding=padding)
             layers += [convolution, nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)]
-        self.net = nn.Sequential(*layers)
+        # Channels last: two to three times faster on CPUs, and what GPUs want too.
+        self.net = nn.Sequential(*layers).to(memory_format=torch.channels_last)
 
     def forward(self, luma: Tensor) -> Tensor:
         maps: Tensor = self.net(luma)
@@ -113,31 +114,26 @@ def channel_correspondence(maps: Tensor) -> Tensor:
     only the column's norm matters for the order within a row.
     """
     with torch.autocast(maps.device.type, enabled=False):
-        nodes = maps.float().flatten(2).transpose(1, 2)
-        strongest = _strongest_neighbour(nodes.detach())
-        out = nodes + torch.relu(nodes.gather(1, strongest))
+        nodes = maps.float().flatten(2).transpose(1, 2).contiguous()
+        rows = nodes.flatten(0, 1)
+        strongest = rows
+        for neighbour in _nearest_others(nodes.detach()):
+            # Rows are looked up as in an embedding table, whose backward pass adds whole rows: much faster on a CPU
+            # than that of a plain selection.
+            strongest = torch.maximum(strongest, nn.functional.embedding(neighbour, rows))
+        out = nodes + torch.relu(strongest).reshape(nodes.shape)
         return out.transpose(1, 2).reshape(maps.shape)
 
 
 @torch.no_grad()
-def _strongest_neighbour(nodes: Tensor) -> Tensor:
-    """For every node and channel, which of the 4 nearest nodes holds the maximum: int64 like nodes (n, 256, c).
-
-    Rounds of argmax instead of topk, which is several times slower on a GPU for rows this short; and one index per
-    channel instead of four gathered copies, so that the backward pass scatters a quarter of the values.
-    """
+def _nearest_others(nodes: Tensor) -> tuple[Tensor, ...]:
+    """For nodes (n, 256, c) the three nearest of the same map but itself: three times int64 (n * 256,), flat rows."""
+    count, size = nodes.shape[:2]
     similarity = nodes @ nn.functional.normalize(nodes, dim=2).transpose(1, 2)
     similarity.diagonal(dim1=1, dim2=2).fill_(-torch.inf)
-    strongest = torch.arange(nodes.shape[1], device=nodes.device)[None, :, None].expand_as(nodes)
-    value = nodes
-    for _ in range(NEIGHBOURS - 1):
-        nearest = similarity.argmax(dim=2, keepdim=True)
-        similarity.scatter_(2, nearest, -torch.inf)
-        candidate = nodes.gather(1, nearest.expand_as(nodes))
-        larger = candidate > value
-        value = torch.where(larger, candidate, value)
-        strongest = torch.where(larger, nearest, strongest)
-    return strongest
+    nearest = similarity.topk(NEIGHBOURS - 1, dim=2, sorted=False).indices
+    nearest = nearest + torch.arange(count, device=nodes.device)[:, None, None] * size
+    return nearest.flatten(0, 1).unbind(1)
 
 
 class F5C(nn.Module):
