@@ -34,9 +34,10 @@ class ConvStack(nn.Module):
             (64, FEATURE_CHANNELS, 1, 1, 0),
         ):
             convolution = nn.Conv2d(inputs, outputs, kernel, stride=stride, padding=padding)
+            # Channels last: two to three times faster on CPUs, and what GPUs want too.
+            convolution.weight.data = convolution.weight.data.contiguous(memory_format=torch.channels_last)
             layers += [convolution, nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)]
-        # Channels last: two to three times faster on CPUs, and what GPUs want too.
-        self.net = nn.Sequential(*layers).to(memory_format=torch.channels_last)
+        self.net = nn.Sequential(*layers)
 
     def forward(self, luma: Tensor) -> Tensor:
         maps: Tensor = self.net(luma)
