@@ -113,7 +113,13 @@ class _Channel:
         self.viewers: set[Subscription] = set()
 
     def missed_since(self, since: int | None) -> deque[Published] | None:
-        """Everything after `since`, or None where that is not known any more (or never was)."""
+        """Everything after `since`, or None where that is not known any more (or never was).
+
+        0 is the seq of a viewer that has seen nothing: it gets whatever is kept, so that a page that was opened or
+        reloaded just now knows the latest alerts too.
+        """
+        if since == 0:
+            return self.history.copy()
         if since is None or not self.newest - len(self.history) <= since <= self.newest:
             return None
         return deque(islice(self.history, len(self.history) - (self.newest - since), None))

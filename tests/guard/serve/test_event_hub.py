@@ -68,6 +68,14 @@ def test_resume_is_all_or_nothing(back: int, expected: int | None) -> None:
     assert drain(viewer) == ([] if not expected else published[-expected:])
 
 
+def test_a_viewer_that_has_seen_nothing_gets_what_is_kept() -> None:
+    hub = make_hub(history=10)
+    published = [hub.publish("main", None, alert(str(number))) for number in range(15)]
+    viewer = hub.subscribe("main", 0)
+    assert (viewer.position, viewer.resumed_from) == (published[-1].seq, 0)
+    assert drain(viewer) == published[-10:]
+
+
 def test_a_viewer_without_since_gets_only_what_follows() -> None:
     hub = make_hub()
     before = hub.publish("main", None, alert("before"))

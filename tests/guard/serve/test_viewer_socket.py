@@ -91,7 +91,7 @@ async def test_coming_back_with_the_last_seq_brings_what_was_missed(server: Runn
         assert [(await received(connection))["seq"] for _ in missed] == [event.seq for event in missed]
 
 
-@pytest.mark.parametrize("since", [0, 1, 2**53])  # too old, too old, from the future
+@pytest.mark.parametrize("since", [1, 2**53])  # too old, from the future
 async def test_an_unknown_seq_brings_the_snapshot_only(server: RunningServer, hub: EventHub, since: int) -> None:
     hub.publish("main", None, alert("before"))
     async with viewing(server, f"?since={since}") as (connection, hello):

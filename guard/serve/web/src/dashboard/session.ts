@@ -3,7 +3,7 @@
 import { batch, computed, effect, signal } from "@preact/signals";
 
 import type { GuardEvent } from "../events/schema";
-import { CallModel, type Alert, type Effect, type Participant } from "../model/call";
+import { CallModel, type Alert, type Participant } from "../model/call";
 import { readPreferences, writePreferences, type Preferences } from "../model/preferences";
 import { ApiError, type Api, type CallSnapshot, type Status } from "../server/api";
 import { EventSocket, type Connection } from "../server/event-socket";
@@ -120,7 +120,8 @@ export class Session {
   private take(events: GuardEvent[]): void {
     const effects = events.flatMap((event) => this.model.apply(event));
     this.publish();
-    for (const item of effects) this.react(item);
+    if (effects.some(({ kind }) => kind === "roster")) void this.refreshRoster();
+    for (const item of effects) if (item.kind === "alert") this.announce(item.alert);
   }
 
   private publish(): void {
@@ -131,15 +132,11 @@ export class Session {
     });
   }
 
-  private react(item: Effect): void {
-    if (item.kind === "roster") {
-      void this.refreshRoster();
-      return;
-    }
-    if (this.model.seconds - item.alert.seconds > FRESH_SECONDS) return;
-    this.announced.value = item.alert;
-    if (this.preferences.value.sound) this.alarm.sound(item.alert.severity);
-    if (this.preferences.value.notifications) this.alarm.notify(item.alert);
+  private announce(alert: Alert): void {
+    if (this.model.seconds - alert.seconds > FRESH_SECONDS) return;
+    this.announced.value = alert;
+    if (this.preferences.value.sound) this.alarm.sound(alert.severity);
+    if (this.preferences.value.notifications) this.alarm.notify(alert);
   }
 
   private async refreshRoster(): Promise<void> {
