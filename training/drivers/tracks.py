@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, cast
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,12 +55,12 @@ def load_tracks(data: Path, fps: float = MOTION_FPS) -> list[MotionTrack]:
     folder = data / "tracks"
     try:
         clips = list(_clips(folder / "index.csv", data / "faces" / "manifest.csv"))
-        with np.load(folder / "basis.npz") as basis:
+        with (folder / "basis.npz").open("rb") as file, np.load(file) as basis:
             mean = basis["mean"][MEDIAPIPE_INDICES]
             components = basis["components"][:, MEDIAPIPE_INDICES]
-        with np.load(folder / "tracks.npz") as arrays:
+        with (folder / "tracks.npz").open("rb") as file, np.load(file) as arrays:
             return [track for clip in clips for track in _clip_tracks(clip, arrays, mean, components, fps)]
-    except (OSError, KeyError, ValueError) as error:
+    except (OSError, KeyError, ValueError, BadZipFile) as error:
         raise DataError(
             f"cannot read the motion tracks in {folder}: {error}; expected tracks/ beside faces/"
         ) from error

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from zipfile import BadZipFile
 
 import cv2
 import numpy as np
@@ -93,9 +94,9 @@ class TargetSet:
     def load(path: Path) -> TargetSet:
         """Raises DataError where the file is missing or not a saved target set."""
         try:
-            with np.load(path) as arrays:
+            with path.open("rb") as file, np.load(file) as arrays:
                 return TargetSet(arrays["images"], arrays["landmarks"], tuple(str(name) for name in arrays["names"]))
-        except (OSError, KeyError, ValueError) as error:
+        except (OSError, KeyError, ValueError, BadZipFile) as error:
             raise DataError(f"cannot read targets from {path}: {error}; make them anew") from error
 
 
