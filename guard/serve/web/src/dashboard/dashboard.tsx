@@ -38,7 +38,7 @@ function EmptyCall({ call }: { call: string }) {
   return (
     <section class="card empty" data-testid="empty">
       <Icon name="camera" />
-      <h1>Nobody is in the call “{call}”</h1>
+      <h2>Nobody is in the call “{call}”</h2>
       <p>A tile appears here as soon as somebody publishes a camera into it.</p>
       {/* rel=opener lets the new tab inherit this tab's session storage, and with it the token. */}
       <a class="button primary" href={join} target="_blank" rel="opener">

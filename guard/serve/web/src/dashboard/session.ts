@@ -4,6 +4,7 @@ import { batch, computed, effect, signal } from "@preact/signals";
 
 import type { GuardEvent } from "../events/schema";
 import { CallModel, type Alert, type Participant } from "../model/call";
+import { STALE_SECONDS } from "../model/standing";
 import { readPreferences, writePreferences, type Preferences } from "../model/preferences";
 import { ApiError, type Api, type CallSnapshot, type Status } from "../server/api";
 import { EventSocket, type Connection } from "../server/event-socket";
@@ -27,8 +28,12 @@ export class Session {
   /** Newest server time in seconds: the right edge of every time-line. */
   readonly seconds = signal(0);
   readonly preferences = signal<Preferences>(readPreferences(localStorage));
+  /** False while the guard is not heard: nothing on the page may then pass for a verdict. */
+  readonly live = computed(() => this.connection.value.kind === "live" && !this.silent.value);
   readonly open = computed(() => this.alerts.value.filter((alert) => !alert.acknowledged));
 
+  private readonly silent = signal(false);
+  private silence: number | undefined;
   private readonly onRefused: () => void;
   private readonly alarm = new Alarm();
   private readonly incoming = new FrameBatch<GuardEvent>((events) => this.take(events));
@@ -70,7 +75,10 @@ export class Session {
       },
       onConnection: (connection) => {
         this.connection.value = connection;
-        if (connection.kind === "live") void this.refreshServer();
+        if (connection.kind === "live") {
+          this.listen();
+          void this.refreshServer();
+        }
         if (connection.kind === "refused") this.onRefused();
       },
       // From 0 the server replays what it still has, so that a fresh page does not start with empty time-lines.
@@ -117,7 +125,15 @@ export class Session {
     }
   }
 
+  /** Participants are heard of several times a second: a longer silence means that the guard stands still. */
+  private listen(): void {
+    window.clearTimeout(this.silence);
+    this.silent.value = false;
+    this.silence = window.setTimeout(() => (this.silent.value = true), STALE_SECONDS * 1000);
+  }
+
   private take(events: GuardEvent[]): void {
+    this.listen();
     const effects = events.flatMap((event) => this.model.apply(event));
     this.publish();
     if (effects.some(({ kind }) => kind === "roster")) void this.refreshRoster();

@@ -2,7 +2,9 @@
 
 import { useState } from "preact/hooks";
 
+import type { DriverState } from "../events/schema";
 import type { Participant } from "../model/call";
+import { standing } from "../model/standing";
 import { nats, percent, STATE_LABEL, STATE_MEANING } from "../model/wording";
 import { Icon, StateIcon } from "../parts/icons";
 import { Chart } from "./chart";
@@ -10,6 +12,8 @@ import { EnrolDialog } from "./enrol-dialog";
 import { SeatDialog } from "./seat-dialog";
 import type { Session } from "./session";
 import { Thumbnail } from "./thumbnail";
+
+const WITHOUT_VERDICT: ReadonlySet<DriverState> = new Set(["abstain", "unenrolled"]);
 
 interface TileProps {
   participant: Participant;
@@ -19,7 +23,8 @@ interface TileProps {
 
 export function Tile({ participant, session, dark }: TileProps) {
   const [dialog, setDialog] = useState<"enrol" | "seat" | null>(null);
-  const { name, state, score } = participant;
+  const { name, score } = participant;
+  const { state, why } = standing(participant, session.live.value, session.seconds.value);
   const open = session.open.value.filter((alert) => alert.participant === name);
   const severity = open.some((alert) => alert.severity === "critical") ? "critical" : "warning";
   const heading = `tile-${name}-name`;
@@ -48,11 +53,11 @@ export function Tile({ participant, session, dark }: TileProps) {
         </div>
       </header>
       <div class="summary">
-        <p class="why">{participant.why || STATE_MEANING[state]}</p>
+        <p class="why">{why || STATE_MEANING[state]}</p>
         <p class="evidence" title="Accumulated evidence in nats: above 0 speaks for the enrolled driver">
           <span class="evidence-label">evidence</span>
           <strong data-testid={`score-${name}`} data-value={score?.evidence ?? ""}>
-            {nats(hasVerdict(participant) ? score?.evidence : null)}
+            {nats(WITHOUT_VERDICT.has(state) ? null : score?.evidence)}
           </strong>
         </p>
       </div>
@@ -106,10 +111,6 @@ export function Tile({ participant, session, dark }: TileProps) {
       {dialog === "seat" && <SeatDialog participant={participant} session={session} onClose={() => setDialog(null)} />}
     </article>
   );
-}
-
-function hasVerdict({ state }: Participant): boolean {
-  return state !== "abstain" && state !== "unenrolled";
 }
 
 function Figures({ participant: { score, health } }: { participant: Participant }) {

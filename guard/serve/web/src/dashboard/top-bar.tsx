@@ -26,9 +26,9 @@ export function TopBar({ session }: { session: Session }) {
       <a class="skip" href="#alerts">
         Skip to the alerts
       </a>
-      <p class="brand">
-        <Icon name="verified" /> <span>Guard</span>
-      </p>
+      <h1 class="brand">
+        <Icon name="verified" /> Guard
+      </h1>
       <CallPicker session={session} />
       <ConnectionBadge connection={session.connection.value} />
       <div class="tools" role="group" aria-label="This browser">
