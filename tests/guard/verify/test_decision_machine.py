@@ -16,6 +16,11 @@ WINDOW_FRAMES = 64
 CONFIG = VerifyConfig()
 LIMIT = CONFIG.evidence_limit
 
+# Lengths on both sides of what matters: a window of 64 frames, the 15 s before an alert.
+FRAMES = st.sampled_from([1, 20, 63, 70, 130, 300])
+HALF_SECONDS = st.sampled_from([1, 3, 15, 35])
+LLRS = st.sampled_from([-8.0, -1.5, -0.4, 0.0, 0.4, 1.5, 8.0])
+
 
 class DecisionMachine(RuleBasedStateMachine):
     """Drives a decision at random and keeps its own account of what it may say."""
@@ -37,7 +42,7 @@ class DecisionMachine(RuleBasedStateMachine):
     def enrol(self) -> None:
         self.note(self.decision.begin())
 
-    @rule(llr=st.floats(-8, 8), frames=st.integers(1, 200), share=st.floats(0.5, 1))
+    @rule(llr=LLRS, frames=FRAMES, share=st.floats(0.5, 1))
     def watch(self, llr: float, frames: int, share: float) -> None:
         for _ in range(frames):
             new_share = share / WINDOW_FRAMES
@@ -45,14 +50,16 @@ class DecisionMachine(RuleBasedStateMachine):
             self.fresh_windows += new_share
             self.step(1 / FPS)
             self.note(self.decision.observe(llr, new_share, self.now))
+            self.verified_only_on_enough_fresh_support()
+            self.a_verdict_only_after_a_window_of_fresh_video()
 
-    @rule(frames=st.integers(1, 120))
+    @rule(frames=FRAMES)
     def lose_windows(self, frames: int) -> None:
         for _ in range(frames):
             self.step(1 / FPS)
             self.note(self.decision.pause(self.now))
 
-    @rule(reason=st.sampled_from(AbstainReason), halves=st.integers(1, 60))
+    @rule(reason=st.sampled_from(AbstainReason), halves=HALF_SECONDS)
     def lose_video(self, reason: AbstainReason, halves: int) -> None:
         for _ in range(halves):
             self.step(0.5)
@@ -60,6 +67,13 @@ class DecisionMachine(RuleBasedStateMachine):
             verdict = self.note(self.decision.abstain(reason, self.now))
             assert verdict.state is DriverState.ABSTAIN
             assert verdict.abstain_reason is reason
+
+    @rule(reason=st.sampled_from(AbstainReason), llr=LLRS, frames=FRAMES)
+    def come_back(self, reason: AbstainReason, llr: float, frames: int) -> None:
+        """Whoever was verified is lost for a moment, and somebody is there again."""
+        self.watch(4.0, 400, 1.0)
+        self.lose_video(reason, 1)
+        self.watch(llr, frames, 1.0)
 
     @rule()
     def seat_somebody_else(self) -> None:
@@ -161,4 +175,4 @@ class DecisionMachine(RuleBasedStateMachine):
 
 
 TestDecisionMachine = DecisionMachine.TestCase
-TestDecisionMachine.settings = settings(max_examples=15, stateful_step_count=12, deadline=None)
+TestDecisionMachine.settings = settings(max_examples=30, stateful_step_count=12, deadline=None)
