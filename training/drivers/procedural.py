@@ -65,7 +65,8 @@ class ProceduralDriver:
         controls, pose = self._steps(seconds + _LEAD_SECONDS, take)
         frames = max(1, round(seconds * fps))
         at = np.minimum((_LEAD_SECONDS + np.arange(frames) / fps) * STEP_HZ, len(controls) - 1)
-        face = generic_face() + np.einsum("tc,cld->tld", _read(controls, at), control_basis().astype(np.float64))
+        moved = _read(controls, at) @ control_basis().reshape(len(CONTROLS), -1).astype(np.float64)
+        face = generic_face() + moved.reshape(frames, -1, 2)
         return turn(face, _read(pose, at))
 
     def _steps(self, seconds: float, take: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

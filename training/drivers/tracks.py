@@ -92,7 +92,7 @@ def _clip_tracks(
     ok = arrays[f"{clip.key}|ok"]
     if not ok.any():
         return
-    shape = mean + np.einsum("tk,kld->tld", coefficients, components)
+    shape = mean + (coefficients @ components.reshape(len(components), -1)).reshape(-1, *mean.shape)
     landmarks = relative_motion(shape, np.median(shape[ok], axis=0))
     head = relative_head(np.where(ok[:, None], frame, np.median(frame[ok], axis=0)))
     for start, end in segments(ok, _LONGEST_GAP_FRAMES):
