@@ -102,7 +102,8 @@ class FullyConnectedCircular(nn.Module):
 
     def forward(self, maps: Tensor) -> Tensor:
         """(n, 128, 16, 16) to the same shape."""
-        first, second = maps.chunk(2, dim=1)
+        # The stem leaves channels last, in which products along rows and columns are slow.
+        first, second = maps.contiguous().chunk(2, dim=1)
         return torch.cat([self.height_first(first), self.width_first(second)], dim=1)
 
 
