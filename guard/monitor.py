@@ -39,6 +39,7 @@ logger = logging.getLogger(__name__)
 _IDLE_SECONDS = 0.1
 """The pipeline looks for stalled participants at least so often."""
 _HEALTH_SECONDS = 1.0
+_EXPIRY_SECONDS = 24 * 3600.0
 _CAPACITY_FRAMES = 4
 """Frames that may wait for the pipeline: 130 ms at 30 fps; older ones are dropped and counted."""
 
@@ -89,6 +90,7 @@ class Monitor:
         await asyncio.to_thread(self._store.expire, datetime.now(UTC))
         self._thread.start()
         self._spawn(self._report_health())
+        self._spawn(self._expire_daily())
 
     async def stop(self) -> None:
         """Stop the thread and free the engine. Sources must have stopped pushing before."""
@@ -295,6 +297,14 @@ class Monitor:
                 seat = self.pipeline.seats.get(key)
                 if seat is not None:
                     self._publish(key, health_fields(seat, member.lag_ms))
+
+    async def _expire_daily(self) -> None:
+        while True:
+            await asyncio.sleep(_EXPIRY_SECONDS)
+            try:
+                await asyncio.to_thread(self._store.expire, datetime.now(UTC))
+            except GuardError as error:
+                logger.warning("cannot erase expired templates: %s", error)
 
     def _publish(self, key: SeatKey, fields: dict[str, object]) -> None:
         self._hub.publish(key.call, key.participant, fields)
