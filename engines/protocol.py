@@ -47,7 +47,8 @@ class EngineSpec:
     """Fixed input normalisation, on full-range luma / 255: (x - pixel_mean) / pixel_std."""
     pixel_std: float
     model_sha256: str
-    """Hash over the hashes of all files of the engine folder; names the model in events and templates."""
+    """Hash over spec, calibration, graphs and cohort; names the model in events and templates. The model card is not
+    part of it, so that a mended card leaves templates valid."""
     calibration: Calibration
 
     @property
