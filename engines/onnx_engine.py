@@ -95,7 +95,7 @@ class OnnxEngine:
         """The pooled head output (512,) that a stream's new frame completes.
 
         One stream at a time: on the CPU a run over several takes as long per stream, or longer, since the intermediates
-        of a frame (about 1 MB) fill a core's cache (`reference/gpu.md` 5), and would need its inputs copied together.
+        of a frame (about 1 MB) fill a core's cache, and would need its inputs copied together.
         """
         (maps,) = self._backbone(frame[None])
         differences = self._history.push_map(slot, maps[0], continues)

@@ -12,7 +12,7 @@ _HIDDEN_CHANNELS = 184
 
 
 class StaticNet(nn.Module):
-    """STATIC (`reference/feat_diff.md` 2.9): only the middle frame, through the same backbone and a 2-D head.
+    """STATIC (the control of arXiv 2604.23247): only the middle frame, through the same backbone and a 2-D head.
 
     On pairs that share the target face it must stay at chance; what it gains there is appearance that leaks.
     """

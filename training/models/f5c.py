@@ -1,4 +1,4 @@
-"""The F5C backbone of FEAT_DIFF (`reference/feat_diff.md` 2.2-2.4): one luma frame to one 128x16x16 feature map.
+"""The F5C backbone of FEAT_DIFF (arXiv 2604.23247, as released): one luma frame to one 128x16x16 feature map.
 
 Three parts: a convolution stack, a fully connected circular convolution (FCC) that lets every row and column see the
 whole map, and a channel correspondence (CCC) that lets every position take over what the positions most like it know.
@@ -111,7 +111,7 @@ def channel_correspondence(maps: Tensor) -> Tensor:
     """CCC in its cheapest form (2.4): `f + relu(max of f over the 4 nearest nodes)`, nearest by cosine.
 
     maps: (n, channels, height, width), any float type. Returns float32 of the same shape: half precision flips
-    neighbours and would drown the differences of consecutive maps (`reference/gpu.md` 4). Which nodes are nearest is
+    neighbours and would drown the differences of consecutive maps. Which nodes are nearest is
     not differentiated, as published. A node is its own nearest neighbour, so only the other three are searched; and
     only the column's norm matters for the order within a row.
     """

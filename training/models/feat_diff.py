@@ -1,4 +1,4 @@
-"""FEAT_DIFF as published (`reference/feat_diff.md` 2): a whole clip to one embedding.
+"""FEAT_DIFF as published (Chapariniya et al., arXiv 2604.23247, as released): a whole clip to one embedding.
 
 Kept to the letter so that reference outputs can be reproduced; what ships is `training.models.streaming`. Left out is
 only CCC's declared linear layer, which the published forward pass never calls.

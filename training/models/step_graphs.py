@@ -1,4 +1,4 @@
-"""The streaming network cut into what an engine runs per frame, in its cheapest exact form (`reference/gpu.md` 2.1).
+"""The streaming network cut into what an engine runs per frame, in its cheapest exact form.
 
 Three pieces: the backbone of one frame, the head of one new position, and the embedding of a window's mean. Batch
 normalisation and pixel normalisation are folded into the convolutions, and FCC, which is affine, becomes two matrix

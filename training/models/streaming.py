@@ -1,4 +1,4 @@
-"""The network that ships: FEAT_DIFF so that every frame is computed once (`reference/feat_diff.md` 2, 2.6).
+"""The network that ships: FEAT_DIFF so that every frame is computed once (network: arXiv 2604.23247, as released).
 
 What differs from the published network, and why:
 - Pixels are normalised with two fixed numbers instead of the clip's own mean and deviation, which would depend on
