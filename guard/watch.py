@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import aclosing
 
 from rich.console import Console
 from rich.text import Text
@@ -30,6 +31,13 @@ _STATE_STYLES = {
 }
 
 
+class _PipedConsole(Console):
+    """rich exits the process where its output is closed; we have a connection to close first."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
+
+
 async def watch(
     url: str, *, token: str | None, call: str = "main", since: int | None = None, json_lines: bool = False
 ) -> None:
@@ -37,7 +45,7 @@ async def watch(
 
     Raises ServerError where the guard cannot be reached at the start, or refuses.
     """
-    console = Console(highlight=False, soft_wrap=True)
+    console = _PipedConsole(highlight=False, soft_wrap=True)
     notices = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
     last = since
 
@@ -45,15 +53,16 @@ async def watch(
         notices.print(f"{why}; reconnecting", style="yellow")
 
     try:
-        async for text, event in follow(url, token=token, call=call, since=since, on_lost=on_lost):
-            if json_lines:
-                sys.stdout.write(text + "\n")
-                sys.stdout.flush()
-                continue
-            if isinstance(event, HelloEvent) and event.resumed_from is None and last is not None:
-                notices.print(f"what came after seq {last} is not kept any more; going on from now", style="yellow")
-            last = event.seq
-            console.print(event_line(event))
+        async with aclosing(follow(url, token=token, call=call, since=since, on_lost=on_lost)) as events:
+            async for text, event in events:
+                if json_lines:
+                    sys.stdout.write(text + "\n")
+                    sys.stdout.flush()
+                    continue
+                if isinstance(event, HelloEvent) and event.resumed_from is None and last is not None:
+                    notices.print(f"what came after seq {last} is not kept any more; going on from now", style="yellow")
+                last = event.seq
+                console.print(event_line(event))
     except BrokenPipeError:
         # Whoever read our output has seen enough (`guard watch ... | head`); Python would complain about it at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -58,7 +58,8 @@ class HelloEvent(_Event):
     """First message of every connection.
 
     Where `resumed_from` is a number, everything after it follows, with smaller `seq` than this message where it had
-    been missed. Where it is null the client starts anew from `participants` and goes on from this message's `seq`.
+    been missed; 0 stands for a client that has seen nothing and gets everything that is still kept. Where it is null
+    the client starts anew from `participants` and goes on from this message's `seq`.
     """
 
     type: Literal["hello"] = "hello"

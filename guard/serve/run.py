@@ -7,6 +7,7 @@ import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from starlette.types import ASGIApp
 from uvicorn import Config, Server
@@ -14,6 +15,9 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 
 from guard.config import ServerConfig
 from guard.errors import ConfigError
+
+if TYPE_CHECKING:
+    from uvicorn._types import ASGISendEvent
 
 _MAX_WEBSOCKET_MESSAGE_BYTES = 1024
 _SHUTDOWN_SECONDS = 3
@@ -27,6 +31,12 @@ class PromptCloseProtocol(WebSocketsSansIOProtocol):
     uvicorn closes a transport and leaves it open until its buffer was sent; to a peer that never reads that is for
     ever, and each such viewer would keep a socket and a buffer.
     """
+
+    async def send(self, message: ASGISendEvent) -> None:
+        """Also count a refused handshake as complete: uvicorn logs an error for each of them otherwise."""
+        await super().send(message)
+        if message["type"] == "websocket.http.response.body":
+            self.handshake_complete = True
 
     async def run_asgi(self) -> None:
         """Cut the connection a little after the application is done with it."""

@@ -57,7 +57,7 @@ def asyncapi_document() -> dict[str, Any]:
 
 
 def _channel(messages: list[str]) -> dict[str, Any]:
-    since = {"type": "integer", "minimum": 0, "description": "Last seq seen: what was missed is sent again"}
+    since = {"type": "integer", "minimum": 0, "description": "Last seq seen, or 0 for all that is kept"}
     return {
         "address": "/ws/{call}",
         "parameters": {"call": {"description": "Name of the call"}},

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import sys
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from datetime import UTC, datetime
@@ -150,6 +151,35 @@ async def test_watch_prints_lines_for_people(
     assert re.search(r"alice +score +verified +llr +\+0\.70  evidence +\+4\.10 nats  29\.8 fps +40 ms  steady", scored)
     assert "received 30, dropped 0" in healthy
     assert "critical: driver does not match the enrolled template" in alerted
+
+
+@pytest.mark.parametrize("flags", [[], ["--json"]])
+async def test_watch_ends_quietly_when_its_reader_has_seen_enough(
+    server: RunningServer, hub: EventHub, flags: list[str]
+) -> None:
+    """`guard watch ... | head -1`: no traceback, exit status 0."""
+    command = [
+        sys.executable,
+        "-c",
+        "from guard.cli import main; main()",
+        "watch",
+        server.url,
+        "--token",
+        TOKEN,
+        *flags,
+    ]
+    process = await asyncio.create_subprocess_exec(
+        *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    if process.stdout is None or process.stderr is None:
+        pytest.fail("no pipes")
+    async with asyncio.timeout(30):
+        assert b"hello" in await process.stdout.readline()
+        process.stdout._transport.close()  # type: ignore[attr-defined]
+        while process.returncode is None:
+            hub.publish("main", None, alert("next"))
+            await asyncio.sleep(0.01)
+        assert (await process.stderr.read(), process.returncode) == (b"", 0)
 
 
 @pytest.mark.parametrize(

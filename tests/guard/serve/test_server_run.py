@@ -55,7 +55,7 @@ async def test_an_error_inside_stops_the_server_and_comes_through(app: FastAPI, 
 
 def test_the_protocol_hooks_exist() -> None:
     """`PromptCloseProtocol` builds on these; an update of uvicorn that drops them must not go unseen."""
-    for name in ("run_asgi", "keepalive_timeout"):
+    for name in ("run_asgi", "keepalive_timeout", "send"):
         assert callable(getattr(WebSocketsSansIOProtocol, name))
 
 

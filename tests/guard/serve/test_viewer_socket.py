@@ -119,10 +119,12 @@ async def test_a_browser_gets_in_with_a_ticket_once(server: RunningServer) -> No
     ],
 )
 async def test_strangers_are_refused_at_the_handshake(
-    server: RunningServer, origin: str | None, header: dict[str, str], status: int
+    server: RunningServer, origin: str | None, header: dict[str, str], status: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     origin = server.url if origin == "same" else origin
     assert await refusal_of(address(server), header, origin) == status
+    await asyncio.gather(*[task for task in asyncio.all_tasks() if "run_asgi" in str(task.get_coro())])
+    assert not caplog.records  # strangers cannot fill the log
 
 
 async def test_a_ticket_needs_a_browser_and_the_right_origin(server: RunningServer) -> None:
