@@ -1,0 +1,118 @@
+"""Error measures against closed forms, and the bootstrap against what it claims to resample."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from training.errors import DataError
+from training.metrics import (
+    Trials,
+    area_under_roc,
+    equal_error_rate,
+    log_likelihood_ratio_cost,
+    mean_target_area,
+    over_drivers,
+    pooled_area,
+    pooled_equal_error,
+)
+
+
+def crossed_trials(drivers: int, separation: float, seed: int = 0, repeats: int = 4) -> Trials:
+    """Every driver against every driver on one target, genuine scores `separation` deviations higher."""
+    random = np.random.default_rng(seed)
+    template, probe = (side.ravel() for side in np.meshgrid(np.arange(drivers), np.arange(drivers)))
+    template, probe = np.tile(template, repeats), np.tile(probe, repeats)
+    scores = random.standard_normal(len(template)) + separation * (template == probe)
+    return Trials(scores, template, probe, np.zeros(len(template), np.int64))
+
+
+def test_normal_scores_follow_the_closed_forms() -> None:
+    random = np.random.default_rng(1)
+    genuine = np.repeat([True, False], 40_000)
+    scores = random.standard_normal(80_000) + 1.5 * genuine
+    assert area_under_roc(scores, genuine) == pytest.approx(0.5 * (1 + math.erf(1.5 / 2)), abs=0.005)
+    assert equal_error_rate(scores, genuine) == pytest.approx(0.5 * (1 - math.erf(0.75 / math.sqrt(2))), abs=0.005)
+
+
+def test_perfect_reversed_and_constant_scores() -> None:
+    genuine = np.array([True, True, False, False, False])
+    scores = np.array([5.0, 4, 3, 2, 1])
+    assert area_under_roc(scores, genuine) == 1.0
+    assert area_under_roc(-scores, genuine) == 0.0
+    assert equal_error_rate(scores, genuine) == 0.0
+    assert area_under_roc(np.zeros(5), genuine) == 0.5
+    assert equal_error_rate(np.zeros(5), genuine) == 0.5
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    genuine=st.lists(st.integers(-5, 5), min_size=1, max_size=12),
+    impostor=st.lists(st.integers(-5, 5), min_size=1, max_size=12),
+)
+def test_area_is_the_share_of_pairs_ranked_right(genuine: list[int], impostor: list[int]) -> None:
+    scores = np.array(genuine + impostor, float)
+    labels = np.repeat([True, False], [len(genuine), len(impostor)])
+    wins = [(g > i) + 0.5 * (g == i) for g in genuine for i in impostor]
+    assert area_under_roc(scores, labels) == pytest.approx(float(np.mean(wins)))
+
+
+def test_weights_count_trials_as_if_repeated() -> None:
+    trials = crossed_trials(6, 1.0, repeats=1)
+    weights = np.random.default_rng(2).integers(0, 4, len(trials.scores)).astype(float)
+    again = np.repeat(np.arange(len(weights)), weights.astype(int))
+    assert area_under_roc(trials.scores, trials.genuine, weights) == pytest.approx(
+        area_under_roc(trials.scores[again], trials.genuine[again])
+    )
+    assert equal_error_rate(trials.scores, trials.genuine, weights) == pytest.approx(
+        equal_error_rate(trials.scores[again], trials.genuine[again])
+    )
+
+
+def test_one_kind_alone_is_refused() -> None:
+    with pytest.raises(DataError, match="genuine and impostor"):
+        area_under_roc(np.ones(3), np.ones(3, bool))
+    with pytest.raises(DataError, match="genuine and impostor"):
+        log_likelihood_ratio_cost(np.ones(3), np.zeros(3, bool))
+
+
+def test_mean_target_area_weighs_targets_alike_and_skips_incomplete_ones() -> None:
+    good = crossed_trials(4, 50.0)
+    chance = crossed_trials(4, 0.0)
+    chance_zero = Trials(np.zeros(len(chance.scores)), chance.template_driver, chance.probe_driver, chance.target + 1)
+    lonely = Trials(np.ones(1), np.array([9]), np.array([9]), np.array([2]))
+    both = good.joined(chance_zero).joined(lonely)
+    assert mean_target_area(both) == pytest.approx(0.75)
+    with pytest.raises(DataError, match="no target"):
+        mean_target_area(lonely)
+
+
+def test_bootstrap_resamples_drivers_not_trials() -> None:
+    """One driver of eight fails entirely: intervals over trials would be narrow, those over drivers are not."""
+    trials = crossed_trials(8, 6.0, repeats=100)
+    failing = trials.genuine & (trials.template_driver == 0)
+    scores: NDArray[np.float64] = np.where(failing, trials.scores - 12, trials.scores)
+    hard = Trials(scores, trials.template_driver, trials.probe_driver, trials.target)
+    estimate = over_drivers(hard, pooled_equal_error, rounds=200)
+    assert estimate.low < estimate.value < estimate.high
+    assert estimate.high - estimate.low > 0.05
+    once_drawn = over_drivers(hard, pooled_area, rounds=50, seed=3)
+    assert once_drawn == over_drivers(hard, pooled_area, rounds=50, seed=3)
+
+
+def test_interval_narrows_with_drivers() -> None:
+    few = over_drivers(crossed_trials(6, 1.0), pooled_area, rounds=200)
+    many = over_drivers(crossed_trials(60, 1.0), pooled_area, rounds=200)
+    assert many.high - many.low < few.high - few.low
+
+
+def test_cllr_of_nothing_known_is_one_bit_and_of_certainty_zero() -> None:
+    genuine = np.array([True, False, True, False])
+    assert log_likelihood_ratio_cost(np.zeros(4), genuine) == pytest.approx(1.0)
+    assert log_likelihood_ratio_cost(np.where(genuine, 40.0, -40.0), genuine) == pytest.approx(0.0, abs=1e-9)
+    assert log_likelihood_ratio_cost(np.where(genuine, -9.0, 9.0), genuine) > 5

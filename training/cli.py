@@ -1,0 +1,223 @@
+"""`guard-train`: from drivers and faces to an engine folder."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+from rich.console import Console
+
+from training.errors import TrainingError
+
+app = typer.Typer(
+    help="Train, evaluate, calibrate and export engines for the guard.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+_console = Console(stderr=True)
+
+DataOption = Annotated[
+    Path | None, typer.Option(help="Folder with tracks/ and faces/ of real people. Without: procedural drivers only.")
+]
+PortraitsOption = Annotated[
+    Path | None, typer.Option(help="Prepared portraits (.npz of training.generators.portraits). Without: puppets only.")
+]
+SeedsOption = Annotated[int, typer.Option(min=0, help="Procedural drivers that join the real ones.")]
+PuppetsOption = Annotated[int, typer.Option(min=0, help="Painted faces that join the portraits.")]
+ThreadsOption = Annotated[int, typer.Option(min=1, help="CPU threads.")]
+
+
+@app.command()
+def fit(
+    out: Annotated[Path, typer.Option(help="Folder of the run: checkpoint.pt and log.jsonl.")],
+    data: DataOption = None,
+    portraits: PortraitsOption = None,
+    seeds: SeedsOption = 1000,
+    puppets: PuppetsOption = 100,
+    network: Annotated[str, typer.Option(help="streaming, or static: the control that sees one frame.")] = "streaming",
+    steps: Annotated[int, typer.Option(min=1, help="Length of the run.")] = 2000,
+    minutes: Annotated[float | None, typer.Option(min=0.01, help="Stop by the clock instead of by steps.")] = None,
+    frames: Annotated[int, typer.Option(min=64, help="Frames in a batch; memory and time of a step follow.")] = 2048,
+    windows: Annotated[str, typer.Option(help="Window lengths to mix, in frames.")] = "32,48,64",
+    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    compile_network: Annotated[
+        bool, typer.Option("--compile", help="torch.compile: pays in runs over ten minutes.")
+    ] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the run's checkpoint.")] = False,
+    seed: int = 0,
+    threads: ThreadsOption = 2,
+) -> None:
+    """Train a network end to end on batches in which every driver drives every face.
+
+    On two CPU cores, beside `refine`:
+
+        guard-train fit --out runs/first --minutes 60 --frames 384 --windows 32 --compile
+
+    On one GPU, alone:
+
+        guard-train fit --out runs/full --device cuda --frames 12288 --steps 20000 --seeds 4000
+    """
+    from training import sessions  # torch is slow to load; --help must not wait for it
+
+    lengths = _lengths(windows)
+    if network not in ("streaming", "static"):
+        _fail(f"unknown network {network!r}; known are streaming and static")
+    with _one_line_errors():
+        material = sessions.training_material(data, portraits, seeds, puppets)
+        run = sessions.FitSession(
+            network=network, steps=steps, minutes=minutes, frames=frames, windows=lengths, device=device,
+            compile=compile_network, seed=seed, threads=threads,
+        )  # fmt: skip
+        sessions.fit_run(material, run, out, resume_run=resume)
+    _console.print(f"run saved in {out}")
+
+
+@app.command()
+def refine(
+    run: Annotated[Path, typer.Option(help="Folder of the run to start from.")],
+    out: Annotated[Path, typer.Option(help="Folder of the new run.")],
+    data: DataOption = None,
+    portraits: PortraitsOption = None,
+    seeds: SeedsOption = 300,
+    puppets: PuppetsOption = 100,
+    batches: Annotated[int, typer.Option(min=1, help="Batches whose feature maps are kept; 150 MB each.")] = 30,
+    minutes: Annotated[float, typer.Option(min=0.01, help="Time for training, making the maps not counted.")] = 30.0,
+    frames: Annotated[int, typer.Option(min=64, help="Frames in a mixed batch.")] = 4096,
+    seed: int = 1,
+    threads: ThreadsOption = 2,
+) -> None:
+    """Train only the head, on stored feature maps: on a CPU about six times as many clips a minute as `fit`."""
+    from training import sessions
+
+    with _one_line_errors():
+        material = sessions.training_material(data, portraits, seeds, puppets)
+        sessions.refine_run(
+            material, run, out, batches=batches, minutes=minutes, frames=frames, seed=seed, threads=threads
+        )
+    _console.print(f"run saved in {out}")
+
+
+@app.command()
+def export(
+    run: Annotated[Path, typer.Option(help="Folder of the run.")],
+    out: Annotated[Path, typer.Option(help="Engine folder to write.")],
+    version: Annotated[str, typer.Option(help="Version of the engine.")] = "0.1.0",
+    data: DataOption = None,
+    portraits: PortraitsOption = None,
+    seeds: SeedsOption = 40,
+    cohort_seeds: Annotated[int, typer.Option(min=8, help="Procedural drivers of the cohort.")] = 96,
+    threads: ThreadsOption = 2,
+) -> None:
+    """Calibrate a trained run on people it never saw and write it as an engine folder."""
+    from training import release
+    from training.report import Unseen
+
+    with _one_line_errors():
+        release.export_run(run, out, version, Unseen(data, portraits, seeds), cohort_seeds, threads)
+    _console.print(f"engine written to {out}")
+
+
+@app.command()
+def calibrate(
+    engine: Annotated[Path, typer.Option(help="Engine folder.")],
+    data: DataOption = None,
+    portraits: PortraitsOption = None,
+    seeds: SeedsOption = 40,
+    threads: ThreadsOption = 2,
+) -> None:
+    """Fit an engine's log-likelihood ratio on the people that a folder holds for validation, and print it.
+
+    Scores run through the engine's streaming path. Nothing is changed: `export` writes calibrated engines.
+    """
+    from training import release
+    from training.report import Unseen
+
+    with _one_line_errors():
+        fitted = release.calibrate_engine(engine, Unseen(data, portraits, seeds), threads)
+    sys.stdout.write(json.dumps(fitted, indent=2) + "\n")
+
+
+@app.command()
+def evaluate(
+    engine: Annotated[Path, typer.Option(help="Engine folder; scores run through its streaming path.")],
+    out: Annotated[Path, typer.Option(help="Folder for report.json and plots.")],
+    static: Annotated[Path | None, typer.Option(help="Run of the STATIC control, scored on the same clips.")] = None,
+    data: DataOption = None,
+    portraits: PortraitsOption = None,
+    seeds: SeedsOption = 30,
+    into_card: Annotated[
+        bool, typer.Option("--into-card", help="Also write the figures into the engine's card.")
+    ] = False,
+    threads: ThreadsOption = 2,
+) -> None:
+    """Measure an engine on same-face pairs of drivers and faces that training never saw."""
+    from training import report
+
+    with _one_line_errors():
+        found = report.evaluate_engine(engine, out, report.Unseen(data, portraits, seeds), static, threads)
+        if into_card:
+            report.write_card(engine, found, out)
+    sys.stdout.write(found.table() + "\n")
+
+
+@app.command(name="check-reference")
+def check_reference(
+    file: Annotated[Path, typer.Argument(help="Reference outputs of the published network (.npz).")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Compare the published network with recorded outputs; exit status 1 above an absolute error of 1e-4."""
+    from training import reference
+
+    with _one_line_errors():
+        errors = reference.check_reference(file)
+    values = {name: getattr(errors, name) for name in ("stem", "fcc", "features", "embedding")}
+    if as_json:
+        document = {**values, "tolerance": reference.REFERENCE_TOLERANCE, "passed": errors.within_tolerance}
+        sys.stdout.write(json.dumps(document) + "\n")
+    else:
+        lines = [f"{name:10s} largest absolute error {value:.2e}" for name, value in values.items()]
+        verdict = "within" if errors.within_tolerance else "ABOVE"
+        sys.stdout.write("\n".join([*lines, f"{verdict} the tolerance of {reference.REFERENCE_TOLERANCE:g}"]) + "\n")
+    if not errors.within_tolerance:
+        raise typer.Exit(1)
+
+
+class _one_line_errors:  # noqa: N801  # reads as a statement
+    """Turn this package's errors, and those of engines, into one line and exit status 1."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        from engines.errors import EngineError
+
+        if isinstance(error, TrainingError | EngineError):
+            _fail(str(error))
+
+
+def _fail(message: str) -> NoReturn:
+    _console.print(f"guard-train: {message}", style="red", markup=False, highlight=False, soft_wrap=True)
+    raise typer.Exit(1)
+
+
+def _lengths(windows: str) -> tuple[int, ...]:
+    try:
+        lengths = tuple(int(part) for part in windows.split(","))
+    except ValueError:
+        _fail(f"--windows takes numbers of frames such as 32,64, got {windows!r}")
+    if min(lengths) < 1:
+        _fail(f"windows are at least 1 frame long, got {windows!r}")
+    return lengths
+
+
+def main() -> None:
+    """Entry point."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,92 @@
+"""The cohort: strangers that comparison scores are measured against, and calibration beside it.
+
+Procedural strangers are one row each. Rows from real people are blends of windows of two different people, so that
+nobody's template travels with an engine; a blend of two is still as typical of real motion as either.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engines.comparison import comparison_scores, mean_embedding
+from training.calibrate import FittedCalibration, fit_calibration
+from training.evaluate import DriverEmbeddings, pooled, template_trials
+from training.metrics import Trials
+
+_BLENDS_PER_DRIVER = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Cohort:
+    """rows: float32 (m, D), L2-normalised. parents: int64 (m, 2), the driver numbers behind each row, -1 = nobody's."""
+
+    rows: NDArray[np.float32]
+    parents: NDArray[np.int64]
+
+    def without(self, drivers: Sequence[int]) -> NDArray[np.float32]:
+        """The rows that none of these drivers is part of."""
+        kept: NDArray[np.float32] = self.rows[~np.isin(self.parents, drivers).any(axis=1)]
+        return kept
+
+
+def build_cohort(strangers: Sequence[DriverEmbeddings], real: Sequence[DriverEmbeddings], seed: int = 0) -> Cohort:
+    """A row for each procedural stranger, and blends of the real drivers, whose numbers are kept as parents."""
+    rows = [mean_embedding(np.concatenate([one.enrol, one.probe])) for one in strangers]
+    parents = [(-1, -1)] * len(rows)
+    windows = {}
+    for one in real:
+        windows.setdefault(one.driver, []).append(np.concatenate([one.enrol, one.probe]))
+    people = {driver: np.concatenate(parts) for driver, parts in windows.items()}
+    random = np.random.default_rng(seed)
+    for driver in people if len(people) > 1 else ():
+        for _ in range(_BLENDS_PER_DRIVER):
+            other = int(random.choice([number for number in people if number != driver]))
+            halves = [mean_embedding(_some(people[number], random)) for number in (driver, other)]
+            rows.append(mean_embedding(np.stack(halves)))
+            parents.append((driver, other))
+    return Cohort(np.stack(rows), np.array(parents, np.int64))
+
+
+def _some(windows: NDArray[np.float32], random: np.random.Generator) -> NDArray[np.float32]:
+    """Half of the windows: blends of the same two people then differ."""
+    return windows[random.permutation(len(windows))[: max(1, len(windows) // 2)]]
+
+
+def real_trials(rows: Sequence[DriverEmbeddings], cohort: Cohort) -> Trials:
+    """Template trials of real drivers, each pair scored without the cohort rows that either is part of."""
+    scores, template_driver, probe_driver, target = [], [], [], []
+    for enrolled in rows:
+        for probing in rows:
+            if enrolled.target != probing.target:
+                continue
+            strangers = cohort.without([enrolled.driver, probing.driver])
+            row = comparison_scores(pooled(enrolled.enrol), probing.probe, strangers)[0]
+            scores.append(row.astype(np.float64))
+            template_driver += [enrolled.driver] * len(row)
+            probe_driver += [probing.driver] * len(row)
+            target += [enrolled.target] * len(row)
+    return Trials(np.concatenate(scores), np.array(template_driver), np.array(probe_driver), np.array(target))
+
+
+def procedural_trials(rows: Sequence[DriverEmbeddings], cohort: Cohort) -> Trials:
+    """Template trials of procedural drivers, none of whom is in the cohort."""
+    return template_trials(rows, lambda templates, probes: comparison_scores(templates, probes, cohort.rows))
+
+
+def calibrate_on(kinds: Sequence[Trials]) -> FittedCalibration:
+    """One line for several kinds of trial, each kind weighing the same however many trials it has."""
+    scores = np.concatenate([trials.scores for trials in kinds])
+    genuine = np.concatenate([trials.genuine for trials in kinds])
+    weights = np.concatenate([_even(trials) for trials in kinds])
+    return fit_calibration(scores, genuine, weights)
+
+
+def _even(trials: Trials) -> NDArray[np.float64]:
+    """Weights that sum to 1 over the genuine and to 1 over the impostor trials."""
+    count = np.where(trials.genuine, trials.genuine.sum(), (~trials.genuine).sum())
+    weights: NDArray[np.float64] = 1.0 / count
+    return weights

@@ -1,0 +1,116 @@
+"""What a run draws from: real tracks where there are any, procedural drivers, and faces for both; split by person.
+
+Drivers are split by person (the manifest) or by seed range; targets by their place in the sorted list. A driver or a
+face of one split never appears in another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from training.data.bank import MotionBank, MotionClip, build_bank
+from training.data.batches import Render
+from training.drivers.procedural import ProceduralDriver
+from training.drivers.seeds import split_seeds
+from training.drivers.tracks import MOTION_FPS, Split, load_tracks
+from training.errors import DataError
+from training.generators.mesh_warp_torch import MeshWarp, random_views
+from training.generators.targets import TargetSet
+from training.puppets.puppet import puppet_targets
+
+_RENDER_CLIPS = 4
+"""Clips rendered at once on a CPU: few enough to stay in its caches."""
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """Drivers and faces of one split. groups: driver numbers of the bank, real people and procedural seeds apart."""
+
+    bank: MotionBank
+    groups: tuple[tuple[int, ...], ...]
+    targets: TargetSet
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """How much procedural material joins the real one: people (after the first `skip` of the split), takes of each,
+    their length, painted faces."""
+
+    seeds: int = 150
+    skip: int = 0
+    takes: int = 3
+    take_seconds: float = 8.0
+    puppets: int = 24
+
+
+def load_material(split: Split, extent: Extent, data: Path | None, portraits: Path | None) -> Material:
+    """Everything of one split. data: folder with tracks/ and faces/; portraits: saved targets; both may be missing.
+
+    Raises DataError where files are unfit or nothing is left to train on.
+    """
+    real = list(real_clips(data, split)) if data else []
+    seeds = split_seeds(split, extent.skip + extent.seeds)[extent.skip :]
+    clips = real + [clip for seed in seeds for clip in procedural_clips(seed, extent.takes, extent.take_seconds)]
+    faces = [targets_of(TargetSet.load(portraits), split)] if portraits else []
+    if extent.puppets:
+        faces.append(puppet_targets(split_seeds(split, extent.puppets)))
+    if not faces:
+        raise DataError("no targets: give portraits or ask for puppets")
+    return build_material(clips, {clip.driver for clip in real}, reduce(TargetSet.joined, faces))
+
+
+def split_of(place: int) -> Split:
+    """Split of the n-th portrait of a saved set: three fifths train, one fifth each validates and tests."""
+    splits: tuple[Split, ...] = ("train", "train", "val", "train", "test")
+    return splits[place % 5]
+
+
+def targets_of(targets: TargetSet, split: Split) -> TargetSet:
+    """The targets of a split; their order in the set decides."""
+    return targets.subset([place for place in range(len(targets)) if split_of(place) == split])
+
+
+def real_clips(data: Path, split: Split) -> Iterator[MotionClip]:
+    """All usable stretches of the people of a split."""
+    for track in load_tracks(data):
+        if track.split == split:
+            yield MotionClip(track.driver, track.session, track.clip, track.motion)
+
+
+def procedural_clips(seed: int, takes: int, seconds: float) -> Iterator[MotionClip]:
+    """Takes of one artificial driver, each a session of its own."""
+    driver = ProceduralDriver(seed)
+    for take in range(takes):
+        name = f"seed_{seed}"
+        yield MotionClip(name, f"take_{take}", f"{name}/take_{take}", driver.motion(seconds, MOTION_FPS, take))
+
+
+def build_material(clips: Sequence[MotionClip], real_drivers: set[str], targets: TargetSet) -> Material:
+    """Put clips and faces together. Raises DataError without either."""
+    bank = build_bank(clips)
+    numbers = range(len(bank.drivers))
+    real = tuple(number for number in numbers if bank.drivers[number] in real_drivers)
+    seeds = tuple(number for number in numbers if bank.drivers[number] not in real_drivers)
+    return Material(bank, tuple(group for group in (real, seeds) if group), targets)
+
+
+def renderer(targets: TargetSet, device: torch.device) -> Render:
+    """The mesh warp as the batch maker wants it: a random view for each clip, a few clips at a time on a CPU."""
+    warp = MeshWarp(targets).to(device)
+
+    def render(target: Tensor, landmarks: Tensor, head: Tensor, generator: torch.Generator) -> Tensor:
+        count = len(target) if device.type == "cuda" else _RENDER_CLIPS
+        parts = []
+        for first in range(0, len(target), count):
+            rows = slice(first, first + count)
+            views = random_views(len(target[rows]), generator, device)
+            parts.append(warp.render(target[rows], landmarks[rows], head[rows], views))
+        return torch.cat(parts)
+
+    return render

@@ -1,0 +1,172 @@
+"""Same face, different drivers: how well motion alone tells who drives, on drivers and faces that training never saw.
+
+Every driver of the evaluation drives the same targets. Only templates and probes that show the *same target* are
+compared, so appearance cannot help; a network that sees one frame must stay at chance (`reference/feat_diff.md` 1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from engines.comparison import comparison_scores, mean_embedding
+from training.data.batches import Render
+from training.data.channel import ChannelRange, pass_through_call
+from training.data.material import Material
+from training.data.windows import DriverWindows, driver_windows
+from training.embedding import Embed
+from training.errors import DataError
+from training.metrics import Estimate, Trials, over_drivers, pooled_area, pooled_equal_error
+
+_CLIPS_AT_ONCE = 8
+
+Compare = Callable[[NDArray[np.float32], NDArray[np.float32]], NDArray[np.float32]]
+"""Templates (n, D) against probes (m, D) to scores (n, m)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Protocol:
+    """What is compared.
+
+    frames: window length. enrol, probe: windows of each driver's two sides on each target. targets: how many, evenly
+    from all there are. block: so many drivers share one target, the next ones another; None = everybody drives all.
+    """
+
+    frames: int = 64
+    enrol: int = 10
+    probe: int = 5
+    targets: int = 2
+    block: int | None = None
+    channel: ChannelRange | None = None
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class DriverEmbeddings:
+    """One driver on one target: enrol (n, D) and probe (m, D), in time order."""
+
+    driver: int
+    target: int
+    enrol: NDArray[np.float32]
+    probe: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Accuracy:
+    """Area under the ROC and equal error rate with intervals over drivers."""
+
+    area: Estimate
+    equal_error: Estimate
+    drivers: int
+    trials: int
+
+
+def embed_material(
+    material: Material, render: Render, protocol: Protocol, embeds: Mapping[str, Embed]
+) -> dict[str, list[DriverEmbeddings]]:
+    """Render every driver onto every target once and embed the clips in each of several ways.
+
+    Raises DataError where fewer than two drivers have windows for both sides.
+    """
+    drivers = range(len(material.bank.drivers))
+    sides = [driver_windows(material.bank, n, protocol.frames, protocol.enrol, protocol.probe) for n in drivers]
+    usable = [side for side in sides if side is not None]
+    if len(usable) < 2:
+        raise DataError(f"only {len(usable)} drivers have two windows of {protocol.frames} frames; 2 are needed")
+    if protocol.targets > len(material.targets):
+        raise DataError(f"{protocol.targets} targets are wanted, the split holds {len(material.targets)}")
+    found: dict[str, list[DriverEmbeddings]] = {name: [] for name in embeds}
+    chosen = np.linspace(0, len(material.targets) - 1, protocol.targets).round().astype(int).tolist()
+    for place, side in enumerate(usable):
+        for target in chosen if protocol.block is None else [chosen[place // protocol.block % len(chosen)]]:
+            clips = _rendered(material, render, protocol, side, target)
+            for name, embed in embeds.items():
+                rows = np.concatenate([embed(part) for part in _parts(clips)])
+                enrol, probe = rows[: len(side.enrol)], rows[len(side.enrol) :]
+                found[name].append(DriverEmbeddings(side.driver, target, enrol, probe))
+    return found
+
+
+def _parts(clips: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
+    return [clips[first : first + _CLIPS_AT_ONCE] for first in range(0, len(clips), _CLIPS_AT_ONCE)]
+
+
+def _rendered(
+    material: Material, render: Render, protocol: Protocol, side: DriverWindows, target: int
+) -> NDArray[np.uint8]:
+    """All windows of a driver on one target, uint8 (n, T, 128, 128), enrolment first."""
+    windows = np.concatenate([side.enrol, side.probe])
+    landmarks, head = material.bank.windows(windows[:, 0], windows[:, 1], protocol.frames)
+    generator = torch.Generator().manual_seed((protocol.seed * 1009 + side.driver) * 101 + target)
+    index = torch.full((len(windows),), target, dtype=torch.int64)
+    frames = render(index, torch.from_numpy(landmarks), torch.from_numpy(head), generator).float()
+    if protocol.channel is not None:
+        frames = pass_through_call(frames, generator, protocol.channel)
+    pixels: NDArray[np.uint8] = frames.round().clamp(0, 255).to(torch.uint8).numpy()
+    return pixels
+
+
+def cosine(templates: NDArray[np.float32], probes: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Plain cosine of L2-normalised rows."""
+    scores: NDArray[np.float32] = templates @ probes.T
+    return scores
+
+
+def against_cohort(cohort: NDArray[np.float32]) -> Compare:
+    """The guard's comparison score (`engines.comparison`) with a fixed cohort."""
+    return lambda templates, probes: comparison_scores(templates, probes, cohort)
+
+
+def window_trials(rows: Sequence[DriverEmbeddings], compare: Compare) -> Trials:
+    """Every enrolment window against every probe window that shows the same target."""
+    return _trials([(row, row.enrol, row.probe) for row in rows], compare)
+
+
+def pooled_trials(rows: Sequence[DriverEmbeddings], compare: Compare) -> Trials:
+    """All windows of one side as one embedding, on both sides."""
+    return _trials([(row, pooled(row.enrol), pooled(row.probe)) for row in rows], compare)
+
+
+def template_trials(rows: Sequence[DriverEmbeddings], compare: Compare) -> Trials:
+    """A template of all enrolment windows against single probe windows: what the guard does live."""
+    return _trials([(row, pooled(row.enrol), row.probe) for row in rows], compare)
+
+
+def pooled(windows: NDArray[np.float32]) -> NDArray[np.float32]:
+    """One row (1, D) for all windows (n, D)."""
+    return mean_embedding(windows)[None]
+
+
+def _trials(
+    sides: Sequence[tuple[DriverEmbeddings, NDArray[np.float32], NDArray[np.float32]]], compare: Compare
+) -> Trials:
+    parts = []
+    for target in sorted({row.target for row, _, _ in sides}):
+        shown = [side for side in sides if side[0].target == target]
+        template = np.concatenate([enrol for _, enrol, _ in shown])
+        probe = np.concatenate([probe for _, _, probe in shown])
+        template_driver = np.repeat([row.driver for row, _, _ in shown], [len(enrol) for _, enrol, _ in shown])
+        probe_driver = np.repeat([row.driver for row, _, _ in shown], [len(probe) for _, _, probe in shown])
+        scores = compare(template, probe).astype(np.float64)
+        by_template, by_probe = np.meshgrid(template_driver, probe_driver, indexing="ij")
+        flat = scores.ravel()
+        parts.append(Trials(flat, by_template.ravel(), by_probe.ravel(), np.full(len(flat), target)))
+    joined = parts[0]
+    for part in parts[1:]:
+        joined = joined.joined(part)
+    return joined
+
+
+def accuracy(trials: Trials, rounds: int = 500) -> Accuracy:
+    """Both figures with their intervals over drivers."""
+    drivers = len(np.unique(np.concatenate([trials.template_driver, trials.probe_driver])))
+    return Accuracy(
+        over_drivers(trials, pooled_area, rounds=rounds),
+        over_drivers(trials, pooled_equal_error, rounds=rounds),
+        drivers,
+        len(trials.scores),
+    )
