@@ -38,6 +38,7 @@ def encode_clip(pictures: Iterator[NDArray[np.uint8]], seconds: float) -> list[b
     encoder.framerate = Fraction(FPS)
     encoder.bit_rate = BITRATE_BPS
     encoder.gop_size = _KEYFRAME_EVERY
+    encoder.thread_count = 1
     encoder.options = {"deadline": "realtime", "cpu-used": "8", "auto-alt-ref": "0", "lag-in-frames": "0"}
     packets: list[bytes] = []
     for number, picture in enumerate(islice(pictures, round(seconds * FPS))):

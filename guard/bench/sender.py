@@ -21,13 +21,11 @@ if TYPE_CHECKING:
 
     from av.stream import Stream
 
-    AnyPacket = av.Packet[Stream]
-
 _CLIP_SECONDS = 10.0
 _CLIPS = 2
 
 
-def _player(packets: list[bytes]) -> Callable[[], AnyPacket]:
+def _player(packets: list[bytes]) -> Callable[[], av.Packet[Stream]]:
     playing = cycle(packets)
     return lambda: av.Packet(next(playing))
 

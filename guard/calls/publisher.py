@@ -7,13 +7,13 @@ import time
 from collections.abc import Callable
 from fractions import Fraction
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCRtpSender, RTCSessionDescription
 from aiortc.codecs.h264 import H264Encoder
 from aiortc.codecs.vpx import Vp8Encoder
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
-from av import VideoFrame
+from av import Packet, VideoFrame
 
 from guard.calls.bounded_close import close_within
 from guard.calls.ice_hardening import install_loopback_candidates
@@ -26,7 +26,10 @@ DEFAULT_BITRATE_BPS = 800_000
 _CLOSE_SECONDS = 5.0
 _CONNECT_SECONDS = 15.0
 
-NextFrame = Callable[[], VideoFrame | None]
+Picture = VideoFrame | Packet[Any]
+"""A picture to be encoded, or one that is encoded already."""
+
+NextFrame = Callable[[], Picture | None]
 """Delivers a new picture each time, None at the end. Called in a worker thread, never twice at once."""
 
 
@@ -132,7 +135,7 @@ class _PacedTrack(MediaStreamTrack):
         self.ended = asyncio.Event()
         self.failure: Exception | None = None
 
-    async def recv(self) -> VideoFrame:
+    async def recv(self) -> Picture:
         if self.readyState != "live":
             raise MediaStreamError
         await self._wait_for_tick()

@@ -31,19 +31,6 @@ def write_camera_clip(pictures: Iterable[Picture], path: Path) -> Path:
     return path
 
 
-def write_video(pictures: Iterable[Picture], path: Path) -> Path:
-    """The pictures as a VP8 file, as somebody would hand it in for enrolment."""
-    with av.open(path, "w") as container:
-        stream = container.add_stream("libvpx", rate=FPS)
-        stream.width, stream.height, stream.pix_fmt = WIDTH_PX, HEIGHT_PX, "yuv420p"
-        stream.bit_rate = 800_000
-        stream.options = {"deadline": "realtime", "cpu-used": "8", "auto-alt-ref": "0", "lag-in-frames": "0"}
-        for picture in pictures:
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="bgr24")))
-        container.mux(stream.encode(None))
-    return path
-
-
 def real_pictures(video: Path, start_seconds: float = 0.0) -> Iterator[Picture]:
     """Frames of a real clip at 30 a second, fitted into 640x360 below the stripe that the number takes."""
     with av.open(video) as container:
@@ -54,7 +41,9 @@ def real_pictures(video: Path, start_seconds: float = 0.0) -> Iterator[Picture]:
             seconds = index / float(rate) - start_seconds
             picture = None
             while seconds >= 0 and shown / FPS <= seconds:
-                picture = _fitted(frame.to_ndarray(format="bgr24")) if picture is None else picture
+                picture = (
+                    _fitted(np.asarray(frame.to_ndarray(format="bgr24"), np.uint8)) if picture is None else picture
+                )
                 shown += 1
                 yield picture
 

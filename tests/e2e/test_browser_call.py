@@ -12,13 +12,14 @@ from playwright.async_api import Page, expect
 from websockets.asyncio.client import connect
 
 from demo.puppet_frames import make_player
+from demo.recording import record
 from engines.pixels import luma_plane
 from guard.calls.source import LatestFrames, ReceivedFrame
 from guard.config import CallsConfig, GuardConfig, ServerConfig, StoreConfig
 from guard.offline import enroll_files
 from guard.server import RunningGuard, running_guard
 from tests.barcode import read_number
-from tests.e2e.camera_clips import FPS, real_pictures, write_camera_clip, write_video
+from tests.e2e.camera_clips import FPS, real_pictures, write_camera_clip
 from tests.e2e.conftest import ChromiumWithCamera
 
 pytestmark = pytest.mark.browser
@@ -52,12 +53,12 @@ def guard_config(folder: Path) -> GuardConfig:
 async def test_a_swap_of_the_driver_behind_the_same_face_raises_the_alert(
     tmp_path: Path, chromium_with_camera: ChromiumWithCamera, frame_numbers: list[int | None]
 ) -> None:
-    recording = islice(make_player(FACE, ALICE, take=0), 26 * FPS)
+    recording = make_player(FACE, ALICE, take=0)
     genuine = islice(make_player(FACE, ALICE, take=1), 14 * FPS)
     impostor = islice(make_player(FACE, MALLORY, take=1), 26 * FPS)
     config = guard_config(tmp_path)
     await asyncio.to_thread(
-        enroll_files, config, "alice", [write_video(recording, tmp_path / "alice.webm")], "alice", as_json=False
+        enroll_files, config, "alice", [record(recording, 26, FPS, tmp_path / "alice.webm")], "alice", as_json=False
     )
     clip = write_camera_clip(chain(genuine, impostor), tmp_path / "camera.mjpeg")
     await watch_the_swap(config, clip, chromium_with_camera)
@@ -75,7 +76,7 @@ async def test_a_swap_of_real_people_raises_the_alert(
     impostor = list(real_pictures(stranger))
     config = guard_config(tmp_path)
     await asyncio.to_thread(
-        enroll_files, config, "alice", [write_video(recording, tmp_path / "alice.webm")], "alice", as_json=False
+        enroll_files, config, "alice", [record(recording, 26, FPS, tmp_path / "alice.webm")], "alice", as_json=False
     )
     scene = [*genuine, *impostor, *impostor[::-1], *impostor]
     clip = write_camera_clip(scene, tmp_path / "camera.mjpeg")
