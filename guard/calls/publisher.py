@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from fractions import Fraction
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeAlias
 
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCRtpSender, RTCSessionDescription
 from aiortc.codecs.h264 import H264Encoder
@@ -26,7 +26,7 @@ DEFAULT_BITRATE_BPS = 800_000
 _CLOSE_SECONDS = 5.0
 _CONNECT_SECONDS = 15.0
 
-Picture = VideoFrame | Packet[Any]
+Picture: TypeAlias = "VideoFrame | Packet[Any]"
 """A picture to be encoded, or one that is encoded already."""
 
 NextFrame = Callable[[], Picture | None]
