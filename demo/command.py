@@ -11,7 +11,7 @@ import typer
 def demo(
     seconds: Annotated[
         float | None,
-        typer.Option(min=30, help="End after so long; the attack comes half-way. Otherwise: until Ctrl-C."),
+        typer.Option(min=30, help="End after so long, with one attack. Otherwise: until Ctrl-C."),
     ] = None,
     json_file: Annotated[
         Path | None, typer.Option("--json", help="Write what happened to this file, and draw no table (headless).")

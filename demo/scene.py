@@ -1,7 +1,7 @@
 """The scene: three puppets in a call over real WebRTC, one guard, one attack.
 
-Alice and Bob were enrolled from a recording before the call, Carol is enrolled during it. Half-way (or every half
-minute) another driver takes over Alice's face; everything else stays as it is.
+Alice and Bob were enrolled from a recording before the call, Carol is enrolled during it. Then another driver takes
+over Alice's face; everything else stays as it is.
 """
 
 from __future__ import annotations
@@ -37,6 +37,8 @@ from guard.verify.template import CONSENT_STATEMENT, CONSENT_TEXT_VERSION
 ENROLMENT_TAKE = 0
 _ENROLMENT_MARGIN_SECONDS = 6.0
 _ATTACK_EVERY_SECONDS = 30.0
+_ATTACK_AFTER_SHARE = 0.4
+"""Of a scene of given length: the rest is for finding out."""
 _LIVE_ENROLMENT_AFTER_SECONDS = 3.0
 _TABLE_SECONDS = 0.5
 _START_SECONDS = 60.0
@@ -114,7 +116,7 @@ class Scene:
 
     async def _direct(self) -> None:
         """The script: enrol live, then attack, and let the enrolled driver back in, in turn."""
-        first = self._seconds / 2 if self._seconds is not None else _ATTACK_EVERY_SECONDS
+        first = _ATTACK_AFTER_SHARE * self._seconds if self._seconds is not None else _ATTACK_EVERY_SECONDS
         await asyncio.sleep(_LIVE_ENROLMENT_AFTER_SECONDS)
         for role in CAST:
             if not role.enrolled_before:
