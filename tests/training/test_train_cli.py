@@ -1,0 +1,72 @@
+"""The command line: help is quick and complete, errors are one line, a tiny run goes from fit to refine."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from training.cli import app
+
+RUNNER = CliRunner()
+
+
+@pytest.mark.parametrize("command", ["fit", "refine", "export", "calibrate", "evaluate", "check-reference"])
+def test_every_command_explains_itself(command: str) -> None:
+    result = RUNNER.invoke(app, [command, "--help"])
+    assert result.exit_code == 0
+    assert "Usage" in result.output
+
+
+def test_help_does_not_load_torch() -> None:
+    code = (
+        "import sys; from typer.testing import CliRunner; from training.cli import app; "
+        "CliRunner().invoke(app, ['--help']); print('torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+
+
+def test_a_tiny_run_from_fit_to_refine(tmp_path: Path) -> None:
+    few = ["--seeds", "4", "--puppets", "4", "--threads", "1"]
+    first = RUNNER.invoke(
+        app, ["fit", "--out", str(tmp_path / "a"), "--steps", "1", "--frames", "64", "--windows", "8", *few]
+    )
+    assert first.exit_code == 0, first.output
+    again = RUNNER.invoke(app, ["fit", "--out", str(tmp_path / "a"), "--steps", "1", *few])
+    assert again.exit_code == 1
+    assert "already holds a run" in again.output
+    assert json.loads((tmp_path / "a" / "log.jsonl").read_text())["clips"] == 8
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["fit", "--out", "x", "--windows", "long"], "--windows takes numbers"),
+        (["fit", "--out", "x", "--network", "resnet"], "unknown network"),
+        (["refine", "--run", "nowhere", "--out", "x", "--seeds", "2", "--puppets", "2"], "no checkpoint"),
+        (["calibrate", "--engine", "nowhere"], "nowhere"),
+        (["check-reference", "nowhere.npz"], "no such reference file"),
+    ],
+)
+def test_mistakes_get_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], message: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = RUNNER.invoke(app, arguments)
+    assert result.exit_code == 1
+    assert message in result.output
+    assert len(result.output.strip().splitlines()) == 1
+
+
+def test_check_reference_on_the_golden_file(golden: Path) -> None:
+    files = sorted(golden.glob("*.npz"))
+    result = RUNNER.invoke(app, ["check-reference", str(files[0]), "--json"])
+    assert result.exit_code == 0, result.output
+    document = json.loads(result.stdout)
+    assert document["passed"] is True
+    assert max(document[name] for name in ("stem", "fcc", "features", "embedding")) <= 1e-4
