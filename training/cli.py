@@ -84,7 +84,7 @@ def refine(
     portraits: PortraitsOption = None,
     seeds: SeedsOption = 300,
     puppets: PuppetsOption = 100,
-    batches: Annotated[int, typer.Option(min=1, help="Batches whose feature maps are kept; 150 MB each.")] = 30,
+    batches: Annotated[int, typer.Option(min=1, help="Batches whose feature maps are kept; 0.3 GB each at most.")] = 30,
     minutes: Annotated[float, typer.Option(min=0.01, help="Time for training, making the maps not counted.")] = 30.0,
     frames: Annotated[int, typer.Option(min=64, help="Frames in a mixed batch.")] = 4096,
     seed: int = 1,

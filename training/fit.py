@@ -1,10 +1,10 @@
 """The trainer: batches in, checkpoints and a log out. Read it top to bottom; there is no other magic.
 
-Supervised contrastive loss over drivers (Khosla et al., 2020; temperature as published, `reference/feat_diff.md` 2.7)
-plus, for the network that sees motion, a dense one: a linear read-out of every position has to tell how fast the
-landmarks moved there. The generators know that exactly, and a few hundred CPU steps are too few to find motion by
-identity alone.
-The read-out is thrown away after training.
+Supervised contrastive loss over drivers (Khosla et al., 2020; temperature as published, `reference/feat_diff.md` 2.7),
+once against all other drivers of the batch and once against those that drive the same face only. Networks that see
+motion have a second, dense task: a linear read-out of every position has to tell how fast the landmarks moved there.
+The generators know that exactly, and a few hundred CPU steps are too few to find motion by identity alone. The read-out
+is thrown away after training.
 """
 
 from __future__ import annotations
@@ -146,9 +146,12 @@ def train_step(run: Run, model: Any, contrast: SupConLoss, batch: Batch) -> dict
     device = batch.inputs.device
     with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
         embedding, speed = model(batch.inputs)
-    identity = contrast(embedding.float(), batch.driver)
-    losses = {"identity": identity}
-    loss = identity
+    pairs = same_face_pairs(batch.driver, batch.face)
+    losses = {
+        "identity": contrast(embedding.float(), batch.driver),
+        "same_face": contrast(embedding.float(), batch.driver, indices_tuple=pairs),
+    }
+    loss = losses["identity"] + losses["same_face"]
     if speed is not None:
         losses["motion"] = nn.functional.smooth_l1_loss(speed.float(), batch.speed)
         loss = loss + run.config.motion_weight * losses["motion"]
@@ -160,6 +163,19 @@ def train_step(run: Run, model: Any, contrast: SupConLoss, batch: Batch) -> dict
         raise TrainingError(f"the loss became {values} at step {run.step}; lower the learning rate and resume")
     run.optimizer.step()
     return values
+
+
+def same_face_pairs(driver: Tensor, face: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Anchors and positives (same driver, any face), anchors and negatives (other driver, the same face): indices.
+
+    A guard compares what it sees with a template of the same seat, so this is the contrast that has to be sharp.
+    """
+    same = driver[:, None] == driver[None, :]
+    positive = same & ~torch.eye(len(driver), dtype=torch.bool, device=driver.device)
+    negative = ~same & (face[:, None] == face[None, :])
+    anchors, positives = torch.where(positive)
+    anchors_too, negatives = torch.where(negative)
+    return anchors, positives, anchors_too, negatives
 
 
 def save(run: Run, out: Path) -> None:

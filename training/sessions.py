@@ -19,8 +19,8 @@ from training.models.streaming import StreamingFeatDiff
 
 _TARGETS_PER_BATCH = 4
 _STORED_CLIPS = 32
-_STORED_FRAMES = (36, 72)
-"""Short ones for people whose clips are short; both leave room to move a window of 32 or 64 frames."""
+_STORED_FRAMES = (36, 136)
+"""Short ones for people whose clips are short; long ones hold two windows of 64 frames with room to move."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,18 @@ from training.data.feature_maps import MixedMaps, map_batches
 from training.data.material import Material, renderer
 from training.data.sampler import CrossedSampler
 from training.errors import CheckpointError, DataError, TrainingError
-from training.fit import CHECKPOINT, LOG, FitConfig, continue_with, fit, load_network, progress, resume, start
+from training.fit import (
+    CHECKPOINT,
+    LOG,
+    FitConfig,
+    continue_with,
+    fit,
+    load_network,
+    progress,
+    resume,
+    same_face_pairs,
+    start,
+)
 from training.models.streaming import StreamingFeatDiff
 
 CPU = torch.device("cpu")
@@ -130,15 +141,25 @@ def test_stored_maps_are_those_of_the_network(small_material: Material, finished
 def test_mixtures_cut_windows_with_their_own_speeds() -> None:
     maps = torch.arange(20, dtype=torch.float16).view(1, 20, 1, 1, 1).expand(3, 20, 1, 1, 1)
     speed = torch.arange(15, dtype=torch.float32).view(1, 15, 1).expand(3, 15, 1)
-    stored = Batch(maps, torch.tensor([0, 1, 2]), speed)
-    mixed = MixedMaps((stored, stored), (10,), 1000, 4)(3)
-    assert mixed.inputs.shape == (6, 10, 1, 1, 1)
+    stored = Batch(maps, torch.tensor([0, 1, 2]), torch.tensor([5, 5, 5]), speed)
+    mixed = MixedMaps((stored, stored), (8,), 1000, 4)(3)
+    assert mixed.inputs.shape == (2 * 2 * 3, 8, 1, 1, 1)
     first = mixed.inputs[:, 0].flatten()
     torch.testing.assert_close(mixed.speed[:, 0, 0], first)
-    torch.testing.assert_close(mixed.inputs[:, -1].flatten(), first + 9)
-    assert len(torch.unique(first)) > 1
+    torch.testing.assert_close(mixed.inputs[:, -1].flatten(), first + 7)
+    early, late = first.view(2, 2, 3)[:, 0], first.view(2, 2, 3)[:, 1]
+    assert bool((early + 8 <= late).all())
+    assert mixed.driver.tolist() == [0, 1, 2] * 4
+    assert MixedMaps((stored,), (15,), 1000, 4)(0).inputs.shape == (3, 15, 1, 1, 1)
     with pytest.raises(DataError, match="no stored batch"):
         MixedMaps((stored,), (21,), 1000, 4)(0)
+
+
+def test_same_face_pairs_hold_what_they_say() -> None:
+    driver, face = torch.tensor([0, 0, 1, 1]), torch.tensor([7, 8, 7, 8])
+    anchors, positives, anchors_too, negatives = (part.tolist() for part in same_face_pairs(driver, face))
+    assert set(zip(anchors, positives, strict=True)) == {(0, 1), (1, 0), (2, 3), (3, 2)}
+    assert set(zip(anchors_too, negatives, strict=True)) == {(0, 2), (2, 0), (1, 3), (3, 1)}
 
 
 def test_static_control_trains_on_single_frames(small_material: Material, tmp_path: Path) -> None:
@@ -163,7 +184,7 @@ def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_checkpoint(
 
     def poisoned(step: int) -> Batch:
         batch = maker(small_material)(step)
-        return Batch(batch.inputs, batch.driver, batch.speed * float("nan"))
+        return replace(batch, speed=batch.speed * float("nan"))
 
     with pytest.raises(TrainingError, match="the loss became"):
         fit(run, poisoned, tmp_path)

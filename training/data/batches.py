@@ -24,13 +24,14 @@ class Batch:
     """What one step learns from.
 
     inputs: float, frames (B, T, 128, 128), 0-255, or the feature maps (B, T, 128, 16, 16) of such frames.
-    driver: int64 (B,).
+    driver, face: int64 (B,), who drives and which target is shown.
     speed: float (B, T - 5, L + 4), how fast landmarks and head moved at each position of the network, in root mean
     squares of the bank.
     """
 
     inputs: Tensor
     driver: Tensor
+    face: Tensor
     speed: Tensor
 
 
@@ -50,8 +51,9 @@ class BatchMaker:
         plan = self.sampler.plan(step)
         landmarks, head = self.bank.windows(plan.clip, plan.offset, plan.frames)
         generator = torch.Generator(self.device).manual_seed(self.sampler.seed * 1_000_003 + step)
+        face = torch.from_numpy(plan.target).to(self.device)
         frames = self.render(
-            torch.from_numpy(plan.target).to(self.device),
+            face,
             torch.from_numpy(landmarks).to(self.device),
             torch.from_numpy(head).to(self.device),
             generator,
@@ -59,7 +61,7 @@ class BatchMaker:
         if self.channel is not None:
             frames = pass_through_call(frames, generator, self.channel)
         speed = torch.from_numpy(position_speed(landmarks, head) / self.speed_scale).to(self.device)
-        return Batch(frames, torch.from_numpy(plan.driver).to(self.device), speed)
+        return Batch(frames, torch.from_numpy(plan.driver).to(self.device), face, speed)
 
 
 def position_speed(landmarks: NDArray[np.float32], head: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -34,7 +34,7 @@ def map_batches(model: StreamingFeatDiff, source: Callable[[int], Batch], count:
             for first in range(0, len(flat), _FRAMES_AT_ONCE):
                 rows = slice(first, first + _FRAMES_AT_ONCE)
                 filled[rows] = backbone(flat[rows]).half()
-        yield Batch(maps, batch.driver.cpu(), batch.speed.cpu())
+        yield Batch(maps, batch.driver.cpu(), batch.face.cpu(), batch.speed.cpu())
 
 
 def _map_shape(backbone: torch.nn.Module, frames: Tensor) -> torch.Size:
@@ -62,24 +62,32 @@ class MixedMaps:
         long_enough = [batch for batch in self.stored if batch.inputs.shape[1] >= frames]
         if not long_enough:
             raise DataError(f"no stored batch holds a window of {frames} frames")
-        parts, filled = [], 0
+        parts: list[Batch] = []
+        filled = 0
         for place in random.permutation(len(long_enough)):
-            if filled and filled + len(long_enough[place].driver) * frames > self.frames_per_batch:
+            part = _cut(long_enough[place], random, frames)
+            if parts and filled + len(part.driver) * frames > self.frames_per_batch:
                 break
-            parts.append(_cut(long_enough[place], random, frames))
-            filled += len(long_enough[place].driver) * frames
+            parts.append(part)
+            filled += len(part.driver) * frames
         return Batch(
             torch.cat([part.inputs for part in parts]).float(),
             torch.cat([part.driver for part in parts]),
+            torch.cat([part.face for part in parts]),
             torch.cat([part.speed for part in parts]),
         )
 
 
 def _cut(batch: Batch, random: np.random.Generator, frames: int) -> Batch:
-    """A window from each clip of a stored batch, each at its own place."""
-    room = batch.inputs.shape[1] - frames
-    clips = len(batch.driver)
-    rows = torch.from_numpy(random.integers(room + 1, size=clips))[:, None] + torch.arange(frames)
-    clip = torch.arange(clips)[:, None]
+    """Windows from each clip of a stored batch, each at its own place; two that do not touch where a clip holds two.
+
+    The second window gives every clip a positive on the same face, the easier half of what has to be learnt.
+    """
+    length, clips = batch.inputs.shape[1], len(batch.driver)
+    pieces = max(1, min(2, length // frames))
+    room = length // pieces - frames
+    offsets = [length // pieces * piece + random.integers(room + 1, size=clips) for piece in range(pieces)]
+    rows = torch.from_numpy(np.concatenate(offsets))[:, None] + torch.arange(frames)
+    clip = torch.arange(clips).repeat(pieces)[:, None]
     speed = batch.speed[clip, rows[:, : frames - TEMPORAL_MARGIN]]
-    return Batch(batch.inputs[clip, rows], batch.driver, speed)
+    return Batch(batch.inputs[clip, rows], batch.driver.repeat(pieces), batch.face.repeat(pieces), speed)

@@ -44,8 +44,8 @@ class Extent:
 
     seeds: int = 150
     skip: int = 0
-    takes: int = 3
-    take_seconds: float = 8.0
+    takes: int = 4
+    take_seconds: float = 5.0
     puppets: int = 24
 
 
