@@ -37,7 +37,7 @@ def build_cohort(strangers: Sequence[DriverEmbeddings], real: Sequence[DriverEmb
     """A row for each procedural stranger, and blends of the real drivers, whose numbers are kept as parents."""
     rows = [mean_embedding(np.concatenate([one.enrol, one.probe])) for one in strangers]
     parents = [(-1, -1)] * len(rows)
-    windows = {}
+    windows: dict[int, list[NDArray[np.float32]]] = {}
     for one in real:
         windows.setdefault(one.driver, []).append(np.concatenate([one.enrol, one.probe]))
     people = {driver: np.concatenate(parts) for driver, parts in windows.items()}

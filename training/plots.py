@@ -50,7 +50,7 @@ def save_curves(curves: Mapping[str, Trials], path: Path) -> None:
 def save_scores(llr: NDArray[np.float64], genuine: NDArray[np.bool_], path: Path) -> None:
     """Histogram of log-likelihood ratios of both kinds of trial."""
     figure, axes = plt.subplots(figsize=(7, 4), constrained_layout=True)
-    bins = np.linspace(float(llr.min()), float(llr.max()), 60)
+    bins = np.linspace(float(llr.min()), float(llr.max()), 60).tolist()
     axes.hist(llr[~genuine], bins, density=True, alpha=0.6, label="other driver, same face", color="tab:red")
     axes.hist(llr[genuine], bins, density=True, alpha=0.6, label="enrolled driver", color="tab:green")
     axes.axvline(0, color="0.3", linewidth=1)
