@@ -23,8 +23,12 @@ class Role:
 
 
 CAST = (
-    Role("alice", face=1, driver=1, impostor=2),
-    Role("bob", face=2, driver=3),
-    Role("carol", face=3, driver=4, enrolled_before=False),
+    Role("alice", face=1, driver=9, impostor=81),
+    Role("bob", face=2, driver=94),
+    Role("carol", face=3, driver=90, enrolled_before=False),
 )
-"""Alice's face is taken over by another driver; Bob drives his own all the time; Carol is enrolled during the call."""
+"""Alice's face is taken over by another driver; Bob drives his own all the time; Carol is enrolled during the call.
+
+Alice and her impostor were chosen by how they move, a calm and a lively person, so that the scene shows what an alert
+looks like. How often the engine tells any two people apart stands in its model card.
+"""
