@@ -29,7 +29,7 @@ _CONNECT_SECONDS = 15.0
 Picture: TypeAlias = "VideoFrame | Packet[Any]"
 """A picture to be encoded, or one that is encoded already."""
 
-NextFrame = Callable[[], Picture | None]
+NextFrame: TypeAlias = "Callable[[], Picture | None]"
 """Delivers a new picture each time, None at the end. Called in a worker thread, never twice at once."""
 
 
