@@ -200,4 +200,5 @@ def forget_template(config: GuardConfig, name: str) -> None:
 def _progress() -> Progress:
     """A spinner on stderr, so that --json stays clean."""
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-    return Progress(*columns, console=Console(stderr=True), transient=True)
+    console = Console(stderr=True)
+    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
