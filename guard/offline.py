@@ -100,10 +100,10 @@ def score_file(config: GuardConfig, path: Path, name: str, *, as_json: bool) -> 
     """Score a file against the template `name` and print the course of it. Raises GuardError."""
     template = TemplateStore(config.store).get(name)
     run = FileRun(config)
-    run.pipeline.set_template(_SEAT, template)
+    judged = [(run.seconds, run.pipeline.set_template(_SEAT, template))]
     with _progress() as progress:
         progress.add_task(f"scoring {path.name}", total=None)
-        judged = [(run.seconds, outcome) for outcome in run.outcomes(path) if isinstance(outcome, Judged)]
+        judged += [(run.seconds, outcome) for outcome in run.outcomes(path) if isinstance(outcome, Judged)]
     report = _score_report(path, name, template, judged, 1 / config.verify.scores_per_second)
     if as_json:
         sys.stdout.write(json.dumps(report) + "\n")
