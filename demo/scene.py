@@ -167,7 +167,7 @@ async def _actors(guard: RunningGuard) -> AsyncIterator[asyncio.subprocess.Proce
     )
     try:
         assert process.stdin is not None  # noqa: S101 - it was opened with a pipe
-        process.stdin.write(json.dumps({"url": guard.server.url, "token": guard.token}).encode() + b"\n")
+        process.stdin.write(json.dumps({"url": guard.server.url, "token": guard.join_token}).encode() + b"\n")
         if "joined" not in await asyncio.wait_for(_next_line(process), _START_SECONDS):
             raise SourceError("the demo's puppets could not join the call; see their message above")
         yield process

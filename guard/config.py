@@ -25,6 +25,9 @@ class ServerConfig(_Section):
     host: str = Field("127.0.0.1", title="Address to bind to; loopback unless you say otherwise")
     port: int = Field(8734, ge=0, le=65535, title="TCP port; 0 takes a free one")
     token: SecretStr | None = Field(None, title="Bearer token for every request; made and printed at start when unset")
+    join_token: SecretStr | None = Field(
+        None, title="Bearer token that only lets its holder publish video; made and printed at start when unset"
+    )
     origins: tuple[str, ...] = Field(
         (), title="Further browser origins that may connect, e.g. https://calls.example.org"
     )

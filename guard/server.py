@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from pydantic import SecretStr
 from rich.console import Console
 
 from guard.calls.whip import whip_router
@@ -15,7 +16,7 @@ from guard.calls.whip_sink import WhipSink
 from guard.config import GuardConfig
 from guard.monitor import Monitor
 from guard.runtime import front_end_factory, make_engine
-from guard.serve.access import BearerToken, with_token
+from guard.serve.access import PublishToken, with_token
 from guard.serve.app import create_app
 from guard.serve.hub import EventHub
 from guard.serve.run import RunningServer, serve
@@ -28,6 +29,8 @@ class RunningGuard:
 
     server: RunningServer
     token: str
+    join_token: str
+    """Lets its holder publish, and nothing else."""
     monitor: Monitor
     hub: EventHub
 
@@ -35,6 +38,11 @@ class RunningGuard:
     def dashboard_url(self) -> str:
         """For a browser; the token stands behind '#', which browsers do not send."""
         return f"{self.server.url}/#token={self.token}"
+
+    @property
+    def join_url(self) -> str:
+        """The page on which a participant publishes the own camera; safe to send to them."""
+        return f"{self.server.url}/join#token={self.join_token}"
 
     def whip_url(self, call: str, participant: str) -> str:
         """Where a WHIP client publishes as this participant."""
@@ -51,16 +59,18 @@ async def running_guard(config: GuardConfig) -> AsyncIterator[RunningGuard]:
     config = config.model_copy(update={"server": settings})
     monitor = Monitor(engine, config, store, hub, front_end_factory(config.verify))
     sink = WhipSink(config.calls, monitor)
-    token = BearerToken(settings)
-    app = create_app(monitor, hub, settings, [whip_router(sink, token.accepts, settings.origins)])
+    app = create_app(monitor, hub, settings, [whip_router(sink, PublishToken(settings).accepts, settings.origins)])
     await monitor.start()
     try:
         async with serve(app, settings) as server:
-            secret = settings.token.get_secret_value() if settings.token is not None else ""
-            yield RunningGuard(server, secret, monitor, hub)
+            yield RunningGuard(server, _text(settings.token), _text(settings.join_token), monitor, hub)
     finally:
         await sink.close()
         await monitor.stop()
+
+
+def _text(secret: SecretStr | None) -> str:
+    return secret.get_secret_value() if secret is not None else ""
 
 
 def serve_forever(config: GuardConfig) -> None:
@@ -84,6 +94,8 @@ def _announce(guard: RunningGuard) -> None:
     if status.engine.fallback_reason:
         console.print(f"           not faster because {status.engine.fallback_reason}")
     console.print(f"dashboard  {guard.dashboard_url}", soft_wrap=True)
-    console.print(f"join page  {guard.server.url}/join#token={guard.token}", soft_wrap=True)
-    console.print(f"WHIP       {guard.server.url}/whip/CALL/PARTICIPANT   (bearer token {guard.token})", soft_wrap=True)
+    console.print(f"join page  {guard.join_url}", soft_wrap=True)
+    console.print(
+        f"WHIP       {guard.server.url}/whip/CALL/PARTICIPANT   (bearer token {guard.join_token})", soft_wrap=True
+    )
     console.print("Ctrl-C ends it.")

@@ -19,19 +19,16 @@ _LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "::1", "[::1]")
 
 
 def with_token(config: ServerConfig) -> ServerConfig:
-    """The same settings, with a fresh random token where none is set."""
-    if config.token is not None:
-        return config
-    return config.model_copy(update={"token": SecretStr(secrets.token_urlsafe(24))})
+    """The same settings, with a fresh random token where one is not set."""
+    unset = [name for name in ("token", "join_token") if getattr(config, name) is None]
+    return config.model_copy(update={name: SecretStr(secrets.token_urlsafe(24)) for name in unset})
 
 
 class BearerToken:
     """The token that every request must carry. Raises ConfigError where the settings hold none."""
 
     def __init__(self, config: ServerConfig) -> None:
-        if config.token is None or not config.token.get_secret_value():
-            raise ConfigError("setting server.token: no token is set; set one or start through 'guard serve'")
-        self._expected = config.token.get_secret_value().encode()
+        self._expected = _secret("server.token", config.token)
 
     def accepts(self, token: str) -> bool:
         """True for the right token; takes the same time however much of it is right."""
@@ -41,6 +38,28 @@ class BearerToken:
         """True where this Authorization header is `Bearer` and the right token."""
         scheme, _, token = (authorization or "").partition(" ")
         return scheme.lower() == "bearer" and self.accepts(token.strip())
+
+
+class PublishToken:
+    """What a publisher must show: the join token, or the token that allows everything.
+
+    Whoever is sent a link to join can then neither watch the others' scores nor enrol or forget anybody.
+    """
+
+    def __init__(self, config: ServerConfig) -> None:
+        self._all = BearerToken(config)
+        self._expected = _secret("server.join_token", config.join_token)
+
+    def accepts(self, token: str) -> bool:
+        """True for either token."""
+        joins = hmac.compare_digest(token.encode(), self._expected)
+        return self._all.accepts(token) or joins
+
+
+def _secret(name: str, token: SecretStr | None) -> bytes:
+    if token is None or not token.get_secret_value():
+        raise ConfigError(f"setting {name}: no token is set; set one or start through 'guard serve'")
+    return token.get_secret_value().encode()
 
 
 class Tickets:

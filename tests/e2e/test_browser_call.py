@@ -151,7 +151,7 @@ async def check_scores(
 
 async def open_call(guard: RunningGuard, dashboard: Page, publisher: Page) -> Page:
     """Publish the camera as alice through the join page, and show the call on the dashboard."""
-    await publisher.goto(f"{guard.server.url}/join?call=main&name=alice&autojoin=1#token={guard.token}")
+    await publisher.goto(f"{guard.server.url}/join?call=main&name=alice&autojoin=1#token={guard.join_token}")
     await expect(publisher.get_by_test_id("join-state")).to_have_attribute(
         "data-state", "live", timeout=TILE_TIMEOUT_MS
     )

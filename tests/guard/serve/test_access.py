@@ -9,7 +9,15 @@ from pydantic import SecretStr
 
 from guard.config import ServerConfig
 from guard.errors import ConfigError
-from guard.serve.access import TICKET_SECONDS, BearerToken, Tickets, allowed_hosts, origin_allowed, with_token
+from guard.serve.access import (
+    TICKET_SECONDS,
+    BearerToken,
+    PublishToken,
+    Tickets,
+    allowed_hosts,
+    origin_allowed,
+    with_token,
+)
 
 
 @pytest.mark.parametrize(
@@ -44,7 +52,18 @@ def test_a_missing_token_is_made_and_a_given_one_kept() -> None:
     assert first.token is not None
     assert len(first.token.get_secret_value()) >= 24
     assert first.token != second.token
+    assert first.join_token is not None
+    assert first.join_token != first.token
     assert with_token(first) == first
+
+
+def test_the_join_token_publishes_and_nothing_else() -> None:
+    config = ServerConfig(token=SecretStr("all"), join_token=SecretStr("join"))
+    publish = PublishToken(config)
+    assert [publish.accepts(token) for token in ("join", "all", "", "jo\u00efn")] == [True, True, False, False]
+    assert not BearerToken(config).accepts("join")
+    with pytest.raises(ConfigError, match=r"server\.join_token"):
+        PublishToken(ServerConfig(token=SecretStr("all")))
 
 
 def test_a_ticket_passes_once() -> None:

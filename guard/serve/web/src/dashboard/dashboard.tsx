@@ -45,7 +45,7 @@ function EmptyCall({ call }: { call: string }) {
         Join with this device's camera
       </a>
       <p class="hint">
-        Any WHIP publisher may join too: POST its offer to <code>/whip/{call}/NAME</code> with the token.
+        Any WHIP publisher may join too: POST its offer to <code>/whip/{call}/NAME</code> with the join token that <code>guard serve</code> printed.
       </p>
     </section>
   );
