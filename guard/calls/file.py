@@ -12,15 +12,12 @@ import av
 from av.error import FFmpegError
 
 from guard.calls.source import ReceivedFrame
-from guard.errors import NoFaceError, NoVideoError
-from guard.media.front_end import FaceFrame
+from guard.errors import NoVideoError
 
 if TYPE_CHECKING:
     from av.container import InputContainer
     from av.packet import Packet
     from av.video.stream import VideoStream
-
-    from guard.media.front_end import FaceFrontEnd
 
 _FALLBACK_FPS = 30.0
 
@@ -59,23 +56,6 @@ class FileSource:
             raise NoVideoError(
                 f"{self._path} is no video, or is cut short ({_reason(error)}); give a file that a player opens"
             ) from error
-
-
-def face_frames(path: Path, front_end: FaceFrontEnd) -> Iterator[FaceFrame]:
-    """What an engine takes of a file, through the same front end as a call.
-
-    Raises NoVideoError for what is no video, NoFaceError where no frame of it gives a face.
-    """
-    found = False
-    for frame in FileSource(path):
-        paced = front_end.process(frame)
-        if isinstance(paced, FaceFrame):
-            found = True
-            yield paced
-    if not found:
-        raise NoFaceError(
-            f"no face can be followed in {path}; it must look into the camera and fill a sixth of the height"
-        )
 
 
 def _require_readable(path: Path) -> None:

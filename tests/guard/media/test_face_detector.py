@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from engines.pixels import CropBox, LumaPlane, crop_from_eyes, face_crop, luma_plane
-from guard.calls.file import FileSource, face_frames
+from guard.calls.file import FileSource
 from guard.media.face_detector import MIN_FACE_PX, SlimFaceDetector
-from guard.media.front_end import FaceFrontEnd
+from guard.media.front_end import FaceFrame, FaceFrontEnd
 from guard.media.stable_crop import fits
 
 SOURCES = ("lrw_ar", "liveportrait", "hdtf", "voxceleb2", "grid")
@@ -55,7 +55,8 @@ def test_a_crop_from_nowhere_is_survived(near: CropBox) -> None:
 def test_a_face_is_found_and_the_crop_stays_still(shared_data: Path, source: str) -> None:
     for clip in clips(shared_data, source)[:2]:
         front_end = FaceFrontEnd(SlimFaceDetector())
-        frames = list(islice(face_frames(shared_data / clip["path"], front_end), 200))
+        seen = map(front_end.process, islice(FileSource(shared_data / clip["path"]), 200))
+        frames = [frame for frame in seen if isinstance(frame, FaceFrame)]
         assert len(frames) >= 0.95 * min(200, int(clip["frames"]))
         # Even an actress who turns to all sides; and one break where the recording itself has a jump.
         assert frames[-1].crop_generation <= 1 + frames[-1].pts_seconds / 2
