@@ -166,8 +166,8 @@ class _PacedTrack(MediaStreamTrack):
         await asyncio.sleep(max(0.0, self._start + self._tick / self._fps - now))
 
 
-class _FixedRateVp8Encoder(Vp8Encoder):
-    """aiortc's encoder, deaf to the receiver's bandwidth estimate."""
+class _FixedRate:
+    """Makes one of aiortc's encoders deaf to the receiver's bandwidth estimate."""
 
     def __init__(self, bitrate_bps: int) -> None:
         super().__init__()
@@ -182,20 +182,12 @@ class _FixedRateVp8Encoder(Vp8Encoder):
         """Stay at the fixed rate."""
 
 
-class _FixedRateH264Encoder(H264Encoder):
-    """The same for H.264."""
+class _FixedRateVp8Encoder(_FixedRate, Vp8Encoder):
+    pass
 
-    def __init__(self, bitrate_bps: int) -> None:
-        super().__init__()
-        self._bitrate_bps = bitrate_bps
 
-    @property
-    def target_bitrate(self) -> int:
-        return self._bitrate_bps
-
-    @target_bitrate.setter
-    def target_bitrate(self, bitrate: int) -> None:
-        """Stay at the fixed rate."""
+class _FixedRateH264Encoder(_FixedRate, H264Encoder):
+    pass
 
 
 _ENCODERS: dict[str, Callable[[int], Vp8Encoder | H264Encoder]] = {
