@@ -16,7 +16,7 @@ from contextlib import AsyncExitStack
 
 from av import VideoFrame
 
-from demo.cast import CALL, CAST, Role
+from demo.cast import CALL, CAST, PICTURE_SIZE, Role
 from demo.puppet_frames import demo_seed, make_player
 from guard.calls.publisher import WhipPublisher
 
@@ -29,7 +29,7 @@ class Actor:
 
     def __init__(self, role: Role) -> None:
         self.role = role
-        self._player = make_player(role.face, role.driver, LIVE_TAKE)
+        self._player = make_player(role.face, role.driver, LIVE_TAKE, PICTURE_SIZE)
         self._lock = threading.Lock()
 
     def next_frame(self) -> VideoFrame:

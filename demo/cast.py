@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 CALL = "demo"
+PICTURE_SIZE = (480, 270)
+"""Width and height of the participants' video, in pixels. Small, because three puppets are drawn and encoded on the
+machine that guards them; the face still fills the engine's crop."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,9 +19,9 @@ def demo_seed(number: int) -> int:
     return split_seeds("demo", _PEOPLE)[number]
 
 
-def make_player(face: int, driver: int, take: int) -> PuppetPlayer:
-    """An endless iterator of BGR pictures, uint8 (360, 640, 3), at 30 a second."""
-    return PuppetPlayer(demo_seed(face), demo_seed(driver), take, FPS)
+def make_player(face: int, driver: int, take: int, size: tuple[int, int] = (640, 360)) -> PuppetPlayer:
+    """An endless iterator of BGR pictures, uint8 (height, width, 3), at 30 a second; size: width and height."""
+    return PuppetPlayer(demo_seed(face), demo_seed(driver), take, FPS, size)
 
 
 def puppet_frames(number: int) -> Iterator[NDArray[np.uint8]]:

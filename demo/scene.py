@@ -20,7 +20,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.live import Live
 
-from demo.cast import CALL, CAST, Role
+from demo.cast import CALL, CAST, PICTURE_SIZE, Role
 from demo.puppet_frames import FPS, make_player
 from demo.recording import record
 from demo.report import Track
@@ -205,7 +205,7 @@ def _enrol_recordings(config: GuardConfig, folder: Path) -> None:
     seconds = config.verify.enrolment_seconds + _ENROLMENT_MARGIN_SECONDS
     for role in CAST:
         if role.enrolled_before:
-            player = make_player(role.face, role.driver, ENROLMENT_TAKE)
+            player = make_player(role.face, role.driver, ENROLMENT_TAKE, PICTURE_SIZE)
             path = record(player, seconds, FPS, folder / f"{role.participant}.webm")
             try:
                 enroll_files(config, role.participant, [path], role.participant, as_json=False)

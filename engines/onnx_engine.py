@@ -92,7 +92,7 @@ class OnnxEngine:
         self._window = PositionWindow(0, self._spec.window_positions)
 
     def _position(self, slot: int, frame: NDArray[np.uint8], continues: bool) -> FloatArray:
-        """The pooled head output (512,) that a stream's new frame completes.
+        """The pooled head output (1024,) that a stream's new frame completes.
 
         One stream at a time: on the CPU a run over several takes as long per stream, or longer, since the intermediates
         of a frame (about 1 MB) fill a core's cache, and would need its inputs copied together.

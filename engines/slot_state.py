@@ -12,7 +12,7 @@ Slots = NDArray[np.int32]
 
 MAP_SHAPE = (128, 16, 16)
 SLICE_SHAPE = (64, 16, 8)
-POSITION_SIZE = 512
+POSITION_SIZE = 1024
 TAPS = 3
 """Differences and slices that one new output of the head looks at."""
 TEMPORAL_MARGIN = 1 + 2 * (TAPS - 1)
@@ -112,7 +112,7 @@ class PositionWindow:
         self._cursor[slot] = 0
 
     def push(self, slots: Slots, values: FloatArray, valid: NDArray[np.bool_]) -> None:
-        """Take each slot's new position (n, 512); one that does not count is stored as zeros and marked so."""
+        """Take each slot's new position (n, 1024); one that does not count is stored as zeros and marked so."""
         counted = np.where(valid[:, None], values, np.float32(0))
         cursor = self._cursor[slots]
         self._sum[slots] += counted.astype(np.float64) - self._values[slots, cursor]
@@ -123,7 +123,7 @@ class PositionWindow:
             self._sum[slot] = self._values[slot].sum(axis=0, dtype=np.float64)
 
     def means(self, slots: Slots) -> tuple[FloatArray, NDArray[np.float32]]:
-        """Mean over the positions that count, (n, 512), zeros where none does, and their share of the window, (n,)."""
+        """Mean over the positions that count, (n, 1024), zeros where none does, and their share of the window, (n,)."""
         count = self._valid[slots].sum(axis=1)
         mean = self._sum[slots] / np.maximum(count, 1)[:, None]
         return mean.astype(np.float32), (count / self._positions).astype(np.float32)

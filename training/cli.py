@@ -36,6 +36,10 @@ def fit(
     out: Annotated[Path, typer.Option(help="Folder of the run: checkpoint.pt and log.jsonl.")],
     data: DataOption = None,
     portraits: PortraitsOption = None,
+    clips: Annotated[
+        Path | None,
+        typer.Option(help="Folder that `render` filled: learn its motion, and no identity."),
+    ] = None,
     seeds: SeedsOption = 1000,
     puppets: PuppetsOption = 100,
     network: Annotated[str, typer.Option(help="streaming, or static: the control that sees one frame.")] = "streaming",
@@ -53,9 +57,9 @@ def fit(
 ) -> None:
     """Train a network end to end on batches in which every driver drives every face.
 
-    On two CPU cores, beside `refine`:
+    On two CPU cores, between `render` and `refine`:
 
-        guard-train fit --out runs/first --minutes 60 --frames 384 --windows 32 --compile
+        guard-train fit --out runs/motion --clips runs/clips --minutes 60 --frames 256 --windows 32 --compile
 
     On one GPU, alone:
 
@@ -67,7 +71,7 @@ def fit(
     if network not in ("streaming", "static"):
         _fail(f"unknown network {network!r}; known are streaming and static")
     with _one_line_errors():
-        material = sessions.training_material(data, portraits, seeds, puppets)
+        material = clips or sessions.training_material(data, portraits, seeds, puppets)
         run = sessions.FitSession(
             network=network, steps=steps, minutes=minutes, frames=frames, windows=lengths, device=device,
             compile=compile_network, seed=seed, threads=threads,
@@ -77,27 +81,45 @@ def fit(
 
 
 @app.command()
-def refine(
-    run: Annotated[Path, typer.Option(help="Folder of the run to start from.")],
-    out: Annotated[Path, typer.Option(help="Folder of the new run.")],
+def render(
+    out: Annotated[Path, typer.Option(help="Folder of the clips; what is there already is kept.")],
     data: DataOption = None,
     portraits: PortraitsOption = None,
     seeds: SeedsOption = 300,
     puppets: PuppetsOption = 100,
-    batches: Annotated[int, typer.Option(min=1, help="Batches whose feature maps are kept; 0.3 GB each at most.")] = 30,
-    minutes: Annotated[float, typer.Option(min=0.01, help="Time for training, making the maps not counted.")] = 30.0,
-    frames: Annotated[int, typer.Option(min=64, help="Frames in a mixed batch.")] = 4096,
+    batches: Annotated[int, typer.Option(min=1, help="How many batches; 33 MB each.")] = 90,
+    windows: Annotated[str, typer.Option(help="Lengths of clips to mix, in frames.")] = "36,128",
+    frames: Annotated[int, typer.Option(min=64, help="Frames in a batch.")] = 2048,
+    seed: int = 0,
+    threads: ThreadsOption = 2,
+) -> None:
+    """Render clips once for `fit --clips` and `refine`: on a CPU rendering takes as long as learning."""
+    from training import sessions
+
+    lengths = _lengths(windows)
+    with _one_line_errors():
+        material = sessions.training_material(data, portraits, seeds, puppets)
+        sessions.render_clips(
+            material, out, batches=batches, windows=lengths, frames=frames, seed=seed, threads=threads
+        )
+    _console.print(f"{batches} batches in {out}")
+
+
+@app.command()
+def refine(
+    run: Annotated[Path, typer.Option(help="Folder of the run to start from.")],
+    clips: Annotated[Path, typer.Option(help="Folder that `render` filled.")],
+    out: Annotated[Path, typer.Option(help="Folder of the new run.")],
+    steps: Annotated[int, typer.Option(min=1, help="Length of the run.")] = 400,
+    frames: Annotated[int, typer.Option(min=64, help="Positions in a batch.")] = 16384,
     seed: int = 1,
     threads: ThreadsOption = 2,
 ) -> None:
-    """Train only the head, on stored feature maps: on a CPU about six times as many clips a minute as `fit`."""
+    """Train the embedding to contrast drivers, on what a network that was trained on motion makes of rendered clips."""
     from training import sessions
 
     with _one_line_errors():
-        material = sessions.training_material(data, portraits, seeds, puppets)
-        sessions.refine_run(
-            material, run, out, batches=batches, minutes=minutes, frames=frames, seed=seed, threads=threads
-        )
+        sessions.refine_run(run, clips, out, steps=steps, frames=frames, seed=seed, threads=threads)
     _console.print(f"run saved in {out}")
 
 
@@ -148,7 +170,7 @@ def evaluate(
     static: Annotated[Path | None, typer.Option(help="Run of the STATIC control, scored on the same clips.")] = None,
     data: DataOption = None,
     portraits: PortraitsOption = None,
-    seeds: SeedsOption = 30,
+    seeds: SeedsOption = 32,
     into_card: Annotated[
         bool, typer.Option("--into-card", help="Also write the figures into the engine's card.")
     ] = False,

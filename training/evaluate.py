@@ -1,7 +1,7 @@
 """Same face, different drivers: how well motion alone tells who drives, on drivers and faces that training never saw.
 
 Every driver of the evaluation drives the same targets. Only templates and probes that show the *same target* are
-compared, so appearance cannot help; a network that sees one frame must stay at chance (`reference/feat_diff.md` 1).
+compared, so appearance cannot help; a network that sees one frame must stay at chance (arXiv 2604.23247).
 """
 
 from __future__ import annotations
@@ -15,14 +15,18 @@ from numpy.typing import NDArray
 
 from engines.comparison import comparison_scores, mean_embedding
 from training.data.batches import Render
+from training.data.calls import Recording, crops_of
 from training.data.channel import ChannelRange, pass_through_call
 from training.data.material import Material
 from training.data.windows import DriverWindows, driver_windows
+from training.drivers.seeds import SeedSplit
 from training.embedding import Embed
 from training.errors import DataError
 from training.metrics import Estimate, Trials, over_drivers, pooled_area, pooled_equal_error
 
 _CLIPS_AT_ONCE = 8
+_ENROL_TAKE, _PROBE_TAKE = 0, 10
+"""Far enough apart that a long recording does not run into the other's sentences."""
 
 Compare = Callable[[NDArray[np.float32], NDArray[np.float32]], NDArray[np.float32]]
 """Templates (n, D) against probes (m, D) to scores (n, m)."""
@@ -33,16 +37,41 @@ class Protocol:
     """What is compared.
 
     frames: window length. enrol, probe: windows of each driver's two sides on each target. targets: how many, evenly
-    from all there are. block: so many drivers share one target, the next ones another; None = everybody drives all.
+    from all there are; everybody drives all of them.
     """
 
     frames: int = 64
     enrol: int = 10
     probe: int = 5
     targets: int = 2
-    block: int | None = None
     channel: ChannelRange | None = None
     seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class CallProtocol:
+    """Artificial drivers in calls with a real encoder: each of `faces` is driven by `drivers_per_face` of its own.
+
+    first: places of the first face and driver within the split's seeds. processes: that render side by side.
+    """
+
+    split: SeedSplit
+    faces: int
+    drivers_per_face: int
+    first: int = 0
+    frames: int = 64
+    enrol_seconds: float = 20.0
+    probe_seconds: float = 10.0
+    processes: int = 2
+
+    def recordings(self) -> list[tuple[Recording, Recording]]:
+        """The two sides of each driver, who says something else on each."""
+        sides = []
+        for number in range(self.faces * self.drivers_per_face):
+            face, driver = self.first + number // self.drivers_per_face, self.first + number
+            enrol = Recording(self.split, face, driver, _ENROL_TAKE, self.enrol_seconds)
+            sides.append((enrol, Recording(self.split, face, driver, _PROBE_TAKE, self.probe_seconds)))
+        return sides
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,14 +110,33 @@ def embed_material(
         raise DataError(f"{protocol.targets} targets are wanted, the split holds {len(material.targets)}")
     found: dict[str, list[DriverEmbeddings]] = {name: [] for name in embeds}
     chosen = np.linspace(0, len(material.targets) - 1, protocol.targets).round().astype(int).tolist()
-    for place, side in enumerate(usable):
-        for target in chosen if protocol.block is None else [chosen[place // protocol.block % len(chosen)]]:
+    for side in usable:
+        for target in chosen:
             clips = _rendered(material, render, protocol, side, target)
             for name, embed in embeds.items():
                 rows = np.concatenate([embed(part) for part in _parts(clips)])
                 enrol, probe = rows[: len(side.enrol)], rows[len(side.enrol) :]
                 found[name].append(DriverEmbeddings(side.driver, target, enrol, probe))
     return found
+
+
+def embed_calls(protocol: CallProtocol, embeds: Mapping[str, Embed]) -> dict[str, list[DriverEmbeddings]]:
+    """Every driver's two recordings, cut into windows that do not overlap, in each of several ways of embedding."""
+    found: dict[str, list[DriverEmbeddings]] = {name: [] for name in embeds}
+    sides = protocol.recordings()
+    crops = crops_of([recording for side in sides for recording in side], protocol.processes)
+    for (enrol, _), clip in zip(sides, crops, strict=False):
+        enrolled, probed = _windows(clip, protocol.frames), _windows(next(crops), protocol.frames)
+        for name, embed in embeds.items():
+            rows = [np.concatenate([embed(part) for part in _parts(clips)]) for clips in (enrolled, probed)]
+            found[name].append(DriverEmbeddings(enrol.driver, enrol.face, rows[0], rows[1]))
+    return found
+
+
+def _windows(clip: NDArray[np.uint8], frames: int) -> NDArray[np.uint8]:
+    """A clip (T, 128, 128) as (T // frames, frames, 128, 128)."""
+    count = len(clip) // frames
+    return clip[: count * frames].reshape(count, frames, *clip.shape[1:])
 
 
 def _parts(clips: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:

@@ -1,6 +1,6 @@
 """The trainer: batches in, checkpoints and a log out. Read it top to bottom; there is no other magic.
 
-Supervised contrastive loss over drivers (Khosla et al., 2020; temperature as published, `reference/feat_diff.md` 2.7),
+Supervised contrastive loss over drivers (Khosla et al., 2020; temperature as in arXiv 2604.23247),
 once against all other drivers of the batch and once against those that drive the same face only. Networks that see
 motion have a second, dense task: a linear read-out of every position has to tell how fast the landmarks moved there.
 The generators know that exactly, and a few hundred CPU steps are too few to find motion by identity alone. The read-out
@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from training.data.batches import Batch
 from training.errors import CheckpointError, TrainingError
 from training.models.controls import StaticNet
-from training.models.streaming import POSITION_SIZE, StreamingConfig, StreamingFeatDiff
+from training.models.streaming import POOLED_SIZE, StreamingConfig, StreamingFeatDiff
 
 Network = StreamingFeatDiff | StaticNet
 Source = Callable[[int], Batch]
@@ -36,6 +36,7 @@ LOG = "log.jsonl"
 class FitConfig:
     """Everything that shapes a run; stored in its checkpoint.
 
+    identity_weight, motion_weight: of the two contrasts and of the speeds; 0 leaves a task out.
     steps: length of the run. minutes: where given, the learning rate follows the clock instead and the run ends with
     it, so that a budget is used whatever the machine does; such a run is not repeatable step by step.
     """
@@ -48,6 +49,7 @@ class FitConfig:
     weight_decay: float = 1e-4
     warm_up: float = 0.05
     temperature: float = 0.07
+    identity_weight: float = 1.0
     motion_weight: float = 1.0
     clip_norm: float = 1.0
     save_every_steps: int = 50
@@ -62,16 +64,19 @@ class Trainee(nn.Module):
         super().__init__()
         shape = StreamingConfig(embedding_size=config.embedding_size)
         self.network: Network = StreamingFeatDiff(shape) if config.network == "streaming" else StaticNet(shape)
-        self.read_out = nn.Linear(POSITION_SIZE, speeds) if config.network == "streaming" else None
+        self.read_out = nn.Linear(POOLED_SIZE, speeds) if config.network == "streaming" else None
 
     def forward(self, inputs: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Frames (B, T, 128, 128), or feature maps (B, T, 128, 16, 16) where the backbone is done with, to embeddings
-        (B, D) and, where there is motion to read, speeds (B, T - 5, S)."""
+        """Embeddings (B, D) and, where there is motion to read, speeds (B, T - 5, S).
+
+        inputs: frames (B, T, 128, 128), or stored positions (B, T - 5, 1024), of which nothing more is read.
+        """
         if isinstance(self.network, StaticNet):
             return self.network(inputs), None
-        from_maps = inputs.ndim == 5
-        positions = self.network.positions_of_maps(inputs) if from_maps else self.network.embed_positions(inputs)
-        speed = None if self.read_out is None else self.read_out(positions.values)
+        if inputs.ndim == 3:
+            return self.network.embedding(inputs.mean(1)), None
+        positions = self.network.embed_positions(inputs)
+        speed = None if self.read_out is None else self.read_out(positions.values[..., :POOLED_SIZE])
         return self.network.embedding(positions.mean()), speed
 
 
@@ -146,17 +151,18 @@ def train_step(run: Run, model: Any, contrast: SupConLoss, batch: Batch) -> dict
     device = batch.inputs.device
     with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
         embedding, speed = model(batch.inputs)
-    pairs = same_face_pairs(batch.driver, batch.face)
-    losses = {
-        "identity": contrast(embedding.float(), batch.driver),
-        "same_face": contrast(embedding.float(), batch.driver, indices_tuple=pairs),
-    }
-    loss = losses["identity"] + losses["same_face"]
-    if speed is not None:
+    losses: dict[str, Tensor] = {}
+    loss = torch.zeros((), device=device)
+    if run.config.identity_weight > 0:
+        pairs = same_face_pairs(batch.driver, batch.face)
+        losses["identity"] = contrast(embedding.float(), batch.driver)
+        losses["same_face"] = contrast(embedding.float(), batch.driver, indices_tuple=pairs)
+        loss = loss + run.config.identity_weight * (losses["identity"] + losses["same_face"])
+    if speed is not None and run.config.motion_weight > 0:
         losses["motion"] = nn.functional.smooth_l1_loss(speed.float(), batch.speed)
         loss = loss + run.config.motion_weight * losses["motion"]
     run.optimizer.zero_grad(set_to_none=True)
-    loss.backward()
+    torch.autograd.backward(loss)
     norm = nn.utils.clip_grad_norm_(run.trainee.parameters(), run.config.clip_norm)
     values = {name: round(float(value.detach()), 5) for name, value in losses.items()}
     if not math.isfinite(float(loss.detach())) or not math.isfinite(float(norm)):
@@ -208,11 +214,13 @@ def resume(out: Path, device: torch.device) -> Run:
     return run
 
 
-def continue_with(run: Run, config: FitConfig, *, keep_backbone: bool) -> Run:
-    """A new run that starts from the weights of another. keep_backbone: the backbone is not trained any more."""
+def continue_with(run: Run, config: FitConfig, *, embedding_only: bool) -> Run:
+    """A new run that starts from the weights of another. embedding_only: nothing before the embedding is trained."""
     fresh = start(config, 0 if run.trainee.read_out is None else run.trainee.read_out.out_features, torch.device("cpu"))
     fresh.trainee.load_state_dict(run.trainee.state_dict())
-    fresh.trainee.network.backbone.requires_grad_(not keep_backbone)
+    if embedding_only:
+        fresh.trainee.requires_grad_(False)
+        fresh.trainee.network.embedding.requires_grad_(True)
     return fresh
 
 

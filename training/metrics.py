@@ -2,7 +2,7 @@
 
 A *trial* compares a template of one driver with a probe of the same driver (genuine) or of another (impostor). Trials
 of one driver are not independent, so confidence intervals resample drivers, never trials (trap 14 of the published
-work; reference/field.md 7.3).
+work).
 """
 
 from __future__ import annotations

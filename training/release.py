@@ -16,7 +16,7 @@ from training.data.material import Extent, Material, load_material, renderer
 from training.drivers.tracks import Split
 from training.embedding import Embed, through_engine, through_network
 from training.errors import CheckpointError
-from training.evaluate import DriverEmbeddings, Protocol, embed_material
+from training.evaluate import CallProtocol, DriverEmbeddings, Protocol, embed_calls, embed_material
 from training.export import export_engine
 from training.fit import load_network
 from training.metrics import Trials
@@ -27,6 +27,8 @@ ENGINE_NAME = "f5c-stream"
 FPS_RANGE = (20.0, 34.0)
 
 _PUPPETS = 8
+_STRANGERS_FROM = 1000
+"""Place of the cohort's first seed, far from those that calibrate."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +48,6 @@ class CalibrationMaterial:
         return [*kinds, real_trials(self.real, cohort)] if len(self.real) > 1 else kinds
 
 
-def procedural_material(unseen: Unseen, split: Split, seeds: range, seconds: float) -> Material:
-    """Procedural drivers of a split, two takes each, on that split's faces. seeds: places within the split."""
-    extent = Extent(seeds=len(seeds), skip=seeds.start, takes=2, take_seconds=seconds, puppets=_PUPPETS)
-    return load_material(split, extent, None, unseen.portraits)
-
-
 def real_material(unseen: Unseen, split: Split) -> Material | None:
     """Real people of a split on that split's faces; None without their tracks."""
     if unseen.data is None:
@@ -65,17 +61,24 @@ def embed_one(material: Material, protocol: Protocol, embed: Embed) -> list[Driv
     return embed_material(material, render, protocol, {"only": embed})["only"]
 
 
-def calibration_material(embed: Embed, unseen: Unseen, cohort_seeds: int) -> CalibrationMaterial:
-    """Embed validation people: calibration drivers first in the seed range, cohort strangers after them."""
-    channel = ChannelRange()
-    drivers = procedural_material(unseen, "val", range(unseen.seeds), 22.0)
-    strangers = procedural_material(unseen, "val", range(unseen.seeds, unseen.seeds + cohort_seeds), 4.4)
+def calibration_material(embed: Embed, unseen: Unseen, cohort_seeds: int, processes: int) -> CalibrationMaterial:
+    """Embed validation people: artificial ones in calls, strangers on faces of their own, real ones as rendered."""
+    only = {"only": embed}
+    drivers = embed_calls(calibration_calls(unseen, processes), only)["only"]
+    strangers = CallProtocol(
+        "val", cohort_seeds, 1, first=_STRANGERS_FROM, enrol_seconds=4.4, probe_seconds=2.2, processes=processes
+    )
     real = real_material(unseen, "val")
     return CalibrationMaterial(
-        embed_one(strangers, Protocol(enrol=2, probe=1, targets=8, block=1, channel=channel, seed=1), embed),
-        embed_one(drivers, Protocol(enrol=10, probe=4, targets=4, block=10, channel=channel, seed=2), embed),
-        [] if real is None else embed_one(real, real_protocol(1, channel), embed),
+        embed_calls(strangers, only)["only"],
+        drivers,
+        [] if real is None else embed_one(real, real_protocol(2, ChannelRange()), embed),
     )
+
+
+def calibration_calls(unseen: Unseen, processes: int) -> CallProtocol:
+    """Artificial drivers of the validation range, eight to a face."""
+    return CallProtocol("val", max(1, unseen.seeds // 8), 8, processes=processes)
 
 
 def real_protocol(targets: int, channel: ChannelRange | None) -> Protocol:
@@ -89,7 +92,7 @@ def export_run(run: Path, out: Path, version: str, unseen: Unseen, cohort_seeds:
     network = load_network(run)
     if not isinstance(network, StreamingFeatDiff):
         raise CheckpointError(f"{run} holds the STATIC control, which is no engine")
-    found = calibration_material(through_network(network), unseen, cohort_seeds)
+    found = calibration_material(through_network(network), unseen, cohort_seeds, threads)
     cohort = found.cohort()
     fitted = calibrate_on(found.trials(cohort))
     export_engine(
@@ -108,9 +111,7 @@ def calibrate_engine(engine_folder: Path, unseen: Unseen, threads: int) -> dict[
     """What calibration finds for an engine's own streaming path and shipped cohort."""
     torch.set_num_threads(threads)
     engine = load_engine(str(engine_folder), threads=threads)
-    drivers = procedural_material(unseen, "val", range(unseen.seeds), 22.0)
-    protocol = Protocol(enrol=10, probe=4, targets=4, block=10, channel=ChannelRange(), seed=2)
-    rows = embed_one(drivers, protocol, through_engine(engine))
+    rows = embed_calls(calibration_calls(unseen, threads), {"only": through_engine(engine)})["only"]
     shipped = engine.spec.calibration
     cohort = Cohort(shipped.cohort, np.full((len(shipped.cohort), 2), -1))
     fitted = calibrate_on([procedural_trials(rows, cohort)])

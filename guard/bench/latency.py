@@ -44,15 +44,19 @@ class CpuSplit:
 
 @dataclass(frozen=True, slots=True)
 class LatencyRow:
-    """Outcome for one number of streams; times in milliseconds."""
+    """Outcome for one number of streams; times in milliseconds.
+
+    A machine that cannot keep up drops frames until no window is whole and no score comes: then there is no latency to
+    tell, and the dropped frames tell why.
+    """
 
     streams: int
     scores: int
-    p50_ms: float
-    p95_ms: float
-    p99_ms: float
-    max_ms: float
-    fps: float
+    p50_ms: float | None
+    p95_ms: float | None
+    p99_ms: float | None
+    max_ms: float | None
+    fps: float | None
     received_frames: int
     dropped_frames: int
     cpu_per_stream: CpuSplit
@@ -78,11 +82,12 @@ def run_latency_bench(config: GuardConfig, counts: tuple[int, ...], seconds: flo
     )
     for row in rows:
         cpu = row.cpu_per_stream
-        times = (row.p50_ms, row.p95_ms, row.p99_ms, row.max_ms, row.fps)
+        figures = (row.p50_ms, row.p95_ms, row.p99_ms, row.max_ms, row.fps)
+        times = [f"{value:.1f}" if value is not None else "no score" for value in figures]
         shares = (cpu.receive_decode, cpu.pixels, cpu.engine, cpu.rest)
         table.add_row(
             str(row.streams),
-            *(f"{value:.1f}" for value in times),
+            *times,
             f"{row.dropped_frames}/{row.received_frames}",
             *(f"{share:.1f} %" for share in shares),
         )
@@ -106,9 +111,9 @@ async def _measure(config: GuardConfig, count: int, seconds: float) -> LatencyRo
             elapsed = time.monotonic() - started
             used = {stage: cpu - before[stage] for stage, cpu in _cpu(guard).items()}
             received, dropped = (now - then for now, then in zip(_frames(guard), frames_before, strict=True))
-    if not seen.latencies_ms:
-        raise SourceError("no score arrived during the measurement; see 'guard doctor'")
-    p50, p95, p99 = (float(value) for value in np.percentile(seen.latencies_ms, (50, 95, 99)))
+    if not received:
+        raise SourceError("no frame arrived during the measurement; see 'guard doctor'")
+    p50, p95, p99, worst = _percentiles(seen.latencies_ms)
     share = {stage: 100 * cpu / elapsed / count for stage, cpu in used.items()}
     return LatencyRow(
         streams=count,
@@ -116,8 +121,8 @@ async def _measure(config: GuardConfig, count: int, seconds: float) -> LatencyRo
         p50_ms=p50,
         p95_ms=p95,
         p99_ms=p99,
-        max_ms=max(seen.latencies_ms),
-        fps=float(np.mean(seen.fps)),
+        max_ms=worst,
+        fps=float(np.mean(seen.fps)) if seen.fps else None,
         received_frames=received,
         dropped_frames=dropped,
         cpu_per_stream=CpuSplit(
@@ -127,6 +132,13 @@ async def _measure(config: GuardConfig, count: int, seconds: float) -> LatencyRo
             rest=share["rest"],
         ),
     )
+
+
+def _percentiles(latencies_ms: list[float]) -> tuple[float | None, ...]:
+    """50th, 95th, 99th percentile and maximum; None where nothing was seen."""
+    if not latencies_ms:
+        return None, None, None, None
+    return tuple(float(value) for value in np.percentile(latencies_ms, (50, 95, 99, 100)))
 
 
 async def _wait_until_sending(sender: asyncio.subprocess.Process) -> None:

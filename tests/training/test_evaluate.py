@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 import numpy as np
 import pytest
 import torch
@@ -11,16 +13,19 @@ from torch import Tensor
 from engines.comparison import comparison_scores
 from training.cohort import Cohort, build_cohort, calibrate_on, procedural_trials, real_trials
 from training.data.bank import MotionClip, build_bank
+from training.data.calls import Recording
 from training.data.material import Material
 from training.data.windows import driver_windows
 from training.drivers.motion import DriverMotion
 from training.embedding import shuffled_in_time, through_network
 from training.errors import DataError
 from training.evaluate import (
+    CallProtocol,
     DriverEmbeddings,
     Protocol,
     accuracy,
     cosine,
+    embed_calls,
     embed_material,
     pooled_trials,
     template_trials,
@@ -89,9 +94,18 @@ def test_only_the_same_target_is_compared(material: Material) -> None:
     assert len(template_trials(found, cosine).scores) == 3 * 6 * 12
 
 
-def test_blocks_share_a_target(material: Material) -> None:
-    found = embed_material(material, pace_and_face, Protocol(10, 2, 1, targets=3, block=2), {"all": by_motion})["all"]
-    assert [(row.driver, row.target) for row in found] == [(0, 0), (1, 0), (2, 1), (3, 1), (4, 2), (6, 2)]
+def test_calls_pair_two_recordings_of_each_driver_on_one_face(monkeypatch: pytest.MonkeyPatch) -> None:
+    def still(recordings: Sequence[Recording], processes: int) -> Iterator[NDArray[np.uint8]]:
+        for recording in recordings:
+            frames = round(recording.seconds * 30)
+            yield np.full((frames, 8, 8), 10 * recording.driver + recording.take, np.uint8)
+
+    monkeypatch.setattr("training.evaluate.crops_of", still)
+    protocol = CallProtocol("val", 2, 3, first=4, frames=10, enrol_seconds=1.2, probe_seconds=0.7)
+    rows = embed_calls(protocol, {"grey": lambda clips: clips[:, 0, 0, :1].astype(np.float32)})["grey"]
+    assert [(row.driver, row.target) for row in rows] == [(4, 4), (5, 4), (6, 4), (7, 5), (8, 5), (9, 5)]
+    assert [row.enrol.tolist() for row in rows[:2]] == [[[40]] * 3, [[50]] * 3]
+    assert [row.probe.tolist() for row in rows[:2]] == [[[50]] * 2, [[60]] * 2]
 
 
 def test_sides_come_from_different_sessions_or_disjoint_halves(material: Material) -> None:

@@ -15,7 +15,7 @@ from training.cli import app
 RUNNER = CliRunner()
 
 
-@pytest.mark.parametrize("command", ["fit", "refine", "export", "calibrate", "evaluate", "check-reference"])
+@pytest.mark.parametrize("command", ["render", "fit", "refine", "export", "calibrate", "evaluate", "check-reference"])
 def test_every_command_explains_itself(command: str) -> None:
     result = RUNNER.invoke(app, [command, "--help"])
     assert result.exit_code == 0
@@ -31,16 +31,31 @@ def test_help_does_not_load_torch() -> None:
     assert done.stdout.strip() == "False"
 
 
-def test_a_tiny_run_from_fit_to_refine(tmp_path: Path) -> None:
-    few = ["--seeds", "4", "--puppets", "4", "--threads", "1"]
-    first = RUNNER.invoke(
-        app, ["fit", "--out", str(tmp_path / "a"), "--steps", "1", "--frames", "64", "--windows", "8", *few]
-    )
-    assert first.exit_code == 0, first.output
-    again = RUNNER.invoke(app, ["fit", "--out", str(tmp_path / "a"), "--steps", "1", *few])
+def run(*arguments: str) -> str:
+    result = RUNNER.invoke(app, [*arguments, "--threads", "1"])
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def test_a_tiny_run_end_to_end_is_not_overwritten(tmp_path: Path) -> None:
+    few = ["--seeds", "4", "--puppets", "4"]
+    out = str(tmp_path / "run")
+    run("fit", "--out", out, "--steps", "1", "--frames", "64", "--windows", "8", *few)
+    again = RUNNER.invoke(app, ["fit", "--out", out, "--steps", "1", *few])
     assert again.exit_code == 1
     assert "already holds a run" in again.output
-    assert json.loads((tmp_path / "a" / "log.jsonl").read_text())["clips"] == 8
+    assert json.loads((tmp_path / "run" / "log.jsonl").read_text())["clips"] == 8
+
+
+def test_a_tiny_run_from_render_over_motion_to_identity(tmp_path: Path) -> None:
+    clips, motion, refined = str(tmp_path / "clips"), str(tmp_path / "motion"), str(tmp_path / "refined")
+    few = ["--seeds", "4", "--puppets", "4"]
+    run("render", "--out", clips, "--batches", "2", "--windows", "36,64", "--frames", "512", *few)
+    run("fit", "--out", motion, "--clips", clips, "--steps", "1", "--frames", "64", "--windows", "16")
+    run("refine", "--run", motion, "--clips", clips, "--out", refined, "--steps", "2")
+    run("fit", "--out", str(tmp_path / "static"), "--clips", clips, "--network", "static", "--steps", "1")
+    told = [json.loads(line) for line in (tmp_path / "refined" / "log.jsonl").read_text().splitlines()]
+    assert [sorted(set(line) & {"identity", "same_face", "motion"}) for line in told] == [["identity", "same_face"]] * 2
 
 
 @pytest.mark.parametrize(
@@ -48,7 +63,8 @@ def test_a_tiny_run_from_fit_to_refine(tmp_path: Path) -> None:
     [
         (["fit", "--out", "x", "--windows", "long"], "--windows takes numbers"),
         (["fit", "--out", "x", "--network", "resnet"], "unknown network"),
-        (["refine", "--run", "nowhere", "--out", "x", "--seeds", "2", "--puppets", "2"], "no checkpoint"),
+        (["refine", "--run", "nowhere", "--clips", "x", "--out", "y"], "no checkpoint"),
+        (["fit", "--out", "x", "--clips", "nowhere"], "no rendered clips"),
         (["calibrate", "--engine", "nowhere"], "nowhere"),
         (["check-reference", "nowhere.npz"], "no such reference file"),
     ],

@@ -24,8 +24,8 @@ from training.generators.mesh_warp_torch import MeshWarp, random_views
 from training.generators.targets import TargetSet
 from training.puppets.puppet import puppet_targets
 
-_RENDER_CLIPS = 4
-"""Clips rendered at once on a CPU: few enough to stay in its caches."""
+_RENDER_FRAMES = 128
+"""Frames rendered at once on a CPU, about: few enough to stay in its caches."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +105,7 @@ def renderer(targets: TargetSet, device: torch.device) -> Render:
     warp = MeshWarp(targets).to(device)
 
     def render(target: Tensor, landmarks: Tensor, head: Tensor, generator: torch.Generator) -> Tensor:
-        count = len(target) if device.type == "cuda" else _RENDER_CLIPS
+        count = len(target) if device.type == "cuda" else max(1, _RENDER_FRAMES // landmarks.shape[1])
         parts = []
         for first in range(0, len(target), count):
             rows = slice(first, first + count)

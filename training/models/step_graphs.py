@@ -70,7 +70,7 @@ class HeadStep(nn.Module):
     """One new position from the 3 newest differences and the 2 slices before it.
 
     differences (n, 3, 128, 16, 16) and earlier slices (n, 2, 64, 16, 8), oldest first, to the new slice (n, 64, 16, 8)
-    and the position's pooled vector (n, 512).
+    and the position's pooled vector (n, 1024).
     """
 
     def __init__(self, model: StreamingFeatDiff) -> None:

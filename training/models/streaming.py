@@ -5,6 +5,9 @@ What differs from the published network, and why:
   frames to come.
 - The two temporal convolutions do not pad time, so a position's value does not depend on where the window begins:
   T frames give T - 1 differences and T - 5 positions, and the engine computes one new position per frame.
+- A window's mean also holds the mean squares of its positions, so that the embedding sees how much each value scatters
+  over time, and both go in as logarithms. Speeds spread over two decades and a stronger contrast multiplies them all;
+  a plain mean is ruled by the head's movement and hides the small, bursty ones of lids and lips.
 - No parameter is stored that never acts.
 """
 
@@ -21,8 +24,14 @@ TEMPORAL_TAPS = 3
 TEMPORAL_MARGIN = 5
 """Frames of context that one position takes beyond its first: one for the difference, two for each convolution."""
 
-POSITION_SIZE = 512
-"""Length of the pooled vector of one position: 32 channels on a 4x4 grid."""
+POOLED_SIZE = 512
+"""Length of what the head says of one position: 32 channels on a 4x4 grid."""
+
+POSITION_SIZE = 2 * POOLED_SIZE
+"""Length of what is kept of one position: the pooled values and, after them, their squares."""
+
+_LOG_FLOOR = 0.02
+"""What is added before a logarithm: the size of a pooled value where nothing moves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +45,7 @@ class StreamingConfig:
     embedding_size: int = 256
     pixel_mean: float = 0.45
     pixel_std: float = 0.25
-    dropout: float = 0.3
+    dropout: float = 0.6
 
     def __post_init__(self) -> None:
         if self.window_frames <= TEMPORAL_MARGIN:
@@ -76,12 +85,23 @@ class TemporalConvolution(nn.Module):
         return torch.relu(self.norm(self.conv(stacked)))
 
 
+class LogMoments(nn.Module):
+    """Mean and mean square of non-negative values, (n, 2 k), to the logarithms of mean and deviation, (n, 2 k)."""
+
+    def forward(self, moments: Tensor) -> Tensor:
+        mean, square = moments.chunk(2, dim=1)
+        deviation = (square - mean * mean).clamp(min=1e-6).sqrt()
+        return torch.log(torch.cat([mean, deviation], dim=1) + _LOG_FLOOR)
+
+
 class EmbeddingLayers(nn.Module):
     """The mean of the positions, (n, size), to an L2-normalised embedding (n, embedding_size)."""
 
     def __init__(self, size: int, config: StreamingConfig) -> None:
         super().__init__()
         self.net = nn.Sequential(
+            LogMoments(),
+            nn.BatchNorm1d(size),
             nn.Linear(size, 256),
             nn.ReLU(inplace=True),
             nn.Dropout(config.dropout),
@@ -89,18 +109,19 @@ class EmbeddingLayers(nn.Module):
         )
 
     def forward(self, mean: Tensor) -> Tensor:
-        return nn.functional.normalize(self.net(mean).float(), dim=1)
+        with torch.autocast(mean.device.type, enabled=False):
+            return nn.functional.normalize(self.net(mean.float()), dim=1)
 
 
 @dataclass(frozen=True, slots=True)
 class Positions:
-    """Pooled head outputs of clips: values float (n, T - 5, 512), valid bool (n, T - 5)."""
+    """Pooled head outputs of clips: values float (n, T - 5, 1024), valid bool (n, T - 5)."""
 
     values: Tensor
     valid: Tensor
 
     def mean(self) -> Tensor:
-        """Mean over the valid positions of each clip, (n, 512); zeros where a clip has none."""
+        """Mean over the valid positions of each clip, (n, 1024); zeros where a clip has none."""
         weight = self.valid[..., None].to(self.values.dtype)
         return (self.values * weight).sum(1) / weight.sum(1).clamp(min=1)
 
@@ -134,11 +155,6 @@ class StreamingFeatDiff(nn.Module):
             raise ValueError(f"a clip needs at least {TEMPORAL_MARGIN + 1} frames, got {length}")
         maps = self.feature_maps(frames.flatten(0, 1))
         maps = maps.reshape(clips, length, *maps.shape[1:])
-        return self.positions_of_maps(maps, continues)
-
-    def positions_of_maps(self, maps: Tensor, continues: Tensor | None = None) -> Positions:
-        """The head alone, on feature maps float (n, T, 128, 16, 16); `continues` as in `forward`."""
-        clips, length = maps.shape[:2]
         slices = self.second(self.first(maps[:, 1:] - maps[:, :-1]))
         values = pool_slices(slices.flatten(0, 1)).float().reshape(clips, length - TEMPORAL_MARGIN, POSITION_SIZE)
         if continues is None:
@@ -153,5 +169,6 @@ class StreamingFeatDiff(nn.Module):
 
 
 def pool_slices(slices: Tensor) -> Tensor:
-    """Means on a 4x4 grid, (n, 32, 16, 4) to (n, 512)."""
-    return nn.functional.adaptive_avg_pool2d(slices, 4).flatten(1)
+    """Means on a 4x4 grid and their squares, (n, 32, 16, 4) to (n, 1024)."""
+    pooled = nn.functional.adaptive_avg_pool2d(slices, 4).flatten(1)
+    return torch.cat([pooled, pooled * pooled], dim=1)

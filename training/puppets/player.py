@@ -53,6 +53,9 @@ class PuppetPlayer:
         self._still = picture[margin : margin + height].copy()
         self._warp = FaceWarp(picture, landmarks, scene, seen)
         self._performance = Performance(driver_seed, fps, take)
+        self.eye_center_px = (width / 2, -top * unit)
+        """Midpoint of the outer eye corners of the face at rest, x and y from the picture's corner."""
+        self.eye_distance_px = unit
 
     @property
     def driver_seed(self) -> int:
