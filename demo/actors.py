@@ -1,8 +1,8 @@
-"""The other side of the demo's call, in a process of its own: puppets that publish over real WebRTC.
+"""One participant of the demo's call, in a process of its own: a puppet that publishes over real WebRTC.
 
-`python -m demo.actors` reads the guard's address and token from its first line of input (JSON), then orders, one a
-line: `{"participant": "alice", "driver": 2}` lets that driver take the face over. It answers each with the same object
-and the monotonic time of the first frame, and ends when its input ends.
+`python -m demo.actors alice` reads the guard's address and token from its first line of input (JSON), then orders, one
+a line: `{"driver": 2}` lets that driver take the face over. It answers each with the same object and the monotonic time
+of the first frame, and ends when its input ends.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ import json
 import sys
 import threading
 import time
-from contextlib import AsyncExitStack
 
+import cv2
 from av import VideoFrame
 
 from demo.cast import CALL, CAST, PICTURE_SIZE, Role
@@ -45,22 +45,19 @@ class Actor:
             return time.monotonic()
 
 
-async def _main() -> None:
+async def _main(role: Role) -> None:
+    cv2.setNumThreads(1)
     orders: asyncio.Queue[str] = asyncio.Queue()
     loop = asyncio.get_running_loop()
     threading.Thread(target=_read_lines, args=(loop, orders), daemon=True).start()
     where = json.loads(await orders.get())
-    actors = {role.participant: Actor(role) for role in CAST}
-    async with AsyncExitStack() as stack:
-        for name, actor in actors.items():
-            url = f"{where['url']}/whip/{CALL}/{name}"
-            publisher = WhipPublisher(url, where["token"], actor.next_frame, loopback=True)
-            await stack.enter_async_context(publisher)
-        _say({"joined": sorted(actors)})
+    actor = Actor(role)
+    url = f"{where['url']}/whip/{CALL}/{role.participant}"
+    async with WhipPublisher(url, where["token"], actor.next_frame, loopback=True):
+        _say({"joined": role.participant})
         while line := await orders.get():
             order = json.loads(line)
-            seconds = actors[order["participant"]].switch_driver(order["driver"])
-            _say({**order, "monotonic_seconds": seconds})
+            _say({**order, "monotonic_seconds": actor.switch_driver(order["driver"])})
 
 
 def _read_lines(loop: asyncio.AbstractEventLoop, orders: asyncio.Queue[str]) -> None:
@@ -75,4 +72,4 @@ def _say(message: dict[str, object]) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(_main())
+    asyncio.run(_main(next(role for role in CAST if role.participant == sys.argv[1])))
