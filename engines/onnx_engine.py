@@ -44,7 +44,7 @@ class OnnxEngine:
         differences, earlier = (TAPS, *MAP_SHAPE), (TAPS - 1, *SLICE_SHAPE)
         self._backbone = _Graph(BACKBONE_FILE, model.backbone, threads, [_FRAME_SHAPE], [MAP_SHAPE])
         self._head = _Graph(HEAD_FILE, model.head, threads, [differences, earlier], [SLICE_SHAPE, (POSITION_SIZE,)])
-        self._embedding = _Graph(EMBEDDING_FILE, model.embedding, threads, [(POSITION_SIZE,)], [(size,)])
+        self._embedding = _Graph(EMBEDDING_FILE, model.embedding, threads, [(2 * POSITION_SIZE,)], [(size,)])
         self._status = EngineStatus("onnx", "fp32", f"cpu, {threads} thread(s)", fallback_reason)
         self._slots = 0
         self._history = MotionHistory(0)
@@ -81,8 +81,8 @@ class OnnxEngine:
             positions[row] = self._position(slot, frames[row], bool(continues[row]))
         # A position sees one frame more than its margin; with a shorter run it would reach back over a break.
         self._window.push(slots, positions, self._history.run_frames(slots) > TEMPORAL_MARGIN)
-        means, valid_fraction = self._window.means(slots)
-        (embeddings,) = self._embedding(means)
+        moments, valid_fraction = self._window.moments(slots)
+        (embeddings,) = self._embedding(moments)
         return StepResult(np.where(valid_fraction[:, None] > 0, embeddings, np.float32(0)), valid_fraction)
 
     def close(self) -> None:
@@ -92,7 +92,7 @@ class OnnxEngine:
         self._window = PositionWindow(0, self._spec.window_positions)
 
     def _position(self, slot: int, frame: NDArray[np.uint8], continues: bool) -> FloatArray:
-        """The pooled head output (1024,) that a stream's new frame completes.
+        """The pooled head output (512,) that a stream's new frame completes.
 
         One stream at a time: on the CPU a run over several takes as long per stream, or longer, since the intermediates
         of a frame (about 1 MB) fill a core's cache, and would need its inputs copied together.

@@ -12,7 +12,7 @@ Slots = NDArray[np.int32]
 
 MAP_SHAPE = (128, 16, 16)
 SLICE_SHAPE = (64, 16, 8)
-POSITION_SIZE = 1024
+POSITION_SIZE = 512
 TAPS = 3
 """Differences and slices that one new output of the head looks at."""
 TEMPORAL_MARGIN = 1 + 2 * (TAPS - 1)
@@ -90,40 +90,50 @@ class MotionHistory:
 
 
 class PositionWindow:
-    """Per slot: a ring of the pooled vectors of the last `positions` frames, which of them count, and their sum.
+    """Per slot: a ring of the pooled vectors of the last `positions` frames, which of them count, and their sums.
 
-    The sum is kept, not recomputed, so that a step costs the same for every window length. It is kept in float64 and
-    set anew from the ring once per lap: rounding can then never build up over a call of hours, at an amortised cost
-    of one added row per step.
+    The sums, of the values and of their squares, are kept, not recomputed, so that a step costs the same for every
+    window length. They are kept in float64, since the variance is their small difference, and set anew from the ring
+    once per lap: rounding can then never build up over a call of hours, at an amortised cost of one added row per step.
     """
 
     def __init__(self, slots: int, positions: int) -> None:
         self._positions = positions
         self._values = np.zeros((slots, positions, POSITION_SIZE), np.float32)
         self._valid = np.zeros((slots, positions), np.bool_)
-        self._sum = np.zeros((slots, POSITION_SIZE), np.float64)
+        self._sums = np.zeros((slots, 2, POSITION_SIZE), np.float64)
         self._cursor = np.zeros(slots, np.int64)
 
     def reset(self, slot: int) -> None:
         """Empty one slot's window."""
         self._values[slot] = 0
         self._valid[slot] = False
-        self._sum[slot] = 0
+        self._sums[slot] = 0
         self._cursor[slot] = 0
 
     def push(self, slots: Slots, values: FloatArray, valid: NDArray[np.bool_]) -> None:
-        """Take each slot's new position (n, 1024); one that does not count is stored as zeros and marked so."""
+        """Take each slot's new position (n, 512); one that does not count is stored as zeros and marked so."""
         counted = np.where(valid[:, None], values, np.float32(0))
         cursor = self._cursor[slots]
-        self._sum[slots] += counted.astype(np.float64) - self._values[slots, cursor]
+        self._sums[slots] += _powers(counted) - _powers(self._values[slots, cursor])
         self._values[slots, cursor] = counted
         self._valid[slots, cursor] = valid
         self._cursor[slots] = (cursor + 1) % self._positions
         for slot in slots[cursor == self._positions - 1]:
-            self._sum[slot] = self._values[slot].sum(axis=0, dtype=np.float64)
+            self._sums[slot] = _powers(self._values[slot]).sum(axis=0)
 
-    def means(self, slots: Slots) -> tuple[FloatArray, NDArray[np.float32]]:
-        """Mean over the positions that count, (n, 1024), zeros where none does, and their share of the window, (n,)."""
+    def moments(self, slots: Slots) -> tuple[FloatArray, NDArray[np.float32]]:
+        """Mean and variance over the positions that count, and their share of the window.
+
+        (n, 1024), the means first, zeros where no position counts; and (n,).
+        """
         count = self._valid[slots].sum(axis=1)
-        mean = self._sum[slots] / np.maximum(count, 1)[:, None]
-        return mean.astype(np.float32), (count / self._positions).astype(np.float32)
+        mean, square = (self._sums[slots] / np.maximum(count, 1)[:, None, None]).transpose(1, 0, 2)
+        variance = np.maximum(square - mean * mean, 0)
+        return np.concatenate([mean, variance], axis=1).astype(np.float32), (count / self._positions).astype(np.float32)
+
+
+def _powers(values: FloatArray) -> NDArray[np.float64]:
+    """Values (n, size) and their squares, (n, 2, size)."""
+    exact = values.astype(np.float64)
+    return np.stack([exact, exact * exact], axis=1)

@@ -37,7 +37,7 @@ from training.errors import ExportError
 from training.model_card import ModelCard, card_text
 from training.models.f5c import FEATURE_CHANNELS, MAP_SIZE
 from training.models.step_graphs import step_graphs
-from training.models.streaming import POSITION_SIZE, TEMPORAL_MARGIN, TEMPORAL_TAPS, StreamingFeatDiff
+from training.models.streaming import MOMENTS_SIZE, TEMPORAL_MARGIN, TEMPORAL_TAPS, StreamingFeatDiff
 
 OPSET = 18
 CARD_FILE = "README.md"
@@ -125,7 +125,7 @@ def write_graphs(model: StreamingFeatDiff, folder: Path) -> None:
     _write_graph(graphs.backbone, folder / BACKBONE_FILE, {"frames": frames}, ["maps"])
     inputs = {"differences": differences, "earlier_slices": slices}
     _write_graph(graphs.head, folder / HEAD_FILE, inputs, ["slice", "position"])
-    _write_graph(graphs.embedding, folder / EMBEDDING_FILE, {"mean": torch.zeros(2, POSITION_SIZE)}, ["embedding"])
+    _write_graph(graphs.embedding, folder / EMBEDDING_FILE, {"moments": torch.zeros(2, MOMENTS_SIZE)}, ["embedding"])
 
 
 def file_entry(path: Path) -> FileEntry:

@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from training.data.batches import Batch
 from training.errors import CheckpointError, TrainingError
 from training.models.controls import StaticNet
-from training.models.streaming import POOLED_SIZE, StreamingConfig, StreamingFeatDiff
+from training.models.streaming import POSITION_SIZE, Positions, StreamingConfig, StreamingFeatDiff
 
 Network = StreamingFeatDiff | StaticNet
 Source = Callable[[int], Batch]
@@ -64,20 +64,21 @@ class Trainee(nn.Module):
         super().__init__()
         shape = StreamingConfig(embedding_size=config.embedding_size)
         self.network: Network = StreamingFeatDiff(shape) if config.network == "streaming" else StaticNet(shape)
-        self.read_out = nn.Linear(POOLED_SIZE, speeds) if config.network == "streaming" else None
+        self.read_out = nn.Linear(POSITION_SIZE, speeds) if config.network == "streaming" else None
 
     def forward(self, inputs: Tensor) -> tuple[Tensor, Tensor | None]:
         """Embeddings (B, D) and, where there is motion to read, speeds (B, T - 5, S).
 
-        inputs: frames (B, T, 128, 128), or stored positions (B, T - 5, 1024), of which nothing more is read.
+        inputs: frames (B, T, 128, 128), or stored positions (B, T - 5, 512), of which nothing more is read.
         """
         if isinstance(self.network, StaticNet):
             return self.network(inputs), None
         if inputs.ndim == 3:
-            return self.network.embedding(inputs.mean(1)), None
+            every = torch.ones(inputs.shape[:2], dtype=torch.bool, device=inputs.device)
+            return self.network.embedding(Positions(inputs, every).moments()), None
         positions = self.network.embed_positions(inputs)
-        speed = None if self.read_out is None else self.read_out(positions.values[..., :POOLED_SIZE])
-        return self.network.embedding(positions.mean()), speed
+        speed = None if self.read_out is None else self.read_out(positions.values)
+        return self.network.embedding(positions.moments()), speed
 
 
 @dataclass(slots=True)

@@ -22,9 +22,10 @@ def test_sum_does_not_drift_after_large_values_have_left() -> None:
         value = (generator.random((1, POSITION_SIZE)) * large).astype(np.float32)
         window.push(SLOT, value, np.ones(1, np.bool_))
         kept = [*kept, value[0]][-7:]
-    mean, fraction = window.means(SLOT)
+    moments, fraction = window.moments(SLOT)
     assert fraction[0] == 1
-    np.testing.assert_allclose(mean[0], np.mean(kept, axis=0, dtype=np.float64), rtol=1e-6)
+    np.testing.assert_allclose(moments[0, :POSITION_SIZE], np.mean(kept, axis=0, dtype=np.float64), rtol=1e-6)
+    np.testing.assert_allclose(moments[0, POSITION_SIZE:], np.var(kept, axis=0, dtype=np.float64), rtol=1e-6)
 
 
 @given(st.lists(st.booleans(), min_size=1, max_size=40), st.integers(1, 9))
@@ -34,9 +35,10 @@ def test_mean_is_over_the_positions_that_count(valid: list[bool], positions: int
     for step, counts in enumerate(valid):
         window.push(SLOT, np.full((1, POSITION_SIZE), step + 1, np.float32), np.array([counts]))
     counted = [step + 1 for step, counts in list(enumerate(valid))[-positions:] if counts]
-    mean, fraction = window.means(SLOT)
+    moments, fraction = window.moments(SLOT)
     assert fraction[0] == np.float32(len(counted) / positions)
-    np.testing.assert_allclose(mean[0], np.mean(counted) if counted else 0, rtol=1e-6)
+    np.testing.assert_allclose(moments[0, :POSITION_SIZE], np.mean(counted) if counted else 0, rtol=1e-6)
+    np.testing.assert_allclose(moments[0, POSITION_SIZE:], np.var(counted) if counted else 0, rtol=1e-6, atol=1e-9)
 
 
 @given(st.lists(st.integers(0, 2), min_size=1, max_size=60))

@@ -50,7 +50,7 @@ def torch_offline(
     with torch.no_grad():
         frames, flags = torch.from_numpy(clip)[None], torch.from_numpy(continues)[None]
         seen = model.embed_positions(frames, flags)
-        embedding = model.embedding(seen.mean())[0].numpy()
+        embedding = model.embedding(seen.moments())[0].numpy()
     valid = int(seen.valid.sum())
     return (embedding if valid else np.zeros_like(embedding)), valid / positions
 

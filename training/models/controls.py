@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
 from training.models.f5c import F5C, FEATURE_CHANNELS
-from training.models.streaming import POSITION_SIZE, EmbeddingLayers, StreamingConfig, pool_slices
+from training.models.streaming import EmbeddingLayers, Positions, StreamingConfig, pool_slices
 
 _HIDDEN_CHANNELS = 184
 """Makes the head as large as the temporal one (within 5 %), so that the control cannot be called too small."""
@@ -29,12 +30,13 @@ class StaticNet(nn.Module):
             nn.BatchNorm2d(32),
             nn.ReLU(inplace=True),
         )
-        self.embedding = EmbeddingLayers(POSITION_SIZE, self.config)
+        self.embedding = EmbeddingLayers(self.config)
 
     def forward(self, frames: Tensor) -> Tensor:
         """frames: (n, T, 128, 128), 0-255, any T >= 1. Returns float32 (n, embedding_size), L2-normalised."""
         middle = frames[:, frames.shape[1] // 2].float()
         luma = (middle / 255 - self.config.pixel_mean) / self.config.pixel_std
-        slices = self.head(self.backbone(luma[:, None]))
-        embedding: Tensor = self.embedding(pool_slices(slices).float())
+        values = pool_slices(self.head(self.backbone(luma[:, None]))).float()[:, None]
+        one = torch.ones(values.shape[:2], dtype=torch.bool, device=values.device)
+        embedding: Tensor = self.embedding(Positions(values, one).moments())
         return embedding

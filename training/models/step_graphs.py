@@ -1,6 +1,6 @@
 """The streaming network cut into what an engine runs per frame, in its cheapest exact form.
 
-Three pieces: the backbone of one frame, the head of one new position, and the embedding of a window's mean. Batch
+Three pieces: the backbone of one frame, the head of one new position, and the embedding of a window's moments. Batch
 normalisation and pixel normalisation are folded into the convolutions, and FCC, which is affine, becomes two matrix
 products and a constant map. Tensors named here are float32; `n` is the number of streams of one call.
 """
@@ -70,7 +70,7 @@ class HeadStep(nn.Module):
     """One new position from the 3 newest differences and the 2 slices before it.
 
     differences (n, 3, 128, 16, 16) and earlier slices (n, 2, 64, 16, 8), oldest first, to the new slice (n, 64, 16, 8)
-    and the position's pooled vector (n, 1024).
+    and the position's pooled vector (n, 512).
     """
 
     def __init__(self, model: StreamingFeatDiff) -> None:
@@ -85,14 +85,14 @@ class HeadStep(nn.Module):
 
 
 class EmbeddingStep(nn.Module):
-    """The mean of a window's positions (n, 512) to the L2-normalised embedding (n, D)."""
+    """Mean and variance of a window's positions (n, 1024) to the L2-normalised embedding (n, D)."""
 
     def __init__(self, model: StreamingFeatDiff) -> None:
         super().__init__()
         self.net = model.embedding.net
 
-    def forward(self, mean: Tensor) -> Tensor:
-        out: Tensor = self.net(mean)
+    def forward(self, moments: Tensor) -> Tensor:
+        out: Tensor = self.net(moments)
         return out / out.square().sum(1, keepdim=True).sqrt().clamp(min=1e-12)
 
 

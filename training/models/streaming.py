@@ -5,8 +5,8 @@ What differs from the published network, and why:
   frames to come.
 - The two temporal convolutions do not pad time, so a position's value does not depend on where the window begins:
   T frames give T - 1 differences and T - 5 positions, and the engine computes one new position per frame.
-- A window's mean also holds the mean squares of its positions, so that the embedding sees how much each value scatters
-  over time, and both go in as logarithms. Speeds spread over two decades and a stronger contrast multiplies them all;
+- A window is told by the mean of each value and by its variance over time, so that the embedding sees how much it
+  scatters, and both go in as logarithms. Speeds spread over two decades and a stronger contrast multiplies them all;
   a plain mean is ruled by the head's movement and hides the small, bursty ones of lids and lips.
 - No parameter is stored that never acts.
 """
@@ -24,11 +24,11 @@ TEMPORAL_TAPS = 3
 TEMPORAL_MARGIN = 5
 """Frames of context that one position takes beyond its first: one for the difference, two for each convolution."""
 
-POOLED_SIZE = 512
-"""Length of what the head says of one position: 32 channels on a 4x4 grid."""
+POSITION_SIZE = 512
+"""Length of the pooled vector of one position: 32 channels on a 4x4 grid."""
 
-POSITION_SIZE = 2 * POOLED_SIZE
-"""Length of what is kept of one position: the pooled values and, after them, their squares."""
+MOMENTS_SIZE = 2 * POSITION_SIZE
+"""Length of what a window is told by: the mean of each value and its variance over time."""
 
 _LOG_FLOOR = 0.02
 """What is added before a logarithm: the size of a pooled value where nothing moves."""
@@ -86,44 +86,47 @@ class TemporalConvolution(nn.Module):
 
 
 class LogMoments(nn.Module):
-    """Mean and mean square of non-negative values, (n, 2 k), to the logarithms of mean and deviation, (n, 2 k)."""
+    """Mean and variance of non-negative values, (n, 2 k), to the logarithms of mean and deviation, (n, 2 k)."""
 
     def forward(self, moments: Tensor) -> Tensor:
-        mean, square = moments.chunk(2, dim=1)
-        deviation = (square - mean * mean).clamp(min=1e-6).sqrt()
+        mean, variance = moments.chunk(2, dim=1)
+        deviation = variance.clamp(min=1e-6).sqrt()
         return torch.log(torch.cat([mean, deviation], dim=1) + _LOG_FLOOR)
 
 
 class EmbeddingLayers(nn.Module):
-    """The mean of the positions, (n, size), to an L2-normalised embedding (n, embedding_size)."""
+    """The moments of a window's positions, (n, 1024), to an L2-normalised embedding (n, embedding_size)."""
 
-    def __init__(self, size: int, config: StreamingConfig) -> None:
+    def __init__(self, config: StreamingConfig) -> None:
         super().__init__()
         self.net = nn.Sequential(
             LogMoments(),
-            nn.BatchNorm1d(size),
-            nn.Linear(size, 256),
+            nn.BatchNorm1d(MOMENTS_SIZE),
+            nn.Linear(MOMENTS_SIZE, 256),
             nn.ReLU(inplace=True),
             nn.Dropout(config.dropout),
             nn.Linear(256, config.embedding_size),
         )
 
-    def forward(self, mean: Tensor) -> Tensor:
-        with torch.autocast(mean.device.type, enabled=False):
-            return nn.functional.normalize(self.net(mean.float()), dim=1)
+    def forward(self, moments: Tensor) -> Tensor:
+        with torch.autocast(moments.device.type, enabled=False):
+            return nn.functional.normalize(self.net(moments.float()), dim=1)
 
 
 @dataclass(frozen=True, slots=True)
 class Positions:
-    """Pooled head outputs of clips: values float (n, T - 5, 1024), valid bool (n, T - 5)."""
+    """Pooled head outputs of clips: values float (n, T - 5, 512), valid bool (n, T - 5)."""
 
     values: Tensor
     valid: Tensor
 
-    def mean(self) -> Tensor:
-        """Mean over the valid positions of each clip, (n, 1024); zeros where a clip has none."""
+    def moments(self) -> Tensor:
+        """Mean and variance over the valid positions of each clip, (n, 1024); zeros where a clip has none."""
         weight = self.valid[..., None].to(self.values.dtype)
-        return (self.values * weight).sum(1) / weight.sum(1).clamp(min=1)
+        count = weight.sum(1).clamp(min=1)
+        mean = (self.values * weight).sum(1) / count
+        variance = ((self.values - mean[:, None]).square() * weight).sum(1) / count
+        return torch.cat([mean, variance], dim=1)
 
 
 class StreamingFeatDiff(nn.Module):
@@ -135,7 +138,7 @@ class StreamingFeatDiff(nn.Module):
         self.backbone = F5C()
         self.first = TemporalConvolution(FEATURE_CHANNELS, 64)
         self.second = TemporalConvolution(64, 32)
-        self.embedding = EmbeddingLayers(POSITION_SIZE, self.config)
+        self.embedding = EmbeddingLayers(self.config)
 
     def forward(self, frames: Tensor, continues: Tensor | None = None) -> Tensor:
         """Embed whole clips.
@@ -145,7 +148,7 @@ class StreamingFeatDiff(nn.Module):
         Positions that see a break are left out, as the engine does.
         Returns float32 (n, embedding_size), L2-normalised. Raises ValueError for fewer than 6 frames.
         """
-        embedding: Tensor = self.embedding(self.embed_positions(frames, continues).mean())
+        embedding: Tensor = self.embedding(self.embed_positions(frames, continues).moments())
         return embedding
 
     def embed_positions(self, frames: Tensor, continues: Tensor | None = None) -> Positions:
@@ -169,6 +172,5 @@ class StreamingFeatDiff(nn.Module):
 
 
 def pool_slices(slices: Tensor) -> Tensor:
-    """Means on a 4x4 grid and their squares, (n, 32, 16, 4) to (n, 1024)."""
-    pooled = nn.functional.adaptive_avg_pool2d(slices, 4).flatten(1)
-    return torch.cat([pooled, pooled * pooled], dim=1)
+    """Means on a 4x4 grid, (n, 32, 16, 4) to (n, 512)."""
+    return nn.functional.adaptive_avg_pool2d(slices, 4).flatten(1)
