@@ -43,7 +43,9 @@ def model() -> StreamingFeatDiff:
 
 
 def test_parameters_are_the_live_ones_of_the_published_network() -> None:
-    assert sum(parameter.numel() for parameter in StreamingFeatDiff().parameters()) == 502_104
+    network = StreamingFeatDiff()
+    before_the_embedding = (network.backbone, network.first, network.second)
+    assert sum(value.numel() for part in before_the_embedding for value in part.parameters()) == 304_984
 
 
 @pytest.mark.parametrize("make", [StreamingFeatDiff, StaticNet])
@@ -95,7 +97,8 @@ def test_positions_that_see_a_break_do_not_count(model: StreamingFeatDiff) -> No
         positions = model.embed_positions(clip, continues)
         broken = model(clip, continues)[1]
         before, after = (model.embed_positions(part).values for part in (clip[1:, :7], clip[1:, 7:]))
-        expected = model.embedding(torch.cat([before, after], dim=1).mean(1))[0]
+        whole = torch.cat([before, after], dim=1)
+        expected = model.embedding(Positions(whole, torch.ones(whole.shape[:2], dtype=torch.bool)).moments())[0]
     assert positions.valid[0].all()
     assert positions.valid[1].nonzero().flatten().tolist() == [0, 1, 7, 8]
     torch.testing.assert_close(broken, expected, atol=1e-5, rtol=1e-5)
@@ -135,7 +138,8 @@ def test_step_graphs_compute_what_the_model_computes(model: StreamingFeatDiff) -
         slices, _ = graphs.head(triples, torch.zeros(3, 2, 64, 16, 8))
         _, position = graphs.head(triples[2:], slices[None, :2])
         torch.testing.assert_close(position, model.embed_positions(clip).values[0], atol=1e-4, rtol=1e-4)
-        torch.testing.assert_close(graphs.embedding(position), model(clip), atol=1e-4, rtol=1e-4)
+        moments = torch.cat([position, torch.zeros_like(position)], dim=1)
+        torch.testing.assert_close(graphs.embedding(moments), model(clip), atol=1e-4, rtol=1e-4)
     for name, value in model.state_dict().items():
         torch.testing.assert_close(value, before[name], atol=0, rtol=0)
 
