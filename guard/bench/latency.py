@@ -29,6 +29,8 @@ from guard.server import RunningGuard, running_guard
 
 CALL = "bench"
 _WARM_UP_SECONDS = 6.0
+_PIPE_COLUMNS = 132
+"""Width of the table where no terminal tells one: a figure that is cut short is none."""
 _START_SECONDS = 120.0
 
 
@@ -91,7 +93,7 @@ def run_latency_bench(config: GuardConfig, counts: tuple[int, ...], seconds: flo
             f"{row.dropped_frames}/{row.received_frames}",
             *(f"{share:.1f} %" for share in shares),
         )
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else _PIPE_COLUMNS)
     console.print(f"frame arrival -> score at the viewer; CPU per stream in % of a core; {machine}, senders included")
     console.print(table)
 
