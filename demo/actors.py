@@ -14,6 +14,7 @@ import threading
 import time
 
 import cv2
+import numpy as np
 from av import VideoFrame
 
 from demo.cast import CALL, CAST, PICTURE_SIZE, Role
@@ -36,7 +37,8 @@ class Actor:
         """The next picture; called by the publisher in a worker thread."""
         with self._lock:
             picture = next(self._player)
-        return VideoFrame.from_ndarray(picture, format="bgr24").reformat(format="yuv420p")
+        planes = np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2YUV_I420), np.uint8)
+        return VideoFrame.from_ndarray(planes, format="yuv420p")
 
     def switch_driver(self, driver: int) -> float:
         """From the next frame on, `driver` moves the face; the monotonic time of this moment."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 CALL = "demo"
-PICTURE_SIZE = (480, 270)
+PICTURE_SIZE = (400, 224)
 """Width and height of the participants' video, in pixels. Small, because three puppets are drawn and encoded on the
 machine that guards them; the face still fills the engine's crop."""
 

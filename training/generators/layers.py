@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.drivers.landmarks import PART, mouth_opening
+from training.generators.geometry import smoothstep
 from training.generators.targets import View
 
 Image = NDArray[np.uint8]
@@ -39,12 +40,6 @@ class FaceLayers:
     inner_place: Mask
 
 
-def _smooth(value: NDArray[np.floating]) -> NDArray[np.float64]:
-    """0 below -1, 1 above 1, smooth between."""
-    ramp = np.clip((value + 1) / 2, 0, 1)
-    return np.asarray(ramp * ramp * (3 - 2 * ramp))
-
-
 def _line(x: NDArray[np.floating], points: NDArray[np.floating]) -> NDArray[np.float64]:
     order = np.argsort(points[:, 0])
     return np.asarray(np.interp(x, points[order, 0], points[order, 1]))
@@ -68,12 +63,12 @@ def _slit(
     """Masks of what is above the upper and below the lower edge; beside the slit they blend into each other."""
     x, y = grid[..., 0], grid[..., 1]
     width = _EDGE + np.minimum(_outside(x, spans) * 0.8, _SIDE_BLEND)
-    return _smooth((_line(x, upper) - y) / width), _smooth((y - _line(x, lower)) / width)
+    return smoothstep((_line(x, upper) - y) / width), smoothstep((y - _line(x, lower)) / width)
 
 
 def middle_blend(y: NDArray[np.floating]) -> NDArray[np.float64]:
     """0 in the part of the face that the eyes rule, 1 in the part that the mouth rules."""
-    return _smooth((y - 0.32) / _MIDDLE)
+    return smoothstep((y - 0.32) / _MIDDLE)
 
 
 def skin_masks(landmarks: NDArray[np.floating], grid: NDArray[np.float32]) -> tuple[Mask, Mask]:
@@ -102,7 +97,7 @@ def cut_layers(image: Image, landmarks: NDArray[np.floating], view: View) -> Fac
     mouth = landmarks[PART["mouth_corners"]]
     centre, half = mouth.mean(axis=0), (mouth[3, 0] - mouth[0, 0]) / 2
     radius = np.hypot((grid[..., 0] - centre[0]) / (half * 1.25), (grid[..., 1] - centre[1] - 0.12) / 0.55)
-    place = np.maximum(place, _smooth((1 - radius) * 4))
+    place = np.maximum(place, smoothstep((1 - radius) * 4))
     return FaceLayers(image, inner, upper, lower, place.astype(np.float32))
 
 
@@ -157,8 +152,8 @@ def _behind_lips(inner: Image, landmarks: NDArray[np.floating], grid: NDArray[np
     light = np.clip(_skin_light(inner, landmarks, view) / 165.0, 0.35, 1.15)
     shade = np.clip(1.05 - 0.55 * across**2, 0.25, 1) * np.clip(0.78 + 3.5 * below, 0.55, 1)
     shade = shade * (0.96 + 0.04 * np.cos(across * _TEETH_LINES))
-    teeth = _smooth((0.055 - 0.03 * across**2 - below) / 0.015)
-    tongue = 0.8 * _smooth((below - 0.17) / 0.06) * np.clip(1 - across**2, 0, 1)
+    teeth = smoothstep((0.055 - 0.03 * across**2 - below) / 0.015)
+    tongue = 0.8 * smoothstep((below - 0.17) / 0.06) * np.clip(1 - across**2, 0, 1)
     paint = np.zeros((*grid.shape[:2], 3))
     for channel in range(3):
         deep = _DARK[channel] + (_TONGUE[channel] - _DARK[channel]) * tongue
@@ -168,8 +163,8 @@ def _behind_lips(inner: Image, landmarks: NDArray[np.floating], grid: NDArray[np
     if gap > _OPEN_MOUTH:
         lower_lip = np.concatenate([mouth[1:3], landmarks[PART["lower_lip_inner"]]])
         inside = np.minimum(below, _line(grid[..., 0], lower_lip) - grid[..., 1])
-        own = _smooth((inside - 0.015) / 0.015) * (np.abs(across) < 1)
-    area = _smooth((grid[..., 1] - centre[1] + 0.3) / 0.1) * (1 - own)
+        own = smoothstep((inside - 0.015) / 0.015) * (np.abs(across) < 1)
+    area = smoothstep((grid[..., 1] - centre[1] + 0.3) / 0.1) * (1 - own)
     if inner.ndim == 2:
         gray = paint @ np.array([0.114, 0.587, 0.299])
         return np.asarray(np.clip(inner + area * (gray - inner), 0, 255), np.uint8)

@@ -7,7 +7,6 @@ up skin where a field's mask claims the point, eyeball or mouth where none does;
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import cv2
@@ -15,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.drivers.landmarks import LANDMARKS
+from training.generators.coarse_grid import CoarseGrid, Patch
 from training.generators.fields import (
     FIELD_CELLS,
     FIELD_ORIGIN,
@@ -23,17 +23,7 @@ from training.generators.fields import (
     inner_operator,
     lid_gains,
 )
-from training.generators.geometry import (
-    COARSE_STEP_UNITS,
-    HEAD_CENTRE,
-    HEAD_FADE,
-    HEAD_RADII,
-    HEAD_SHIFT_LIMIT,
-    NOTHING,
-    SIDE_WIDTH,
-    SLOPE_RANGE,
-    SOLVER_STEPS,
-)
+from training.generators.geometry import HEAD_SHIFT_LIMIT, NOTHING, SIDE_WIDTH, SLOPE_RANGE, SOLVER_STEPS, smoothstep
 from training.generators.layers import Image, cut_layers, middle_blend
 from training.generators.targets import View
 
@@ -42,6 +32,8 @@ Floats = NDArray[np.float32]
 _CORE_X, _CORE_Y = (-0.8, 0.8), (-0.35, 1.5)
 _CORE_MARGIN = 0.15
 """Lids and lips are within this rectangle of face units; only there is every pixel composed of all layers."""
+_CORE_STEP, _WIDE_STEP = 0.05, 0.12
+"""Spacing, in face units, of the points on which the warp is solved: where a lid folds the field, and elsewhere."""
 
 
 class FaceWarp:
@@ -62,30 +54,43 @@ class FaceWarp:
         self._operator = displacement_operator(landmarks).reshape(-1, FIELD_CELLS, LANDMARKS)
         self._gains = lid_gains(landmarks)
         self._inner = inner_operator()
-        self._painted, self._seen = painted, seen
-        self._step_px = max(1, round(COARSE_STEP_UNITS * seen.unit_px))
-        self._coarse = _coarse_grid(seen, self._step_px)
-        follows = head_follow(self._coarse)[..., None]
-        self._follows: Floats = (follows + background * (1 - follows)).astype(np.float32)
+        self._painted = painted
+        self._core_grid = CoarseGrid(seen, _CORE_STEP, background)
+        self._whole = CoarseGrid(seen, _WIDE_STEP, background).whole()
         self._fine = painted.points_px(seen.grid()).astype(np.float32)
 
     def render(self, motion: Floats, head: Floats) -> Image:
         """One picture, uint8 (H, W[, 3]), of landmark motion (95, 2) and head motion (4,) = x, y, scale, roll."""
         moved = np.asarray(motion * self._gains, np.float32)
-        still = self._coarse + self._follows * (_undo_head(self._coarse, head) - self._coarse)
-        upper, lower = (_solve(still, field) for field in self._fields(moved))
-        inner = still - _inner_shift(still, self._inner @ moved)
-        picture = _look_up(self._layers.image, self._fine_pixels(self._skin_source(upper, lower), self._whole))
+        fields = self._fields(moved)
+        still = self._whole.stilled(head)
+        upper, lower = (_solve(still, field) for field in fields)
+        picture = _look_up(self._layers.image, self._pixels(self._whole, self._skin_source(upper, lower)))
         core = self._core(head)
-        if core.rows.start < core.rows.stop and core.columns.start < core.columns.stop:
-            lookups = [self._fine_pixels(source, core) for source in (upper, lower, inner)]
-            picture[core.pixels(self._step_px)] = self._composed(lookups)
+        if core is not None:
+            still = core.stilled(head)
+            upper, lower = (_solve(still, field) for field in fields)
+            inner = still - _inner_shift(still, self._inner @ moved)
+            picture[core.pixels] = self._composed([self._pixels(core, source) for source in (upper, lower, inner)])
         return np.asarray(picture, np.uint8)
+
+    def _core(self, head: Floats) -> Patch | None:
+        """Where this pose may show lids and lips."""
+        shift = HEAD_SHIFT_LIMIT * np.tanh(head[:2] / HEAD_SHIFT_LIMIT)
+        reach = _CORE_MARGIN + abs(float(head[3]))
+        x, y = (
+            (low * head[2] + centre - reach, high * head[2] + centre + reach)
+            for (low, high), centre in zip((_CORE_X, _CORE_Y), shift, strict=True)
+        )
+        return self._core_grid.around(x, y)
+
+    def _pixels(self, patch: Patch, source: Floats) -> Floats:
+        return patch.at_pixels(source, self._painted.unit_px, self._fine)
 
     def _fields(self, moved: Floats) -> list[Floats]:
         # cut into rows of cells: a BLAS starts threads for the whole product, which costs more than the product
         shift = self._operator @ moved
-        return [with_slopes(field) for field in shift.reshape(2, FIELD_CELLS, FIELD_CELLS, 2)]
+        return [_with_slopes(field) for field in shift.reshape(2, FIELD_CELLS, FIELD_CELLS, 2)]
 
     def _skin_source(self, upper: Floats, lower: Floats) -> Floats:
         """Coarse source points with the fields blended by their masks: exact enough away from the slits."""
@@ -95,37 +100,6 @@ class FaceWarp:
     def _upper_share(self, upper: Floats, lower: Floats) -> Floats:
         at = [self._painted.points_px(source).astype(np.float32) for source in (upper, lower)]
         return _share(_look_up(self._layers.upper, at[0]), _look_up(self._layers.lower, at[1]))
-
-    @property
-    def _whole(self) -> _Cells:
-        return _Cells(slice(0, self._coarse.shape[0]), slice(0, self._coarse.shape[1]))
-
-    def _core(self, head: Floats) -> _Cells:
-        """The coarse cells in which this pose may show lids and lips."""
-        shift = HEAD_SHIFT_LIMIT * np.tanh(head[:2] / HEAD_SHIFT_LIMIT)
-        reach = _CORE_MARGIN + abs(float(head[3]))
-        step = self._step_px / self._seen.unit_px
-        corners = []
-        for axis, (low, high), start, size in (
-            (0, _CORE_X, self._seen.left, self._coarse.shape[1]),
-            (1, _CORE_Y, self._seen.top, self._coarse.shape[0]),
-        ):
-            first = int((low * head[2] + shift[axis] - reach - start) / step)
-            last = int((high * head[2] + shift[axis] + reach - start) / step) + 1
-            corners.append(slice(max(first, 0), min(last, size)))
-        return _Cells(rows=corners[1], columns=corners[0])
-
-    def _fine_pixels(self, source: Floats, cells: _Cells) -> Floats:
-        """Coarse source points in face units -> pixel coordinates in the painted image for the pixels of some cells."""
-        around = cells.grown(self._coarse.shape)
-        at = (around.rows, around.columns)
-        shift = (source[at] - self._coarse[at]) * np.float32(self._painted.unit_px)
-        size = (shift.shape[1] * self._step_px, shift.shape[0] * self._step_px)
-        full = cv2.resize(shift, size, interpolation=cv2.INTER_LINEAR)
-        top = (cells.rows.start - around.rows.start) * self._step_px
-        left = (cells.columns.start - around.columns.start) * self._step_px
-        fine = self._fine[cells.pixels(self._step_px)]
-        return np.asarray(full[top : top + fine.shape[0], left : left + fine.shape[1]] + fine, np.float32)
 
     def _composed(self, lookups: list[Floats]) -> Image:
         """Skin where a mask claims the pixel, what lies behind it where none does."""
@@ -143,25 +117,6 @@ class FaceWarp:
         return np.asarray(skin + weight * (inner.astype(np.float32) - skin) + 0.5, np.uint8)
 
 
-@dataclass(frozen=True, slots=True)
-class _Cells:
-    """A rectangle of the coarse grid."""
-
-    rows: slice
-    columns: slice
-
-    def pixels(self, step_px: int) -> tuple[slice, slice]:
-        return (
-            slice(self.rows.start * step_px, self.rows.stop * step_px),
-            slice(self.columns.start * step_px, self.columns.stop * step_px),
-        )
-
-    def grown(self, shape: tuple[int, ...]) -> _Cells:
-        """One cell more on every side, as far as the grid (rows, columns, ...) reaches."""
-        rows = slice(max(self.rows.start - 1, 0), min(self.rows.stop + 1, shape[0]))
-        return _Cells(rows, slice(max(self.columns.start - 1, 0), min(self.columns.stop + 1, shape[1])))
-
-
 def _share(upper: Floats, lower: Floats) -> Floats:
     """Weight of the upper field where both may claim a point."""
     return np.asarray((upper + NOTHING / 2) / (upper + lower + NOTHING), np.float32)
@@ -170,44 +125,19 @@ def _share(upper: Floats, lower: Floats) -> Floats:
 def _inner_shift(points: Floats, shifts: Floats) -> Floats:
     """Motion (rows, columns, 2) of what lies behind lids and lips, from those of the eyeballs and the teeth (3, 2)."""
     part = middle_blend(points[..., 1:2]).astype(np.float32)
-    side = _smoothstep(points[..., :1] / SIDE_WIDTH).astype(np.float32)
+    side = smoothstep(points[..., :1] / SIDE_WIDTH).astype(np.float32)
     eyes = (1 - side) * shifts[0] + side * shifts[1]
     return np.asarray((1 - part) * eyes + part * shifts[2], np.float32)
 
 
-def _coarse_grid(view: View, step_px: int) -> Floats:
-    rows, columns = -(-view.height_px // step_px), -(-view.width_px // step_px)
-    return View(view.left, view.top, view.unit_px / step_px, columns, rows).grid()
-
-
-def _smoothstep(value: NDArray[np.floating]) -> NDArray[np.float64]:
-    ramp = np.clip((value + 1) / 2, 0, 1)
-    return np.asarray(ramp * ramp * (3 - 2 * ramp))
-
-
-def head_follow(points: NDArray[np.floating]) -> NDArray[np.float64]:
-    """How far points (..., 2) follow the head, (...): 1 on it, 0 on a still background."""
-    radius = np.hypot(
-        (points[..., 0] - HEAD_CENTRE[0]) / HEAD_RADII[0], (points[..., 1] - HEAD_CENTRE[1]) / HEAD_RADII[1]
-    )
-    return _smoothstep(1 - 2 * (radius - 1) / HEAD_FADE)
-
-
-def _undo_head(points: Floats, head: Floats) -> Floats:
-    """Points of the picture (..., 2) in the frame of a head that does not move."""
-    shift = HEAD_SHIFT_LIMIT * np.tanh(head[:2] / HEAD_SHIFT_LIMIT)
-    centred = (points - shift) / head[2]
-    cos, sin = np.float32(np.cos(head[3])), np.float32(np.sin(head[3]))
-    turned = [centred[..., 0] * cos + centred[..., 1] * sin, centred[..., 1] * cos - centred[..., 0] * sin]
-    return np.stack(turned, axis=-1).astype(np.float32)
-
-
-def with_slopes(field: Floats) -> Floats:
-    """Displacement (64, 64, 2) -> with its own-direction slopes dx/dx and dy/dy, (64, 64, 4)."""
-    cell = FIELD_SPAN / FIELD_CELLS
-    slope_x = np.gradient(field[..., 0], cell, axis=1)
-    slope_y = np.gradient(field[..., 1], cell, axis=0)
-    return np.concatenate([field, np.stack([slope_x, slope_y], axis=-1)], axis=-1).astype(np.float32)
+def _with_slopes(field: Floats) -> Floats:
+    """Displacement (64, 64, 2) -> with its own-direction slopes dx/dx and dy/dy, (64, 64, 4); 0 at the rim."""
+    sloped = np.zeros((*field.shape[:2], 4), np.float32)
+    sloped[..., :2] = field
+    per_unit = np.float32(FIELD_CELLS / FIELD_SPAN / 2)
+    sloped[:, 1:-1, 2] = (field[:, 2:, 0] - field[:, :-2, 0]) * per_unit
+    sloped[1:-1, :, 3] = (field[2:, :, 1] - field[:-2, :, 1]) * per_unit
+    return sloped
 
 
 def _solve(still: Floats, field: Floats) -> Floats:
@@ -218,7 +148,7 @@ def _solve(still: Floats, field: Floats) -> Floats:
     for _ in range(SOLVER_STEPS):
         at = (source - origin) * np.float32(cells) - np.float32(0.5)
         sample = _look_up(field, at)
-        step = 1 / (1 + np.clip(sample[..., 2:], *SLOPE_RANGE))
+        step = 1 / (1 + np.minimum(np.maximum(sample[..., 2:], SLOPE_RANGE[0]), SLOPE_RANGE[1]))
         source = source + step * (still - source - sample[..., :2])
     return np.asarray(source, np.float32)
 
