@@ -71,7 +71,8 @@ def through_vp8(pictures: Iterator[NDArray[np.uint8]], bitrate_bps: int) -> Iter
     encoder.time_base = Fraction(1, FPS)
     encoder.bit_rate = bitrate_bps
     encoder.gop_size = _KEYFRAME_EVERY
-    encoder.options = {"deadline": "realtime", "cpu-used": "8", "auto-alt-ref": "0", "lag-in-frames": "0"}
+    # A negative speed is a fixed one; from 0 up libvpx fits its speed to the machine's load, and no clip repeats.
+    encoder.options = {"deadline": "realtime", "cpu-used": "-6", "auto-alt-ref": "0", "lag-in-frames": "0"}
     for number, picture in enumerate(pictures):
         frame = av.VideoFrame.from_ndarray(picture, format="bgr24").reformat(format="yuv420p")
         frame.pts = number
