@@ -103,6 +103,7 @@ async def test_a_template_of_the_same_name_applies_on_joining(room: Room, alice_
     await room.until_action("enrolled")
     await room.play(frames, 10, MALLORY)
     await room.until_state(DriverState.MISMATCH)
+    assert room.monitor.participants("main")[0].state is DriverState.MISMATCH
 
 
 async def test_rejoining_does_not_shake_off_the_seats_template(room: Room, alice_template: Template) -> None:

@@ -53,5 +53,8 @@ async def test_stopping_twice_and_restarting_the_seat(endpoint: Endpoint) -> Non
 async def test_the_end_of_the_guard_ends_the_publishing(endpoint: Endpoint) -> None:
     async with publisher(endpoint.seat("ann")) as sending:
         await until(lambda: endpoint.listener.received("ann") > 0)
+        ended = asyncio.create_task(sending.wait_ended())
         await endpoint.sink.close()
-        await asyncio.wait_for(sending.wait_ended(), 20)
+        done, _ = await asyncio.wait({ended}, timeout=20)
+        assert done == {ended}
+        assert ended.exception() is None
