@@ -5,6 +5,7 @@ import { useEffect, useId, useState } from "preact/hooks";
 import type { Participant } from "../model/call";
 import { NAME_PATTERN, NAME_RULE } from "../model/seat-name";
 import { CONSENT_VERSION, consentStatement } from "../model/wording";
+import { DialogEnd } from "../parts/dialog-end";
 import { Icon } from "../parts/icons";
 import { Modal } from "../parts/modal";
 import type { Session } from "./session";
@@ -142,19 +143,7 @@ function EnrolForm({ initial, seconds, problem, onStart, onClose }: EnrolFormPro
           <small>Tick when this person has said so. Text version {CONSENT_VERSION}.</small>
         </span>
       </label>
-      {problem !== "" && (
-        <p class="problem" role="alert">
-          <Icon name="warning" /> {problem}
-        </p>
-      )}
-      <div class="actions">
-        <button type="button" onClick={onClose}>
-          Cancel
-        </button>
-        <button type="submit" class="primary" data-testid="enrol-start">
-          Start enrolment
-        </button>
-      </div>
+      <DialogEnd problem={problem} onClose={onClose} submit="Start enrolment" testId="enrol-start" />
     </form>
   );
 }

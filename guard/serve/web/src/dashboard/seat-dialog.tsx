@@ -3,7 +3,7 @@
 import { useEffect, useState } from "preact/hooks";
 
 import type { Participant } from "../model/call";
-import { Icon } from "../parts/icons";
+import { DialogEnd } from "../parts/dialog-end";
 import { Modal } from "../parts/modal";
 import type { TemplateInfo } from "../server/api";
 import type { Session } from "./session";
@@ -88,19 +88,7 @@ export function SeatDialog({ participant, session, onClose }: SeatDialogProps) {
           {templates?.length === 0 && <p class="hint">Nobody is enrolled yet: enrol a participant first.</p>}
           {templates === null && problem === "" && <p class="hint">Reading the templates…</p>}
         </fieldset>
-        {problem !== "" && (
-          <p class="problem" role="alert">
-            <Icon name="warning" /> {problem}
-          </p>
-        )}
-        <div class="actions">
-          <button type="button" onClick={onClose}>
-            Cancel
-          </button>
-          <button type="submit" class="primary">
-            Save
-          </button>
-        </div>
+        <DialogEnd problem={problem} onClose={onClose} submit="Save" />
       </form>
     </Modal>
   );
