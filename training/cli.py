@@ -30,6 +30,9 @@ PortraitsOption = Annotated[
 ]
 SeedsOption = Annotated[int, typer.Option(min=0, help="Procedural drivers that join the real ones.")]
 PuppetsOption = Annotated[int, typer.Option(min=0, help="Painted faces that join the portraits.")]
+GeneratorsOption = Annotated[
+    str, typer.Option(help="Generators to mix: mesh_warp, thin_plate, piecewise_affine; commas between them.")
+]
 ThreadsOption = Annotated[int, typer.Option(min=1, help="CPU threads.")]
 
 
@@ -87,6 +90,7 @@ def fit(
         bool, typer.Option("--compile", help="torch.compile: pays in runs over ten minutes.")
     ] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the run's checkpoint.")] = False,
+    generators: GeneratorsOption = "mesh_warp",
     seed: int = 0,
     threads: ThreadsOption = 2,
 ) -> None:
@@ -109,7 +113,7 @@ def fit(
         material = clips or sessions.training_material(data, portraits, seeds, puppets)
         run = sessions.FitSession(
             network=network, steps=steps, minutes=minutes, frames=frames, windows=lengths, device=device,
-            compile=compile_network, seed=seed, threads=threads,
+            compile=compile_network, seed=seed, threads=threads, generators=tuple(generators.split(",")),
         )  # fmt: skip
         sessions.fit_run(material, run, out, resume_run=resume)
     _console.print(f"run saved in {out}")
@@ -125,6 +129,7 @@ def render(
     batches: Annotated[int, typer.Option(min=1, help="How many batches; 33 MB each.")] = 90,
     windows: Annotated[str, typer.Option(help="Lengths of clips to mix, in frames.")] = "36,128",
     frames: Annotated[int, typer.Option(min=64, help="Frames in a batch.")] = 2048,
+    generators: GeneratorsOption = "mesh_warp",
     seed: int = 0,
     threads: ThreadsOption = 2,
 ) -> None:
@@ -135,7 +140,14 @@ def render(
     with _one_line_errors():
         material = sessions.training_material(data, portraits, seeds, puppets)
         sessions.render_clips(
-            material, out, batches=batches, windows=lengths, frames=frames, seed=seed, threads=threads
+            material,
+            out,
+            batches=batches,
+            windows=lengths,
+            frames=frames,
+            seed=seed,
+            threads=threads,
+            generators=tuple(generators.split(",")),
         )
     _console.print(f"{batches} batches in {out}")
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -15,8 +15,17 @@ from training.data.channel import ChannelRange, pass_through_call
 from training.data.sampler import CrossedSampler
 from training.models.streaming import TEMPORAL_MARGIN
 
-Render = Callable[[Tensor, Tensor, Tensor, torch.Generator], Tensor]
-"""(target index (B,), landmarks (B, T, L, 2), head (B, T, 4), generator) to frames (B, T, 128, 128), 0-255."""
+
+class Render(Protocol):
+    """Pictures of drawn clips; see `material.renderer`."""
+
+    def __call__(
+        self, target: Tensor, landmarks: Tensor, head: Tensor, random: torch.Generator, drawn: Tensor | None = None, /
+    ) -> Tensor:
+        """Targets (B,), landmarks (B, T, L, 2), head (B, T, 4) to frames (B, T, 128, 128), 0-255.
+
+        drawn: (B,), which of its generators shows each clip; None = the first shows all.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +36,14 @@ class Batch:
     driver, face: int64 (B,), who drives and which target is shown.
     speed: float (B, T - 5, L + 4), how fast landmarks and head moved at each position of the network, in root mean
     squares of the bank.
+    generator: names (B,) of what rendered each clip; empty where nobody noted it.
     """
 
     inputs: Tensor
     driver: Tensor
     face: Tensor
     speed: Tensor
+    generator: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +68,13 @@ class BatchMaker:
             torch.from_numpy(landmarks).to(self.device),
             torch.from_numpy(head).to(self.device),
             generator,
+            torch.from_numpy(plan.generator).to(self.device),
         ).float()
         if self.channel is not None:
             frames = pass_through_call(frames, generator, self.channel)
         speed = torch.from_numpy(position_speed(landmarks, head) / self.speed_scale).to(self.device)
-        return Batch(frames, torch.from_numpy(plan.driver).to(self.device), face, speed)
+        names = tuple(self.sampler.generators[number] for number in plan.generator)
+        return Batch(frames, torch.from_numpy(plan.driver).to(self.device), face, speed, names)
 
 
 def position_speed(landmarks: NDArray[np.float32], head: NDArray[np.float32]) -> NDArray[np.float32]:

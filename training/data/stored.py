@@ -28,18 +28,20 @@ class StoredClips:
     """Clips of one length.
 
     inputs: uint8 frames (n, T, 128, 128) or float positions (n, T - 5, size). speed: float16 (n, T - 5, S) as in Batch.
-    driver, face: int64 (n,), numbers as in the material that they were rendered from.
+    driver, face: int64 (n,), numbers as in the material that they were rendered from. generator: names as in Batch.
     """
 
     inputs: NDArray[np.uint8] | NDArray[np.float32]
     speed: NDArray[np.float16]
     driver: NDArray[np.int64]
     face: NDArray[np.int64]
+    generator: tuple[str, ...] = ()
 
     def save(self, path: Path) -> None:
         """Write beside the final name and swap, so that what has the name is whole."""
         part = path.with_suffix(".part.npz")
-        np.savez(part, inputs=self.inputs, speed=self.speed, driver=self.driver, face=self.face)
+        names = np.array(self.generator, np.str_)
+        np.savez(part, inputs=self.inputs, speed=self.speed, driver=self.driver, face=self.face, generator=names)
         part.replace(path)
 
     @classmethod
@@ -47,7 +49,8 @@ class StoredClips:
         """Raises DataError for a file that is none of these."""
         try:
             with path.open("rb") as file, np.load(file) as arrays:
-                return cls(arrays["inputs"], arrays["speed"], arrays["driver"], arrays["face"])
+                names = arrays["generator"].tolist() if "generator" in arrays else []  # not in files before the mixture
+                return cls(arrays["inputs"], arrays["speed"], arrays["driver"], arrays["face"], tuple(names))
         except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
             raise DataError(f"{path} holds no rendered clips ({error}); delete it and render again") from error
 
@@ -65,6 +68,7 @@ def store_batches(source: Callable[[int], Batch], count: int, out: Path) -> None
             batch.speed.to(torch.float16).cpu().numpy(),
             batch.driver.cpu().numpy(),
             batch.face.cpu().numpy(),
+            batch.generator,
         ).save(path)
 
 
@@ -159,6 +163,7 @@ def join(parts: Sequence[Batch]) -> Batch:
         torch.cat([part.driver for part in parts]),
         torch.cat([part.face for part in parts]),
         torch.cat([part.speed for part in parts]),
+        tuple(name for part in parts for name in part.generator) if all(part.generator for part in parts) else (),
     )
 
 
@@ -190,4 +195,5 @@ def _cut(clips: StoredClips, clip: NDArray[np.int64], start: NDArray[np.int64], 
         torch.from_numpy(clips.driver[clip]),
         torch.from_numpy(clips.face[clip]),
         torch.from_numpy(clips.speed[clip[:, None], inside]).float(),
+        tuple(clips.generator[number] for number in clip) if clips.generator else (),
     )
