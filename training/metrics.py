@@ -138,14 +138,16 @@ class FalseMatchResolution:
     pairs: int
 
     def verdict(self, false_match_rate: float) -> str:
-        """One clause on an operating point: no false match in n independent trials bounds the rate at 3/n (95 %)."""
+        """ "resolved", "coarse" where fewer than 30 false matches set the threshold, "not resolved" below one."""
         expected = self.trials * false_match_rate
-        counted = f"{self.trials} impostor trials of {self.pairs} pairs of drivers"
         if expected < 1:
-            return f"not resolved: {counted} tell no rate below {3 / self.trials:.2g}; read it as 'at no false match'"
-        if expected < _RULE_OF_30:
-            return f"coarse: {counted}, so the threshold hangs on the {int(expected)} highest impostor scores"
-        return f"{counted}, {int(expected)} false matches at the threshold"
+            return "not resolved"
+        return "coarse" if expected < _RULE_OF_30 else "resolved"
+
+    @property
+    def lowest_rate(self) -> float:
+        """What no false match at all would bound the rate by (95 %, independent trials)."""
+        return 3 / self.trials
 
 
 def false_match_resolution(trials: Trials) -> FalseMatchResolution:

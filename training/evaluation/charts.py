@@ -8,7 +8,6 @@ from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
-from numpy.typing import NDArray
 
 mpl.use("Agg")
 from matplotlib import pyplot as plt  # the backend has to be chosen first
@@ -40,26 +39,27 @@ def save_detection(study: SwapStudy, told: Sequence[TimeToDetect], path: Path) -
     figure, (found, cost) = plt.subplots(1, 2, figsize=(11, 4.2), constrained_layout=True)
     for one in told:
         wanted = "guard's threshold" if one.target_per_hour is None else f"{one.target_per_hour:g} false alarms/h"
-        note = ", extrapolated" if one.found == "extrapolated" else ""
-        seconds = np.sort(_decided(study, one.threshold))
+        seconds = np.sort(study.decided(one.threshold))
         reached = np.arange(1, len(seconds) + 1) / len(seconds)
         shown = np.isfinite(seconds)
         found.step(
             np.concatenate([[0], seconds[shown], [HORIZON_SECONDS]]),
             np.concatenate([[0], reached[shown], [float(shown.mean())]]),
             where="post",
-            label=f"{wanted}: {one.threshold:+.1f} nats{note}",
+            label=f"{wanted}: {one.threshold:+.1f} nats",
         )
     found.set(xlabel="seconds after the swap", ylabel="swaps found", title="Swaps found in time", ylim=(0, 1.02))
     found.legend(fontsize=8, loc="lower right")
     rate = study.alarms.sum(axis=0) / study.hours.sum()
-    medians = np.array([_median(_decided(study, float(nats))) for nats in study.thresholds])
+    medians = np.array([study.median(float(nats)) for nats in study.thresholds])
     seen = rate > 0
     cost.plot(rate[seen], medians[seen], ".-", markersize=3)
-    cost.axvspan(cost.get_xlim()[0], 1 / study.hours.sum(), color="0.9", label="less than one alarm in this material")
+    low, high = (float(rate[seen].min()) / 2, float(rate[seen].max()) * 2) if seen.any() else (0.1, 10.0)
+    if 1 / study.recorded_hours > low:
+        cost.axvspan(low, 1 / study.recorded_hours, color="0.92", label="rarer than once in the recorded video")
     cost.set(
         xscale="log", xlabel="false alarms in a genuine hour", ylabel="median seconds to detect",
-        title="What fewer false alarms cost",
+        title="What fewer false alarms cost", xlim=(low, max(high, 2 / study.recorded_hours)),
     )  # fmt: skip
     cost.legend(fontsize=8)
     for axes in (found, cost):
@@ -101,12 +101,3 @@ def _log_ticks(axes: Axes, places: Sequence[float]) -> None:
     axes.set_xticks(list(places), [f"{place:g}" for place in places])
     axes.minorticks_off()
     axes.set_ylim(bottom=0)
-
-
-def _decided(study: SwapStudy, nats: float) -> NDArray[np.float64]:
-    seconds = study.seconds[:, study.place(nats)]
-    return seconds[~np.isnan(seconds)]
-
-
-def _median(seconds: NDArray[np.float64]) -> float:
-    return float(np.quantile(seconds, 0.5, method="higher")) if len(seconds) else np.nan

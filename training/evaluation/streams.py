@@ -64,7 +64,8 @@ def splice(engine: Engine, before: DriverStream, after: DriverStream) -> tuple[N
 
 def live_scores(template: NDArray[np.float32], embeddings: NDArray[np.float32], cohort: NDArray[np.float32]) -> Scores:
     """The guard's comparison score of every frame's window (n,) with one template (D,)."""
-    return comparison_scores(template[None], embeddings, cohort)[0].astype(np.float64)
+    scores: Scores = comparison_scores(template[None], embeddings, cohort)[0].astype(np.float64)
+    return scores
 
 
 def log_likelihood_ratio(scores: Scores, calibration: Calibration) -> Scores:

@@ -1,9 +1,13 @@
 """Time to detect: how long somebody else drives the face before the guard says so, at a given rate of false alarms.
 
-Every genuine stream is played twice, as one call: the first round brings evidence to where it stands in a long call,
-in the second alerts are counted, so a minute of material stands for a minute of a call that is already running. A swap
-puts another driver of the same face at its end. The windows that hold both drivers are computed by the engine on the
-spliced pictures; after them the stranger's own stream runs, over and over, until `HORIZON_SECONDS`.
+Recordings are shorter than an hour, so genuine calls are put together from them: stretches of a driver's own scores
+follow one another in random order (circular block bootstrap, Politis and Romano 1992), longer than the windows overlap
+and as long as evidence remembers. Each call begins with an empty template match, and a driver for whom the guard is
+always wrong raises an alarm in every call.
+
+A swap comes at the end of a genuine recording that has been played twice, so that evidence stands where it does in a
+running call. The windows that hold both drivers are computed by the engine on the spliced pictures; after them the
+stranger's own scores run, over and over, until `HORIZON_SECONDS`.
 
 Evidence does not depend on the alert's threshold, so one path answers for all thresholds. The alert ends a third of the
 way back to 0, which is what the guard's two thresholds stand to each other as.
@@ -11,9 +15,8 @@ way back to 0, which is what the guard's two thresholds stand to each other as.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,26 +29,33 @@ from training.evaluation.streams import DriverStream, full_windows, live_scores,
 from training.metrics import Estimate
 
 HORIZON_SECONDS = 120.0
+_RULE_OF_3 = 3.0
+"""Expected events of which none is seen in 5 % of cases."""
 _LEAVE_SHARE = 1 / 3
 _STEP_NATS = 0.05
-_TAIL_EPISODES = 10
-"""Alerts that the tail is fitted on: as few as tell a slope, to stay near the rates that are asked for."""
+_HALF_AN_ALARM = 0.5
+"""Stands for none on a logarithmic scale."""
+_STRETCH_SECONDS = 10.0
+_CALLS, _CALL_SECONDS = 6, 600.0
+"""Genuine calls put together for each driver on each target: an hour."""
 
 
 @dataclass(frozen=True, slots=True)
 class SwapStudy:
     """What happened at every threshold; d drivers, k thresholds rising towards 0, p swaps.
 
-    driver: (d,) numbers. hours: (d,) of genuine video. alarms: (d, k) false alerts. excess: (d, k) nats by which the
-    episodes of these alerts went below the threshold, summed. before, after: (p,) drivers. seconds: (p, k) from swap to
-    alert, inf where none came within the horizon, nan where an alert was on already.
+    driver: (d,) numbers. hours: (d,) of genuine calls put together; alarms: (d, k) false alarms in them.
+    recorded_hours: of genuine video; recorded_alarms: (k,) when it is played once in a running call. before, after:
+    (p,) drivers. seconds: (p, k) from swap to alert, inf where none came within the horizon, nan where an alert was on
+    already.
     """
 
     thresholds: Series
     driver: NDArray[np.int64]
     hours: Series
     alarms: Series
-    excess: Series
+    recorded_hours: float
+    recorded_alarms: Series
     before: NDArray[np.int64]
     after: NDArray[np.int64]
     seconds: Series
@@ -54,39 +64,34 @@ class SwapStudy:
         """The highest threshold that is not above `nats`: rounding never adds false alarms."""
         return max(0, int(np.searchsorted(self.thresholds, nats + 1e-9, side="right")) - 1)
 
+    def decided(self, nats: float) -> Series:
+        """Seconds of the swaps at a threshold, without those that met an alert."""
+        seconds = self.seconds[:, self.place(nats)]
+        return seconds[~np.isnan(seconds)]
 
-Found = Literal["measured", "extrapolated", "unbounded", "given"]
-
-
-@dataclass(frozen=True, slots=True)
-class OperatingThreshold:
-    """Where to alert for a given rate of false alarms. nats: None where no threshold keeps it.
-
-    found: "measured" where the material is long enough to see the rate, "extrapolated" where the tail of the evidence
-    was carried on, "unbounded" where it is too short and not one false alarm came at any threshold, "given" otherwise.
-    """
-
-    nats: float | None
-    found: Found
+    def median(self, nats: float) -> float:
+        """Median seconds at a threshold; nan where no swap was decided."""
+        return float(np.quantile(self.decided(nats), 0.5, method="higher")) if len(self.decided(nats)) else np.nan
 
 
 @dataclass(frozen=True, slots=True)
 class TimeToDetect:
     """Swaps at one threshold.
 
-    false_alarms, per_hour_low, per_hour_high: alerts seen in `genuine_hours`, and the 95 % interval of the true rate
-    if alerts come independently (Garwood). median_seconds: over swaps, with its interval over drivers; inf = not within
-    the horizon. p90_seconds: nine of ten swaps are found by then. within_30_seconds: share of swaps. undecided: swaps
-    left out because an alert was on already.
+    per_hour: false alarms in an hour of the genuine calls put together. recorded_alarms: in the recorded video itself,
+    and recorded_low, recorded_high: the 95 % interval of their rate an hour if they come independently (Garwood 1936).
+    median_seconds: over swaps, with its interval over drivers; inf = not within the horizon. p90_seconds: nine of ten
+    swaps are found by then. within_30_seconds: share of swaps. undecided: swaps left out because an alert was on.
     """
 
     target_per_hour: float | None
     threshold: float
-    found: Found
-    genuine_hours: float
-    false_alarms: int
-    per_hour_low: float
-    per_hour_high: float
+    per_hour: float
+    simulated_hours: float
+    recorded_hours: float
+    recorded_alarms: int
+    recorded_low: float
+    recorded_high: float
     median_seconds: Estimate
     p90_seconds: float
     within_30_seconds: float
@@ -95,19 +100,16 @@ class TimeToDetect:
 
     @property
     def confidence(self) -> str:
-        """What the material can and cannot say, in one sentence."""
+        """What the material can and cannot say."""
         seen = (
-            f"{self.false_alarms} false alarms in {self.genuine_hours:.2f} h of genuine video: the true rate is between "
-            f"{self.per_hour_low:.2g} and {self.per_hour_high:.2g} an hour (95 %, if alarms are independent)"
+            f"{self.per_hour:.2g} false alarms an hour in {self.simulated_hours:.0f} h of calls put together from "
+            f"{self.recorded_hours:.2f} h of genuine video. Played once, that video gave {self.recorded_alarms}: "
+            f"between {self.recorded_low:.2g} and {self.recorded_high:.2g} an hour (95 %, if alarms are independent)."
         )
-        if self.found == "extrapolated":
-            return (
-                f"{seen}. That is too little to see {self.target_per_hour:g} an hour: the threshold was carried on "
-                "from higher ones along an exponential tail."
-            )
-        if self.found == "unbounded":
-            return f"{seen}. That is too little to see {self.target_per_hour:g} an hour; the highest threshold is used."
-        return f"{seen}."
+        if self.target_per_hour is None or self.target_per_hour * self.recorded_hours >= 1:
+            return seen
+        needed = _RULE_OF_3 / self.target_per_hour
+        return f"{seen} To see {self.target_per_hour:g} an hour refuted or not takes {needed:.2g} h of video at least."
 
 
 def study_swaps(engine: Engine, streams: Sequence[DriverStream], rule: AlertRule | None = None) -> SwapStudy:
@@ -115,8 +117,8 @@ def study_swaps(engine: Engine, streams: Sequence[DriverStream], rule: AlertRule
     rule = rule or AlertRule()
     thresholds = np.arange(-rule.limit + _STEP_NATS, -_STEP_NATS / 2, _STEP_NATS)
     drivers = np.array(sorted({stream.driver for stream in streams}), np.int64)
-    alarms, excess = (np.zeros((len(drivers), len(thresholds))) for _ in range(2))
-    hours = np.zeros(len(drivers))
+    alarms, recorded_alarms = np.zeros((len(drivers), len(thresholds))), np.zeros(len(thresholds))
+    hours, recorded_hours = np.zeros(len(drivers)), 0.0
     pairs: list[tuple[int, int]] = []
     seconds: list[Series] = []
     for stream in streams:
@@ -124,13 +126,13 @@ def study_swaps(engine: Engine, streams: Sequence[DriverStream], rule: AlertRule
         if inside.start >= inside.stop:
             raise DataError(f"a stream of {len(stream.embeddings)} frames holds no window of {inside.start + 1}")
         llr, shares = _own(engine, stream, stream, rule)
-        path = evidence_path(np.tile(llr, 2), np.tile(shares, 2), stream.fps, rule)
-        played = len(path) // 2
         row = int(np.searchsorted(drivers, stream.driver))
-        hours[row] += played / stream.fps / 3600
-        found = [_episodes(path[played:], float(nats)) for nats in thresholds]
-        alarms[row] += [count for count, _ in found]
-        excess[row] += [depth for _, depth in found]
+        hours[row] += _CALLS * _CALL_SECONDS / 3600
+        for call in genuine_calls(len(llr), stream.fps, seed=stream.driver):
+            alarms[row] += _counts(evidence_path(llr[call], shares[call], stream.fps, rule), shares[call], thresholds)
+        path = evidence_path(np.tile(llr, 2), np.tile(shares, 2), stream.fps, rule)
+        recorded_hours += len(llr) / stream.fps / 3600
+        recorded_alarms += _counts(path[len(llr) :], np.ones(len(llr)), thresholds)
         for stranger in of_target(streams, stream.target):
             if stranger.driver != stream.driver:
                 pairs.append((stream.driver, stranger.driver))
@@ -138,7 +140,24 @@ def study_swaps(engine: Engine, streams: Sequence[DriverStream], rule: AlertRule
     if not pairs:
         raise DataError("no two drivers drive one face, so nobody can take over from anybody")
     before, after = np.array(pairs, np.int64).T
-    return SwapStudy(thresholds, drivers, hours, alarms, excess, before, after, np.stack(seconds))
+    return SwapStudy(
+        thresholds, drivers, hours, alarms, recorded_hours, recorded_alarms, before, after, np.stack(seconds)
+    )
+
+
+def genuine_calls(frames: int, fps: float, *, seed: int) -> Iterator[NDArray[np.int64]]:
+    """Places in a recording of so many frames, (n,) for each call: stretches from anywhere, its end followed by its
+    beginning."""
+    random = np.random.default_rng(seed)
+    stretch, length = round(_STRETCH_SECONDS * fps), round(_CALL_SECONDS * fps)
+    for _ in range(_CALLS):
+        starts = random.integers(frames, size=-(-length // stretch))
+        yield ((starts[:, None] + np.arange(stretch)) % frames).ravel()[:length]
+
+
+def _counts(path: Series, shares: Series, thresholds: Series) -> Series:
+    """Alerts along a path at each threshold (k,)."""
+    return np.array([len(alert_frames(path, shares, nats, _LEAVE_SHARE * nats)) for nats in thresholds.tolist()], float)
 
 
 def _own(engine: Engine, enrolled: DriverStream, seen: DriverStream, rule: AlertRule) -> tuple[Series, Series]:
@@ -147,15 +166,6 @@ def _own(engine: Engine, enrolled: DriverStream, seen: DriverStream, rule: Alert
     scores = live_scores(enrolled.template, seen.embeddings[inside], spec.calibration.cohort)
     shares = new_shares(seen.valid[inside].astype(np.float64), spec.window_frames, rule, begins=False)
     return log_likelihood_ratio(scores, spec.calibration), shares
-
-
-def _episodes(path: Series, threshold: float) -> tuple[int, float]:
-    """How many episodes a running call has at a threshold, and how far they go below it, summed.
-
-    A call that is already below it at the start counts as one: somebody would be looking.
-    """
-    raised = alert_frames(path, np.ones(len(path)), threshold, _LEAVE_SHARE * threshold)
-    return len(raised), sum(threshold - float(part.min()) for part in np.split(path, raised)[1:])
 
 
 def _detection(
@@ -187,32 +197,22 @@ def _alarmed(path: Series, thresholds: Series) -> NDArray[np.bool_]:
     return np.array(found)
 
 
-def threshold_for(study: SwapStudy, per_hour: float, weights: Series | None = None) -> OperatingThreshold:
-    """The highest threshold with at most so many false alarms an hour. weights: (d,), how often each driver counts.
+def threshold_for(study: SwapStudy, per_hour: float, weights: Series | None = None) -> float | None:
+    """The highest threshold with at most so many false alarms an hour, in nats; None where no threshold keeps the rate.
 
-    Where the material holds such a rate, the threshold is interpolated between counts on a logarithmic scale. Where it
-    is too short, episodes below a higher threshold u are taken to go an exponential distance deeper (peaks over
-    threshold): rate(t) = rate(u) exp((t - u) / mean excess).
+    Interpolated between counts on a logarithmic scale. weights: (d,), how often each driver counts.
     """
     weight = np.ones(len(study.driver)) if weights is None else weights
-    alarms, excess, hours = weight @ study.alarms, weight @ study.excess, float(weight @ study.hours)
-    allowed = per_hour * hours
+    alarms, allowed = weight @ study.alarms, per_hour * float(weight @ study.hours)
     over = np.flatnonzero(alarms > allowed)
     if len(over) == 0:
-        return OperatingThreshold(float(study.thresholds[-1]), "measured" if allowed >= 1 else "unbounded")
+        return float(study.thresholds[-1])
     lowest = int(over[0])
-    if allowed >= 1:
-        if lowest == 0:
-            return OperatingThreshold(None, "measured")
-        below, above = max(float(alarms[lowest - 1]), 0.5), float(alarms[lowest])
-        share = (np.log(allowed) - np.log(below)) / (np.log(above) - np.log(below))
-        nats = study.thresholds[lowest - 1] + min(max(share, 0.0), 1.0) * _STEP_NATS
-        return OperatingThreshold(float(nats), "measured")
-    enough = np.flatnonzero(alarms >= min(_TAIL_EPISODES, alarms.max()))
-    start = int(enough[0])
-    mean_excess = float(excess[start] / alarms[start])
-    nats = float(study.thresholds[start] - mean_excess * np.log(alarms[start] / allowed))
-    return OperatingThreshold(nats if nats > study.thresholds[0] else None, "extrapolated")
+    if lowest == 0:
+        return None
+    below, above = np.log(max(float(alarms[lowest - 1]), _HALF_AN_ALARM)), np.log(float(alarms[lowest]))
+    share = (np.log(allowed) - below) / (above - below)
+    return float(study.thresholds[lowest - 1] + min(max(share, 0.0), 1.0) * _STEP_NATS)
 
 
 def time_to_detect(
@@ -222,35 +222,32 @@ def time_to_detect(
 
     The interval of the median resamples drivers: with each draw the threshold is chosen anew.
     """
-    chosen = OperatingThreshold(threshold, "given") if per_hour is None else threshold_for(study, per_hour)
-    if chosen.nats is None:
-        return None
-    place = study.place(chosen.nats)
-    seconds = study.seconds[:, place]
-    decided = seconds[~np.isnan(seconds)]
-    if len(decided) == 0:
+    chosen = threshold if per_hour is None else threshold_for(study, per_hour)
+    if chosen is None or len(study.decided(chosen)) == 0:
         return None
     random = np.random.default_rng(seed)
     medians = []
     for _ in range(rounds):
         counts = np.bincount(random.integers(len(study.driver), size=len(study.driver)), minlength=len(study.driver))
         drawn = chosen if per_hour is None else threshold_for(study, per_hour, counts.astype(float))
-        medians.append(np.inf if drawn.nats is None else _median(study, drawn.nats, counts.astype(float)))
+        medians.append(np.inf if drawn is None else _median(study, drawn, counts.astype(float)))
     low, high = np.quantile(medians, [0.025, 0.975], method="nearest")
-    alarms, hours = int(study.alarms[:, place].sum()), float(study.hours.sum())
+    place, decided = study.place(chosen), study.decided(chosen)
+    seen, hours = int(study.recorded_alarms[place]), study.recorded_hours
     return TimeToDetect(
         target_per_hour=per_hour,
-        threshold=chosen.nats,
-        found=chosen.found,
-        genuine_hours=hours,
-        false_alarms=alarms,
-        per_hour_low=float(chi2.ppf(0.025, 2 * alarms) / 2 / hours) if alarms else 0.0,
-        per_hour_high=float(chi2.ppf(0.975, 2 * alarms + 2) / 2 / hours),
-        median_seconds=Estimate(float(np.quantile(decided, 0.5, method="higher")), float(low), float(high)),
+        threshold=chosen,
+        per_hour=float(study.alarms[:, place].sum() / study.hours.sum()),
+        simulated_hours=float(study.hours.sum()),
+        recorded_hours=hours,
+        recorded_alarms=seen,
+        recorded_low=float(chi2.ppf(0.025, 2 * seen) / 2 / hours) if seen else 0.0,
+        recorded_high=float(chi2.ppf(0.975, 2 * seen + 2) / 2 / hours),
+        median_seconds=Estimate(study.median(chosen), float(low), float(high)),
         p90_seconds=float(np.quantile(decided, 0.9, method="higher")),
         within_30_seconds=float((decided <= 30).mean()),
         swaps=len(decided),
-        undecided=len(seconds) - len(decided),
+        undecided=len(study.seconds) - len(decided),
     )
 
 
