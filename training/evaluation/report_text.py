@@ -70,9 +70,9 @@ def row_table(rows: Sequence[tuple[str, OperatingPoints]]) -> str:
 
 
 _RESOLUTION = (
-    "*Not resolved*: fewer than one false match is expected in the list, so the figure is the FNMR at no false match at "
-    "all, and the true FMR there may be anything up to the lowest FMR told (3 / trials). *Coarse*: fewer than 30 false "
-    "matches set the threshold. Trials of one pair of drivers repeat each other, so the number that counts lies "
+    "*Not resolved*: fewer than one false match is expected in the list, so the figure is the FNMR at no false match "
+    "at all, and the true FMR there may be anything up to the lowest FMR told (3 / trials). *Coarse*: fewer than 30 "
+    "false matches set the threshold. Trials of one pair of drivers repeat each other, so the number that counts lies "
     "between trials and pairs."
 )
 
