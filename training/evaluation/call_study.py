@@ -122,8 +122,8 @@ class CallGatherer:
 
 def _spread(windows: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """A few windows (n, T, 128, 128), evenly over all there are."""
-    chosen = np.unique(np.linspace(0, len(windows) - 1, _WINDOWS_EACH).round().astype(int))
-    return windows[chosen]
+    some: NDArray[np.uint8] = windows[np.unique(np.linspace(0, len(windows) - 1, _WINDOWS_EACH).round().astype(int))]
+    return some
 
 
 def _length_result(frames: int, trials: Trials) -> LengthResult:

@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -171,42 +172,31 @@ _DRAWN = (_PUBLISHED, _REENACTED, _CROSSED)
 def _selections(found: EmbeddedClips) -> Iterator[tuple[str, str, Callable[[], Trials]]]:
     """Name, explanation and trials of each row."""
     tables = {name: clip_table(rows, found.labels) for name, rows in found.centre.items()}
-    clips = tables["engine"]
+    clips, whole = tables["engine"], clip_table(found.whole, found.labels)
 
-    def published(of: ClipTable, **switches: object) -> Callable[[], Trials]:
-        return lambda: published_trials(of, Selection(**switches))  # type: ignore[arg-type]
+    def published(of: ClipTable, selection: Selection) -> Callable[[], Trials]:
+        return partial(published_trials, of, selection)
 
-    yield _PUBLISHED, "self-self against self-cross, one centre window, originals in", published(clips)
-    yield _REENACTED, "re-enacted clips only", published(clips, originals=False)
+    yield _PUBLISHED, "self-self against self-cross, one centre window, originals in", published(clips, Selection())
+    yield _REENACTED, "re-enacted clips only", published(clips, Selection(originals=False))
     for generator in sorted(set(clips.generator[~clips.original].tolist())):
-        yield f"published, {generator}", "one generator", published(clips, generator=generator)
-    yield (
-        "published, full windows",
-        "only clips as long as the engine's window",
-        published(clips.subset(found.full)),
-    )
-    yield (
-        "published, same-source negatives",
-        "both clips of a negative from one data set",
-        published(clips, same_source_negatives=True),
-    )
-    yield (
-        "published, other sessions",
-        "no positive is one driving clip twice",
-        published(clips, same_session_positives=False),
-    )
-    yield "published, whole clips", "all windows of a clip pooled", published(clip_table(found.whole, found.labels))
+        yield f"published, {generator}", "one generator", published(clips, Selection(generator=generator))
+    full = clips.subset(found.full)
+    yield "published, full windows", "only clips as long as the engine's window", published(full, Selection())
+    same_source = Selection(same_source_negatives=True)
+    yield "published, same-source negatives", "negatives of one data set", published(clips, same_source)
+    apart = Selection(same_session_positives=False)
+    yield "published, other sessions", "no positive is one driving clip twice", published(clips, apart)
+    yield "published, whole clips", "all windows of a clip pooled", published(whole, Selection())
     for name, of in tables.items():
         control = "" if name == "engine" else f", {name}"
         if control:
-            yield f"published, without originals{control}", "control", published(of, originals=False)
+            yield f"{_REENACTED}{control}", f"control: {name}", published(of, Selection(originals=False))
         for same, faces in ((True, "one target"), (False, "two targets")):
-            yield (
-                f"cross-cross, {faces}{control}",
-                "same driver against other driver, all cross-reenacted, one source",
-                lambda of=of, same=same: cross_cross_trials(of, same_target=same),
-            )
-    yield "any two sessions", "whatever is shown: appearance helps, no proof of motion", lambda: session_trials(clips)
+            about = "same driver against other driver, all cross-reenacted, one source, other driving clips"
+            yield f"cross-cross, {faces}{control}", about, partial(cross_cross_trials, of, same_target=same)
+    about = "whatever is shown: appearance helps, no proof of motion"
+    yield "any two sessions", about, partial(session_trials, clips)
 
 
 def _counts(found: EmbeddedClips) -> Counts:

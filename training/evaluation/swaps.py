@@ -2,8 +2,8 @@
 
 Recordings are shorter than an hour, so genuine calls are put together from them: stretches of a driver's own scores
 follow one another in random order (circular block bootstrap, Politis and Romano 1992), longer than the windows overlap
-and as long as evidence remembers. Each call begins with an empty template match, and a driver for whom the guard is
-always wrong raises an alarm in every call.
+and as long as evidence remembers. Each call begins with no evidence, so a driver for whom the guard is always wrong
+raises an alarm in every call.
 
 A swap comes at the end of a genuine recording that has been played twice, so that evidence stands where it does in a
 running call. The windows that hold both drivers are computed by the engine on the spliced pictures; after them the
