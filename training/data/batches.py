@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -15,17 +16,17 @@ from training.data.channel import ChannelRange, pass_through_call
 from training.data.sampler import CrossedSampler
 from training.models.streaming import TEMPORAL_MARGIN
 
+Render = Callable[[Tensor, Tensor, Tensor, torch.Generator], Tensor]
+"""(target index (B,), landmarks (B, T, L, 2), head (B, T, 4), generator) to frames (B, T, 128, 128), 0-255."""
 
-class Render(Protocol):
-    """Pictures of drawn clips; see `material.renderer`."""
+
+class MixedRender(Protocol):
+    """A `Render` of several generators, of which each clip has one."""
 
     def __call__(
         self, target: Tensor, landmarks: Tensor, head: Tensor, random: torch.Generator, drawn: Tensor | None = None, /
     ) -> Tensor:
-        """Targets (B,), landmarks (B, T, L, 2), head (B, T, 4) to frames (B, T, 128, 128), 0-255.
-
-        drawn: (B,), which of its generators shows each clip; None = the first shows all.
-        """
+        """Frames as of `Render`; drawn: int64 (B,), number of each clip's generator, None = the first shows all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,7 @@ class BatchMaker:
 
     sampler: CrossedSampler
     bank: MotionBank
-    render: Render
+    render: MixedRender
     device: torch.device
     channel: ChannelRange | None
     """None = frames as rendered."""

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from training.data.bank import MotionBank, MotionClip, build_bank
-from training.data.batches import Render
+from training.data.batches import MixedRender
 from training.drivers.procedural import ProceduralDriver
 from training.drivers.seeds import split_seeds
 from training.drivers.tracks import MOTION_FPS, Split, load_tracks
@@ -101,7 +101,7 @@ def build_material(clips: Sequence[MotionClip], real_drivers: set[str], targets:
     return Material(bank, tuple(group for group in (real, seeds) if group), targets)
 
 
-def renderer(targets: TargetSet, device: torch.device, generators: Sequence[str] = ("mesh_warp",)) -> Render:
+def renderer(targets: TargetSet, device: torch.device, generators: Sequence[str] = ("mesh_warp",)) -> MixedRender:
     """Generators as the batch maker wants them: a random view for each clip, a few clips at a time on a CPU.
 
     Raises DataError for the name of a generator that there is not.
@@ -127,7 +127,8 @@ def _mixed(
 ) -> Tensor:
     """Each clip rendered by the generator drawn for it, int64 (B,): frames (B, T, 128, 128)."""
     frames = landmarks.new_empty(*landmarks.shape[:2], FRAME_PX, FRAME_PX)
-    for number in drawn.unique().tolist():
+    for number, generator in enumerate(generators):
         rows = torch.nonzero(drawn == number).squeeze(1)
-        frames[rows] = generators[number].render(target[rows], landmarks[rows], head[rows], views.of(rows))
+        if len(rows):
+            frames[rows] = generator.render(target[rows], landmarks[rows], head[rows], views.of(rows))
     return frames

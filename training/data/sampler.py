@@ -66,8 +66,8 @@ class CrossedSampler:
         targets = random.choice(np.array(self.targets, np.int64), size=count, replace=False)
         clips, offsets = self._draw_windows(random, drivers, count, frames)
         generators = np.resize(random.permutation(len(self.generators)), count)
-        shown = (np.tile(column, len(drivers)) for column in (targets, generators))
-        return BatchPlan(np.repeat(drivers, count), clips, offsets, *shown, frames)
+        target, generator = np.tile(targets, len(drivers)), np.tile(generators, len(drivers))
+        return BatchPlan(np.repeat(drivers, count), clips, offsets, target, generator, frames)
 
     def _draw_drivers(self, random: np.random.Generator, frames: int) -> NDArray[np.int64]:
         wanted = max(2, self.frames_per_batch // (frames * self.targets_per_batch))

@@ -1,6 +1,6 @@
 """What all warps of a photograph share, batched in torch: cut targets, undone head motion, layers put together.
 
-One warp differs from another only in `skin_sources`: where on the target the skin at a point of a picture comes from.
+One warp differs from another in `skin_sources`: where on the target the skin at a point of a picture comes from.
 """
 
 from __future__ import annotations
@@ -91,7 +91,24 @@ class LayeredWarp(nn.Module, ABC):
         inner = canvas.at_pixels(canvas.still - _inner_shift(canvas.still, shifts))
         lookups = [_canonical(points) for points in (upper, lower, inner)]
         layers = self.layers[target_index].float()
-        return _composed(layers, lookups, frames).view(batch, frames, FRAME_PX, FRAME_PX)
+        return self._composed(layers, lookups, frames).view(batch, frames, FRAME_PX, FRAME_PX)
+
+    def skin(self, image: Tensor, upper_at: Tensor, lower_at: Tensor, share: Tensor, frames: int) -> Tensor:
+        """Skin of both sources (B * T, 128, 128, 2), blended by the upper one's share (B * T, 128, 128)."""
+        return torch.lerp(look_up(image, lower_at, frames), look_up(image, upper_at, frames), share)
+
+    def _composed(self, layers: Tensor, lookups: list[Tensor], frames: int) -> Tensor:
+        """Skin where a mask claims the pixel, what lies behind it where none does: (B * T, 128, 128), 0-255."""
+        image, inner, upper_mask, lower_mask, place = layers.unbind(dim=1)
+        upper_at, lower_at, inner_at = lookups
+        upper = look_up(upper_mask, upper_at, frames) / 255
+        lower = look_up(lower_mask, lower_at, frames) / 255
+        share = (upper + NOTHING / 2) / (upper + lower + NOTHING)
+        skin = self.skin(image, upper_at, lower_at, share, frames)
+        covered = (upper + lower).clamp(max=1)
+        behind = look_up(place, inner_at, frames) / 255 * (1 - covered)
+        weight = behind / (behind + covered).clamp(min=NOTHING)
+        return torch.lerp(skin, look_up(inner, inner_at, frames), weight)
 
 
 def _packed(layers: FaceLayers) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
@@ -147,23 +164,9 @@ def _canonical(points: Tensor) -> Tensor:
     return (points - corner) * (2 * CANONICAL_VIEW.unit_px / TARGET_SIZE_PX) - 1
 
 
-def _look_up(layer: Tensor, at: Tensor, frames: int) -> Tensor:
+def look_up(layer: Tensor, at: Tensor, frames: int) -> Tensor:
     """One layer (B, 224, 224) at points (B * T, 128, 128, 2) -> (B * T, 128, 128)."""
     batch = layer.shape[0]
     tall = at.view(batch, frames * FRAME_PX, FRAME_PX, 2)
     seen = functional.grid_sample(layer.unsqueeze(1), tall, padding_mode="border", align_corners=False)
     return seen.view(batch * frames, FRAME_PX, FRAME_PX)
-
-
-def _composed(layers: Tensor, lookups: list[Tensor], frames: int) -> Tensor:
-    """Skin where a mask claims the pixel, what lies behind it where none does: (B * T, 128, 128), 0-255."""
-    image, inner, upper_mask, lower_mask, place = layers.unbind(dim=1)
-    upper_at, lower_at, inner_at = lookups
-    upper = _look_up(upper_mask, upper_at, frames) / 255
-    lower = _look_up(lower_mask, lower_at, frames) / 255
-    share = ((upper + NOTHING / 2) / (upper + lower + NOTHING)).unsqueeze(-1)
-    skin = _look_up(image, torch.lerp(lower_at, upper_at, share), frames)
-    covered = (upper + lower).clamp(max=1)
-    behind = _look_up(place, inner_at, frames) / 255 * (1 - covered)
-    weight = behind / (behind + covered).clamp(min=NOTHING)
-    return torch.lerp(skin, _look_up(inner, inner_at, frames), weight)

@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from training.generators.fields import FIELD_CELLS, FIELD_ORIGIN, FIELD_SPAN, displacement_operator
 from training.generators.geometry import SLOPE_RANGE, SOLVER_STEPS
-from training.generators.layered_warp import Canvas, LayeredWarp
+from training.generators.layered_warp import Canvas, LayeredWarp, look_up
 from training.generators.targets import TargetSet
 from training.generators.views import FRAME_PX, ClipViews, random_views, usual_views
 
@@ -38,6 +38,10 @@ class MeshWarp(LayeredWarp):
             canvas.at_pixels(_solve(canvas.still, field.flatten(0, 1))) for field in self._fields(target_index, moved)
         )
         return upper, lower
+
+    def skin(self, image: Tensor, upper_at: Tensor, lower_at: Tensor, share: Tensor, frames: int) -> Tensor:
+        """Skin of one source between both, as in the numpy twin: one look-up less, and a line where an eye is shut."""
+        return look_up(image, torch.lerp(lower_at, upper_at, share.unsqueeze(-1)), frames)
 
     def _fields(self, target_index: Tensor, moved: Tensor) -> list[Tensor]:
         """Upper and lower field with slopes, each (B, T, 4, 64, 64)."""

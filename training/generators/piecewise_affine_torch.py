@@ -48,8 +48,8 @@ class PiecewiseAffineWarp(LayeredWarp):
             seen = visible_triangles(_canonical_px(triangles), TARGET_SIZE_PX)
             place = _canonical_px(goal).round().long().clamp(0, TARGET_SIZE_PX - 1)
             at = seen[frame, place[..., 1], place[..., 0]]
-            by_x, by_y, start = inverse_maps(rest, triangles)[frame, at].split(2, dim=-1)
-            sources.append(by_x * goal[..., :1] + by_y * goal[..., 1:] + start)
+            maps = inverse_maps(rest, triangles)[frame, at]
+            sources.append(maps[..., :2] * goal[..., :1] + maps[..., 2:4] * goal[..., 1:] + maps[..., 4:])
         return sources[0], sources[1]
 
 

@@ -34,21 +34,22 @@ class ThinPlateWarp(LayeredWarp):
         """See `LayeredWarp`; what does not take part in the head's motion does not follow the plates either."""
         rest = canvas.per_frame(self.rest[target_index])
         nodes = rest + self.bands @ moved.flatten(0, 1)
+        bending = nodes.new_zeros(*nodes.shape[:2], 2, 2)
+        affine = nodes.new_zeros(len(nodes), 3, 2, 2)
+        for plate, known in enumerate(_NODES):
+            bending[:, known, plate], affine[:, :, plate] = thin_plate(nodes[:, known], (rest - nodes)[:, known])
         still = canvas.still.flatten(1, 2)
-        kernel = thin_plate_kernel(still, nodes)
-        follows = canvas.per_frame(canvas.follows)
-        sources = []
-        for known in _NODES:
-            bending, affine = thin_plate(nodes[:, known], (rest - nodes)[:, known])
-            shift = kernel[:, :, known] @ bending + affine[:, :1] + still @ affine[:, 1:]
-            sources.append(canvas.at_pixels(canvas.still + follows * shift.view_as(canvas.still)))
-        return sources[0], sources[1]
+        shift = thin_plate_kernel(still, nodes) @ bending.flatten(2)
+        shift += affine[:, :1].flatten(2) + still @ affine[:, 1:].flatten(2)
+        shifts = (canvas.per_frame(canvas.follows).unsqueeze(3) * shift.view(*canvas.still.shape[:3], 2, 2)).unbind(3)
+        return canvas.at_pixels(canvas.still + shifts[0]), canvas.at_pixels(canvas.still + shifts[1])
 
 
 def thin_plate_kernel(points: Tensor, nodes: Tensor) -> Tensor:
     """U(r) = r^2 log r^2 (equation 1) of points (N, m, 2) and nodes (N, n, 2): (N, m, n)."""
     square = torch.cdist(points, nodes).square_()
-    return torch.special.xlogy(square, square)
+    kernel: Tensor = torch.special.xlogy(square, square)
+    return kernel
 
 
 def thin_plate(nodes: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:

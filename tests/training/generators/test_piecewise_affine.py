@@ -62,8 +62,7 @@ def test_moved_triangles_are_mapped_back_affinely() -> None:
     rng = np.random.default_rng(0)
     rest = np.array([[[0.0, 0.0], [1.0, 0.1], [0.2, 0.9]]])
     moved = rest + rng.uniform(-0.2, 0.2, rest.shape)
-    by_x, by_y, start = inverse_maps(torch.from_numpy(rest), torch.from_numpy(moved)).split(2, dim=-1)
+    back = inverse_maps(torch.from_numpy(rest), torch.from_numpy(moved)).numpy()[0].reshape(3, 2)
     share = rng.dirichlet(np.ones(3), 5)
-    point = torch.from_numpy(share @ moved[0])
-    back = by_x * point[:, :1] + by_y * point[:, 1:] + start
-    np.testing.assert_allclose(back.numpy(), share @ rest[0], atol=1e-9)
+    points = np.hstack([share @ moved[0], np.ones((5, 1))])
+    np.testing.assert_allclose(points @ back, share @ rest[0], atol=1e-9)
