@@ -20,7 +20,8 @@ def counting(first: int, clips: int = 3) -> StoredClips:
     """Clips whose every value tells its place in time and whose driver and face tell the clip."""
     frames = np.broadcast_to(np.arange(LENGTH, dtype=np.uint8)[None, :, None, None], (clips, LENGTH, 8, 8)).copy()
     speed = np.broadcast_to(np.arange(LENGTH - MARGIN, dtype=np.float16)[None, :, None], (clips, LENGTH - MARGIN, 2))
-    return StoredClips(frames, speed.copy(), first + np.arange(clips), np.full(clips, first))
+    landmarks = np.broadcast_to(np.arange(LENGTH, dtype=np.float16)[None, :, None, None], (clips, LENGTH, 3, 2))
+    return StoredClips(frames, speed.copy(), first + np.arange(clips), np.full(clips, first), landmarks.copy())
 
 
 @pytest.mark.parametrize("windows", [WindowsOfFrames((counting(0), counting(10)), 8, 6, None, 4),
@@ -30,6 +31,7 @@ def test_windows_keep_frames_speeds_and_labels_together(windows: WindowsOfFrames
     first = batch.inputs[:, 0, 0, 0]
     torch.testing.assert_close(batch.inputs[:, -1, 0, 0], first + 7)
     torch.testing.assert_close(batch.speed[:, 0, 0], first)
+    torch.testing.assert_close(batch.landmarks[..., 0, 0], batch.inputs[..., 0, 0])
     assert batch.speed.shape[1] == 8 - MARGIN
     assert ((batch.driver // 10 * 10) == batch.face).all()
     again = windows(3)
@@ -68,6 +70,7 @@ def test_rendering_goes_on_where_it_stopped(tmp_path: Path) -> None:
             torch.from_numpy(clips.driver),
             torch.from_numpy(clips.face),
             torch.from_numpy(clips.speed).float(),
+            torch.from_numpy(clips.landmarks).float(),
         )
 
     store_batches(source, 2, tmp_path)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
@@ -27,17 +27,27 @@ class Batch:
     driver, face: int64 (B,), who drives and which target is shown.
     speed: float (B, T - 5, L + 4), how fast landmarks and head moved at each position of the network, in root mean
     squares of the bank.
+    landmarks: float (B, T, L, 2), the exact motion that was rendered, in face units relative to the driver's neutral.
     """
 
     inputs: Tensor
     driver: Tensor
     face: Tensor
     speed: Tensor
+    landmarks: Tensor
+
+    def part(self, number: int, parts: int) -> Batch:
+        """Every parts-th clip from `number` on; those that would make parts unequal are left out."""
+        rows = slice(number, len(self.driver) // parts * parts, parts)
+        return Batch(*(getattr(self, field.name)[rows] for field in fields(self)))
 
 
 @dataclass(frozen=True, slots=True)
 class BatchMaker:
-    """Makes the batch of any step; the same step gives the same pixels on the same device."""
+    """Makes the batch of any step; the same step gives the same pixels on the same device.
+
+    part, parts: where several processes train together, each renders its own part of every plan.
+    """
 
     sampler: CrossedSampler
     bank: MotionBank
@@ -46,22 +56,21 @@ class BatchMaker:
     channel: ChannelRange | None
     """None = frames as rendered."""
     speed_scale: NDArray[np.float32]
+    part: int = 0
+    parts: int = 1
 
     def __call__(self, step: int) -> Batch:
-        plan = self.sampler.plan(step)
+        plan = self.sampler.plan(step).part(self.part, self.parts)
         landmarks, head = self.bank.windows(plan.clip, plan.offset, plan.frames)
-        generator = torch.Generator(self.device).manual_seed(self.sampler.seed * 1_000_003 + step)
+        seed = (self.sampler.seed * 1_000_003 + step) * self.parts + self.part
+        generator = torch.Generator(self.device).manual_seed(seed)
         face = torch.from_numpy(plan.target).to(self.device)
-        frames = self.render(
-            face,
-            torch.from_numpy(landmarks).to(self.device),
-            torch.from_numpy(head).to(self.device),
-            generator,
-        ).float()
+        moved = torch.from_numpy(landmarks).to(self.device)
+        frames = self.render(face, moved, torch.from_numpy(head).to(self.device), generator).float()
         if self.channel is not None:
             frames = pass_through_call(frames, generator, self.channel)
         speed = torch.from_numpy(position_speed(landmarks, head) / self.speed_scale).to(self.device)
-        return Batch(frames, torch.from_numpy(plan.driver).to(self.device), face, speed)
+        return Batch(frames, torch.from_numpy(plan.driver).to(self.device), face, speed, moved)
 
 
 def position_speed(landmarks: NDArray[np.float32], head: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -31,6 +31,11 @@ class BatchPlan:
     target: NDArray[np.int64]
     frames: int
 
+    def part(self, number: int, parts: int) -> BatchPlan:
+        """Every parts-th clip from `number` on; those that would make parts unequal are left out."""
+        rows = slice(number, len(self.driver) // parts * parts, parts)
+        return BatchPlan(self.driver[rows], self.clip[rows], self.offset[rows], self.target[rows], self.frames)
+
 
 @dataclass(frozen=True, slots=True)
 class CrossedSampler:

@@ -7,7 +7,7 @@ each time, which keeps a few thousand clips from being learnt by heart.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from zipfile import BadZipFile
 
@@ -27,19 +27,21 @@ _CLIPS_AT_ONCE = 4
 class StoredClips:
     """Clips of one length.
 
-    inputs: uint8 frames (n, T, 128, 128) or float positions (n, T - 5, size). speed: float16 (n, T - 5, S) as in Batch.
-    driver, face: int64 (n,), numbers as in the material that they were rendered from.
+    inputs: uint8 frames (n, T, 128, 128) or float positions (n, T - 5, size). speed: float16 (n, T - 5, S) and
+    landmarks: float16 (n, T, L, 2), as in Batch. driver, face: int64 (n,), numbers as in the material that they were
+    rendered from.
     """
 
     inputs: NDArray[np.uint8] | NDArray[np.float32]
     speed: NDArray[np.float16]
     driver: NDArray[np.int64]
     face: NDArray[np.int64]
+    landmarks: NDArray[np.float16]
 
     def save(self, path: Path) -> None:
         """Write beside the final name and swap, so that what has the name is whole."""
         part = path.with_suffix(".part.npz")
-        np.savez(part, inputs=self.inputs, speed=self.speed, driver=self.driver, face=self.face)
+        np.savez(part, **{field.name: getattr(self, field.name) for field in fields(self)})
         part.replace(path)
 
     @classmethod
@@ -47,7 +49,7 @@ class StoredClips:
         """Raises DataError for a file that is none of these."""
         try:
             with path.open("rb") as file, np.load(file) as arrays:
-                return cls(arrays["inputs"], arrays["speed"], arrays["driver"], arrays["face"])
+                return cls(*(arrays[field.name] for field in fields(cls)))
         except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
             raise DataError(f"{path} holds no rendered clips ({error}); delete it and render again") from error
 
@@ -65,6 +67,7 @@ def store_batches(source: Callable[[int], Batch], count: int, out: Path) -> None
             batch.speed.to(torch.float16).cpu().numpy(),
             batch.driver.cpu().numpy(),
             batch.face.cpu().numpy(),
+            batch.landmarks.to(torch.float16).cpu().numpy(),
         ).save(path)
 
 
@@ -154,12 +157,7 @@ def through_call(batch: Batch, channel: ChannelRange | None, seed: int) -> Batch
 
 def join(parts: Sequence[Batch]) -> Batch:
     """One batch of several with windows of one length."""
-    return Batch(
-        torch.cat([part.inputs for part in parts]),
-        torch.cat([part.driver for part in parts]),
-        torch.cat([part.face for part in parts]),
-        torch.cat([part.speed for part in parts]),
-    )
+    return Batch(*(torch.cat([getattr(part, field.name) for part in parts]) for field in fields(Batch)))
 
 
 def _long_enough(stored: Sequence[StoredClips], frames: int) -> list[StoredClips]:
@@ -190,4 +188,5 @@ def _cut(clips: StoredClips, clip: NDArray[np.int64], start: NDArray[np.int64], 
         torch.from_numpy(clips.driver[clip]),
         torch.from_numpy(clips.face[clip]),
         torch.from_numpy(clips.speed[clip[:, None], inside]).float(),
+        torch.from_numpy(clips.landmarks[clip[:, None], rows]).float(),
     )
