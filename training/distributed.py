@@ -79,7 +79,7 @@ def average_gradients(parameters: Iterable[nn.Parameter]) -> None:
     flat = torch.cat([gradient.flatten() for gradient in gradients])
     distributed.all_reduce(flat)
     flat /= processes()
-    parts = flat.split([gradient.numel() for gradient in gradients])
+    parts = torch.split(flat, [gradient.numel() for gradient in gradients])
     for gradient, part in zip(gradients, parts, strict=True):
         gradient.copy_(part.view_as(gradient))
 
@@ -136,13 +136,13 @@ class _Sum(torch.autograd.Function):
     """Sum over processes; its gradient is the sum of the gradients."""
 
     @staticmethod
-    def forward(_: Any, values: Tensor) -> Tensor:  # type: ignore[override]
+    def forward(_: Any, values: Tensor) -> Tensor:
         total = values.contiguous().clone()
         distributed.all_reduce(total)
         return total
 
     @staticmethod
-    def backward(_: Any, gradient: Tensor) -> Tensor:  # type: ignore[override]
+    def backward(_: Any, gradient: Tensor) -> Tensor:
         total = gradient.contiguous().clone()
         distributed.all_reduce(total)
         return total

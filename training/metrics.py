@@ -1,8 +1,7 @@
 """Error measures of comparison trials, and their uncertainty over drivers.
 
 A *trial* compares a template of one driver with a probe of the same driver (genuine) or of another (impostor). Trials
-of one driver are not independent, so confidence intervals resample drivers, never trials (trap 14 of the published
-work).
+of one driver are not independent, so confidence intervals resample drivers, never trials.
 """
 
 from __future__ import annotations

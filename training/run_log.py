@@ -23,7 +23,7 @@ class RunLog:
         kept = path.read_text().splitlines(keepends=True)[:step] if path.exists() else []
         path.write_text("".join(kept))
         self._lines = path.open("a")
-        self._curves: Any = SummaryWriter(str(out), purge_step=step + 1)  # type: ignore[no-untyped-call]
+        self._curves: Any = SummaryWriter(str(out), purge_step=step + 1)
 
     def write(self, step: int, values: dict[str, float]) -> None:
         """One step's numbers, at once on disk."""

@@ -51,6 +51,7 @@ class FitSession:
     compile: bool
     seed: int
     threads: int
+    generators: tuple[str, ...] = ("mesh_warp",)
 
     def __post_init__(self) -> None:
         if min(self.windows) < self.kind.shortest:
@@ -109,9 +110,9 @@ def _source(material: Material | Path, session: FitSession, device: torch.device
         stored = load_stored(material)
         whole = _stored_source(stored, session)
         return lambda step: whole(step).part(rank(), processes()), stored[0].speed.shape[2]
-    sampler = _sampler(material, session.windows, session.frames, session.seed)
+    sampler = _sampler(material, session.windows, session.frames, session.seed, session.generators)
     scale = speed_scale(material.bank)
-    render = renderer(material.targets, device)
+    render = renderer(material.targets, device, session.generators)
     maker = BatchMaker(sampler, material.bank, render, device, ChannelRange(), scale, rank(), processes())
     return maker, len(scale)
 
@@ -126,13 +127,21 @@ def _stored_source(stored: tuple[StoredClips, ...], session: FitSession) -> Sour
 
 
 def render_clips(
-    material: Material, out: Path, *, batches: int, windows: tuple[int, ...], frames: int, seed: int, threads: int
+    material: Material,
+    out: Path,
+    *,
+    batches: int,
+    windows: tuple[int, ...],
+    frames: int,
+    seed: int,
+    threads: int,
+    generators: tuple[str, ...] = ("mesh_warp",),
 ) -> None:
     """Render batches of uncoded clips into a folder, for `fit` to learn from again and again."""
     torch.set_num_threads(threads)
     device = torch.device("cpu")
-    sampler = _sampler(material, windows, frames, seed)
-    render = renderer(material.targets, device)
+    sampler = _sampler(material, windows, frames, seed, generators)
+    render = renderer(material.targets, device, generators)
     store_batches(BatchMaker(sampler, material.bank, render, device, None, speed_scale(material.bank)), batches, out)
 
 
@@ -169,9 +178,13 @@ def _kept(path: Path, network: StreamingFeatDiff, clips: StoredClips, seed: int)
     return StoredClips.load(path)
 
 
-def _sampler(material: Material, windows: tuple[int, ...], frames: int, seed: int) -> CrossedSampler:
+def _sampler(
+    material: Material, windows: tuple[int, ...], frames: int, seed: int, generators: tuple[str, ...]
+) -> CrossedSampler:
     targets = tuple(range(len(material.targets)))
-    return CrossedSampler(material.bank, material.groups, targets, windows, _TARGETS_PER_BATCH, frames, seed)
+    return CrossedSampler(
+        material.bank, material.groups, targets, windows, _TARGETS_PER_BATCH, frames, seed, generators
+    )
 
 
 def _device(name: str) -> torch.device:

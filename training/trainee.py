@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from training.data.batches import Batch
+from training.errors import DataError
 from training.losses import dynamic_identity_loss, identity_losses
 from training.models.landmark_net import LandmarkNet
 from training.models.registry import NetworkKind
@@ -53,8 +54,12 @@ class Trainee(nn.Module):
         return Outputs(network.embedding(positions.moments()), speed)
 
     def observed(self, batch: Batch) -> Tensor:
-        """What of a batch the network reads."""
-        return batch.landmarks if isinstance(self.network, LandmarkNet) else batch.inputs
+        """What of a batch the network reads. Raises DataError where it reads landmarks and the batch holds none."""
+        if not isinstance(self.network, LandmarkNet):
+            return batch.inputs
+        if batch.landmarks.shape[2] == 0:
+            raise DataError("these clips were stored without landmarks; render them again into another folder")
+        return batch.landmarks
 
 
 def contrasts(outputs: Outputs, batch: Batch, temperature: float) -> dict[str, Tensor]:

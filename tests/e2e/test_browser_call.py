@@ -26,7 +26,7 @@ pytestmark = pytest.mark.browser
 
 FACE, ALICE, MALLORY = 1, 9, 81
 ENOUGH_FRAMES = 5 * FPS
-TILE_TIMEOUT_MS, SCORE_TIMEOUT_MS, ALERT_TIMEOUT_MS = 20_000, 40_000, 75_000
+TILE_TIMEOUT_MS, SCORE_TIMEOUT_MS, ALERT_TIMEOUT_MS = 20_000, 40_000, 120_000
 
 
 @pytest.fixture
@@ -96,9 +96,12 @@ async def check_swap(
         dashboard = await open_call(guard, await browser.new_page(), await browser.new_page())
         await expect(dashboard.get_by_test_id("score-alice")).not_to_have_attribute("data-value", "")
         scores = await scores_on_the_socket(guard)
-        await expect(dashboard.get_by_test_id("alert-item").first).to_be_visible(timeout=ALERT_TIMEOUT_MS)
+        state = dashboard.get_by_test_id("state-alice")
+        await expect(state).to_have_attribute("data-state", "mismatch", timeout=ALERT_TIMEOUT_MS)
         at_alert = frame_numbers[-1]
-        await expect(dashboard.get_by_test_id("state-alice")).to_have_attribute("data-state", "mismatch")
+        # A loaded machine may raise another alert before: that it abstains.
+        alert = dashboard.get_by_test_id("alert-item").filter(has_text="does not match")
+        await expect(alert.first).to_be_visible()
     assert all(-20 < float(str(score["llr"])) < 20 for score in scores)
     assert {score["state"] for score in scores} <= {"warming", "verified", "uncertain"}
     assert at_alert is not None

@@ -24,7 +24,7 @@ def test_same_face_pairs_hold_what_they_say() -> None:
 
 
 def test_dynamic_identity_of_drivers_that_stand_apart() -> None:
-    """Distances are 0 within a driver and 2 between them, 1 in the mean: s is 1 or e^-4. N = 1, Q = e^-4, R = 2 e^-4."""
+    """Distances are 0 within a driver and 2 between them, 1 in the mean: s is 1 or e^-4, N = 1, Q = s, R = 2 s."""
     driver, face = torch.tensor([0, 0, 1, 1]), torch.tensor([7, 8, 7, 8])
     loss = dynamic_identity_loss(constant(0, 0, 1, 1), constant(2, 2, 3, 3), driver, face)
     assert float(loss) == pytest.approx(math.log(1 + 3 * math.exp(-4)), abs=1e-6)

@@ -12,6 +12,8 @@ from training.data.batches import Batch
 from training.data.channel import ChannelRange
 from training.data.stored import StoredClips, WindowsOfBatches, WindowsOfFrames, load_stored, store_batches
 from training.errors import DataError
+from training.models.registry import network_kind
+from training.trainee import Trainee
 
 LENGTH, MARGIN = 20, 5
 
@@ -52,6 +54,18 @@ def test_a_call_is_drawn_anew_for_each_step() -> None:
     windows = WindowsOfFrames((counting(0, clips=1),), LENGTH, 1, ChannelRange(), 4)
     assert not torch.equal(windows(0).inputs, windows(1).inputs)
     torch.testing.assert_close(windows(1).inputs, windows(1).inputs, rtol=0, atol=0)
+
+
+def test_clips_stored_without_landmarks_serve_all_networks_but_the_one_that_reads_them(tmp_path: Path) -> None:
+    clips = counting(0)
+    np.savez(tmp_path / "0000.npz", inputs=clips.inputs, speed=clips.speed, driver=clips.driver, face=clips.face)
+    counting(10).save(tmp_path / "0001.npz")
+    batch = WindowsOfBatches(load_stored(tmp_path), (8,), 1000, None, 0)(0)
+    assert batch.landmarks.shape == (12, 8, 0, 2)
+    with pytest.raises(DataError, match="stored without landmarks"):
+        Trainee(network_kind("landmarks"), 8, 0).observed(batch)
+    static = Trainee(network_kind("static"), 8, 0)
+    torch.testing.assert_close(static.observed(batch), batch.inputs)
 
 
 def test_windows_longer_than_all_clips_are_refused() -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -15,8 +15,17 @@ from training.data.channel import ChannelRange, pass_through_call
 from training.data.sampler import CrossedSampler
 from training.models.streaming import TEMPORAL_MARGIN
 
-Render = Callable[[Tensor, Tensor, Tensor, torch.Generator], Tensor]
-"""(target index (B,), landmarks (B, T, L, 2), head (B, T, 4), generator) to frames (B, T, 128, 128), 0-255."""
+
+class Render(Protocol):
+    """Pictures of drawn clips; see `material.renderer`."""
+
+    def __call__(
+        self, target: Tensor, landmarks: Tensor, head: Tensor, random: torch.Generator, drawn: Tensor | None = None, /
+    ) -> Tensor:
+        """Targets (B,), landmarks (B, T, L, 2), head (B, T, 4) to frames (B, T, 128, 128), 0-255.
+
+        drawn: (B,), which of its generators shows each clip; None = the first shows all.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +36,8 @@ class Batch:
     driver, face: int64 (B,), who drives and which target is shown.
     speed: float (B, T - 5, L + 4), how fast landmarks and head moved at each position of the network, in root mean
     squares of the bank.
-    landmarks: float (B, T, L, 2), the exact motion that was rendered, in face units relative to the driver's neutral.
+    landmarks: float (B, T, L, 2), the exact motion that was rendered, in face units relative to the driver's neutral;
+    L = 0 where nobody noted it. generator: names (B,) of what rendered each clip; empty where nobody noted it.
     """
 
     inputs: Tensor
@@ -35,11 +45,19 @@ class Batch:
     face: Tensor
     speed: Tensor
     landmarks: Tensor
+    generator: tuple[str, ...] = ()
 
     def part(self, number: int, parts: int) -> Batch:
         """Every parts-th clip from `number` on; those that would make parts unequal are left out."""
         rows = slice(number, len(self.driver) // parts * parts, parts)
-        return Batch(*(getattr(self, field.name)[rows] for field in fields(self)))
+        return Batch(
+            self.inputs[rows],
+            self.driver[rows],
+            self.face[rows],
+            self.speed[rows],
+            self.landmarks[rows],
+            self.generator[rows],
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +84,18 @@ class BatchMaker:
         generator = torch.Generator(self.device).manual_seed(seed)
         face = torch.from_numpy(plan.target).to(self.device)
         moved = torch.from_numpy(landmarks).to(self.device)
-        frames = self.render(face, moved, torch.from_numpy(head).to(self.device), generator).float()
+        frames = self.render(
+            face,
+            moved,
+            torch.from_numpy(head).to(self.device),
+            generator,
+            torch.from_numpy(plan.generator).to(self.device),
+        ).float()
         if self.channel is not None:
             frames = pass_through_call(frames, generator, self.channel)
         speed = torch.from_numpy(position_speed(landmarks, head) / self.speed_scale).to(self.device)
-        return Batch(frames, torch.from_numpy(plan.driver).to(self.device), face, speed, moved)
+        names = tuple(self.sampler.generators[number] for number in plan.generator)
+        return Batch(frames, torch.from_numpy(plan.driver).to(self.device), face, speed, moved, names)
 
 
 def position_speed(landmarks: NDArray[np.float32], head: NDArray[np.float32]) -> NDArray[np.float32]:

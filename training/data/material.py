@@ -20,8 +20,9 @@ from training.drivers.procedural import ProceduralDriver
 from training.drivers.seeds import split_seeds
 from training.drivers.tracks import MOTION_FPS, Split, load_tracks
 from training.errors import DataError
-from training.generators.mesh_warp_torch import MeshWarp, random_views
+from training.generators.generator import Generator, make_generator
 from training.generators.targets import TargetSet
+from training.generators.views import FRAME_PX, ClipViews, random_views
 from training.puppets.puppet import puppet_targets
 
 _RENDER_FRAMES = 128
@@ -100,17 +101,33 @@ def build_material(clips: Sequence[MotionClip], real_drivers: set[str], targets:
     return Material(bank, tuple(group for group in (real, seeds) if group), targets)
 
 
-def renderer(targets: TargetSet, device: torch.device) -> Render:
-    """The mesh warp as the batch maker wants it: a random view for each clip, a few clips at a time on a CPU."""
-    warp = MeshWarp(targets).to(device)
+def renderer(targets: TargetSet, device: torch.device, generators: Sequence[str] = ("mesh_warp",)) -> Render:
+    """Generators as the batch maker wants them: a random view for each clip, a few clips at a time on a CPU.
 
-    def render(target: Tensor, landmarks: Tensor, head: Tensor, generator: torch.Generator) -> Tensor:
+    Raises DataError for the name of a generator that there is not.
+    """
+    made = [make_generator(name, targets, device) for name in generators]
+
+    def render(
+        target: Tensor, landmarks: Tensor, head: Tensor, random: torch.Generator, drawn: Tensor | None = None, /
+    ) -> Tensor:
         count = len(target) if device.type == "cuda" else max(1, _RENDER_FRAMES // landmarks.shape[1])
         parts = []
         for first in range(0, len(target), count):
             rows = slice(first, first + count)
-            views = random_views(len(target[rows]), generator, device)
-            parts.append(warp.render(target[rows], landmarks[rows], head[rows], views))
+            clips = target[rows], landmarks[rows], head[rows], random_views(len(target[rows]), random, device)
+            parts.append(made[0].render(*clips) if drawn is None else _mixed(made, drawn[rows], *clips))
         return torch.cat(parts)
 
     return render
+
+
+def _mixed(
+    generators: Sequence[Generator], drawn: Tensor, target: Tensor, landmarks: Tensor, head: Tensor, views: ClipViews
+) -> Tensor:
+    """Each clip rendered by the generator drawn for it, int64 (B,): frames (B, T, 128, 128)."""
+    frames = landmarks.new_empty(*landmarks.shape[:2], FRAME_PX, FRAME_PX)
+    for number in drawn.unique().tolist():
+        rows = torch.nonzero(drawn == number).squeeze(1)
+        frames[rows] = generators[number].render(target[rows], landmarks[rows], head[rows], views.of(rows))
+    return frames

@@ -22,19 +22,27 @@ class BatchPlan:
     """What one batch shows, before anything is rendered; arrays (B,), B = drivers x targets, driver-major.
 
     driver: label, index into the bank's drivers. clip, offset: where the window lies in the bank. target: index into
-    the target set. frames: length of every window.
+    the target set. generator: index into the sampler's. frames: length of every window.
     """
 
     driver: NDArray[np.int64]
     clip: NDArray[np.int64]
     offset: NDArray[np.int64]
     target: NDArray[np.int64]
+    generator: NDArray[np.int64]
     frames: int
 
     def part(self, number: int, parts: int) -> BatchPlan:
         """Every parts-th clip from `number` on; those that would make parts unequal are left out."""
         rows = slice(number, len(self.driver) // parts * parts, parts)
-        return BatchPlan(self.driver[rows], self.clip[rows], self.offset[rows], self.target[rows], self.frames)
+        return BatchPlan(
+            self.driver[rows],
+            self.clip[rows],
+            self.offset[rows],
+            self.target[rows],
+            self.generator[rows],
+            self.frames,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +51,8 @@ class CrossedSampler:
 
     groups: driver numbers by origin (real people, procedural seeds), drawn half and half as far as they reach.
     targets: indices that may appear. windows: window lengths to mix; the number of drivers shrinks as windows grow, so
-    that a batch always holds about `frames_per_batch` frames.
+    that a batch always holds about `frames_per_batch` frames. generators: names of those that render; each face of a
+    batch has one, so that negatives share it and positives do not.
     """
 
     bank: MotionBank
@@ -53,6 +62,7 @@ class CrossedSampler:
     targets_per_batch: int
     frames_per_batch: int
     seed: int
+    generators: tuple[str, ...] = ("mesh_warp",)
 
     def plan(self, step: int) -> BatchPlan:
         """The batch of a step. Raises DataError where drivers or targets are too few to contrast."""
@@ -67,7 +77,9 @@ class CrossedSampler:
             )
         targets = random.choice(np.array(self.targets, np.int64), size=count, replace=False)
         clips, offsets = self._draw_windows(random, drivers, count, frames)
-        return BatchPlan(np.repeat(drivers, count), clips, offsets, np.tile(targets, len(drivers)), frames)
+        generators = np.resize(random.permutation(len(self.generators)), count)
+        shown = (np.tile(column, len(drivers)) for column in (targets, generators))
+        return BatchPlan(np.repeat(drivers, count), clips, offsets, *shown, frames)
 
     def _draw_drivers(self, random: np.random.Generator, frames: int) -> NDArray[np.int64]:
         wanted = max(2, self.frames_per_batch // (frames * self.targets_per_batch))

@@ -29,7 +29,7 @@ class StoredClips:
 
     inputs: uint8 frames (n, T, 128, 128) or float positions (n, T - 5, size). speed: float16 (n, T - 5, S) and
     landmarks: float16 (n, T, L, 2), as in Batch. driver, face: int64 (n,), numbers as in the material that they were
-    rendered from.
+    rendered from. generator: names as in Batch.
     """
 
     inputs: NDArray[np.uint8] | NDArray[np.float32]
@@ -37,11 +37,13 @@ class StoredClips:
     driver: NDArray[np.int64]
     face: NDArray[np.int64]
     landmarks: NDArray[np.float16]
+    generator: tuple[str, ...] = ()
 
     def save(self, path: Path) -> None:
         """Write beside the final name and swap, so that what has the name is whole."""
         part = path.with_suffix(".part.npz")
-        np.savez(part, **{field.name: getattr(self, field.name) for field in fields(self)})
+        arrays = {field.name: getattr(self, field.name) for field in fields(self)}
+        np.savez(part, **{**arrays, "generator": np.array(self.generator, np.str_)})
         part.replace(path)
 
     @classmethod
@@ -49,7 +51,11 @@ class StoredClips:
         """Raises DataError for a file that is none of these."""
         try:
             with path.open("rb") as file, np.load(file) as arrays:
-                return cls(*(arrays[field.name] for field in fields(cls)))
+                inputs = arrays["inputs"]
+                # Files from before the mixture tell neither generator nor landmarks.
+                names = arrays["generator"].tolist() if "generator" in arrays else []
+                landmarks = arrays.get("landmarks", np.zeros((*inputs.shape[:2], 0, 2), np.float16))
+                return cls(inputs, arrays["speed"], arrays["driver"], arrays["face"], landmarks, tuple(names))
         except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
             raise DataError(f"{path} holds no rendered clips ({error}); delete it and render again") from error
 
@@ -68,6 +74,7 @@ def store_batches(source: Callable[[int], Batch], count: int, out: Path) -> None
             batch.driver.cpu().numpy(),
             batch.face.cpu().numpy(),
             batch.landmarks.to(torch.float16).cpu().numpy(),
+            batch.generator,
         ).save(path)
 
 
@@ -157,7 +164,15 @@ def through_call(batch: Batch, channel: ChannelRange | None, seed: int) -> Batch
 
 def join(parts: Sequence[Batch]) -> Batch:
     """One batch of several with windows of one length."""
-    return Batch(*(torch.cat([getattr(part, field.name) for part in parts]) for field in fields(Batch)))
+    known = min(part.landmarks.shape[2] for part in parts)
+    return Batch(
+        torch.cat([part.inputs for part in parts]),
+        torch.cat([part.driver for part in parts]),
+        torch.cat([part.face for part in parts]),
+        torch.cat([part.speed for part in parts]),
+        torch.cat([part.landmarks[:, :, :known] for part in parts]),
+        tuple(name for part in parts for name in part.generator) if all(part.generator for part in parts) else (),
+    )
 
 
 def _long_enough(stored: Sequence[StoredClips], frames: int) -> list[StoredClips]:
@@ -189,4 +204,5 @@ def _cut(clips: StoredClips, clip: NDArray[np.int64], start: NDArray[np.int64], 
         torch.from_numpy(clips.face[clip]),
         torch.from_numpy(clips.speed[clip[:, None], inside]).float(),
         torch.from_numpy(clips.landmarks[clip[:, None], rows]).float(),
+        tuple(clips.generator[number] for number in clip) if clips.generator else (),
     )

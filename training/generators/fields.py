@@ -28,7 +28,8 @@ def _known(without: tuple[str, ...]) -> NDArray[np.int64]:
     return np.array([index for index in range(LANDMARKS) if index not in skip])
 
 
-_KNOWN = (_known(_LOWER_ONLY), _known(_UPPER_ONLY))
+KNOWN = (_known(_LOWER_ONLY), _known(_UPPER_ONLY))
+"""Landmarks that rule the skin above the slits, and those that rule the skin below them; no irises."""
 
 
 def _matern(points: NDArray[np.floating], others: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -58,7 +59,7 @@ def displacement_operator(landmarks: NDArray[np.floating]) -> NDArray[np.float32
     """
     anchors = _anchors()
     operator = np.zeros((2, FIELD_CELLS**2, LANDMARKS), np.float32)
-    for field, known in enumerate(_KNOWN):
+    for field, known in enumerate(KNOWN):
         nodes = np.concatenate([landmarks[known], anchors])
         gram = _matern(nodes, nodes) + _RIDGE * np.eye(len(nodes))
         operator[field][:, known] = np.linalg.solve(gram, _matern(nodes, field_points())).T[:, : len(known)]

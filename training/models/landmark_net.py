@@ -57,4 +57,5 @@ class LandmarkNet(nn.Module):
         """Every pair's distance on the common face, in its outer eye distances: (n, T, 4465)."""
         shape = landmarks + self.neutral
         first, second = self.pairs
-        return (shape[:, :, first] - shape[:, :, second]).norm(dim=3)
+        distances: Tensor = (shape[:, :, first] - shape[:, :, second]).norm(dim=3)
+        return distances

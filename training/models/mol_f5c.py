@@ -56,7 +56,8 @@ class MolBlock(nn.Module):
 
     def forward(self, maps: Tensor) -> Tensor:
         maps = self.fcc(maps)
-        return maps + self.ccc(maps)
+        out: Tensor = maps + self.ccc(maps)
+        return out
 
 
 class EdgeCorrespondence(nn.Module):
