@@ -224,7 +224,7 @@ def calibrate(
 @app.command()
 def evaluate(
     engine: Annotated[Path, typer.Option(help="Engine folder; scores run through its streaming path.")],
-    out: Annotated[Path, typer.Option(help="Folder for report.json and plots.")],
+    out: Annotated[Path, typer.Option(help="Folder for report.md, report.json and plots.")],
     static: Annotated[Path | None, typer.Option(help="Run of the STATIC control, scored on the same clips.")] = None,
     data: DataOption = None,
     portraits: PortraitsOption = None,
@@ -232,13 +232,16 @@ def evaluate(
     into_card: Annotated[
         bool, typer.Option("--into-card", help="Also write the figures into the engine's card.")
     ] = False,
+    calls: Annotated[
+        bool, typer.Option("--calls/--no-calls", help="Also longer and worse calls, in four times the time.")
+    ] = True,
     threads: ThreadsOption = 2,
 ) -> None:
     """Measure an engine on same-face pairs of drivers and faces that training never saw."""
     from training import report
 
     with _one_line_errors():
-        found = report.evaluate_engine(engine, out, report.Unseen(data, portraits, seeds), static, threads)
+        found = report.evaluate_engine(engine, out, report.Unseen(data, portraits, seeds), static, threads, calls=calls)
         if into_card:
             report.write_card(engine, found, out)
     sys.stdout.write(found.table() + "\n")

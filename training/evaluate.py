@@ -6,7 +6,7 @@ compared, so appearance cannot help; a network that sees one frame must stay at 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,7 +22,18 @@ from training.data.windows import DriverWindows, driver_windows
 from training.drivers.seeds import SeedSplit
 from training.embedding import Embed
 from training.errors import DataError
-from training.metrics import Estimate, Trials, over_drivers, pooled_area, pooled_equal_error
+from training.metrics import (
+    Estimate,
+    FalseMatchResolution,
+    Trials,
+    false_match_resolution,
+    mean_target_area,
+    over_drivers,
+    pooled_area,
+    pooled_equal_error,
+    pooled_miss_at_1_percent,
+    pooled_miss_at_1_permille,
+)
 
 _CLIPS_AT_ONCE = 8
 _ENROL_TAKE, _PROBE_TAKE = 0, 10
@@ -75,6 +86,16 @@ class CallProtocol:
 
 
 @dataclass(frozen=True, slots=True)
+class CallSides:
+    """One driver's two recordings as the engine would see them, uint8 (T, 128, 128) each."""
+
+    driver: int
+    face: int
+    enrol: NDArray[np.uint8]
+    probe: NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
 class DriverEmbeddings:
     """One driver on one target: enrol (n, D) and probe (m, D), in time order."""
 
@@ -92,6 +113,20 @@ class Accuracy:
     equal_error: Estimate
     drivers: int
     trials: int
+
+
+@dataclass(frozen=True, slots=True)
+class OperatingPoints:
+    """Further figures of the same trials, with intervals over drivers, and what so many impostor trials can tell.
+
+    mean_target_area: mean over targets of the AUC of each (NVFAIR Eq. 6); None where trials show no common target.
+    miss_at_1_percent, miss_at_1_permille: FNMR at an FMR of 1 % and 0.1 %.
+    """
+
+    mean_target_area: Estimate | None
+    miss_at_1_percent: Estimate
+    miss_at_1_permille: Estimate
+    resolution: FalseMatchResolution
 
 
 def embed_material(
@@ -114,7 +149,7 @@ def embed_material(
         for target in chosen:
             clips = _rendered(material, render, protocol, side, target)
             for name, embed in embeds.items():
-                rows = np.concatenate([embed(part) for part in _parts(clips)])
+                rows = embed_windows(clips, embed)
                 enrol, probe = rows[: len(side.enrol)], rows[len(side.enrol) :]
                 found[name].append(DriverEmbeddings(side.driver, target, enrol, probe))
     return found
@@ -123,17 +158,32 @@ def embed_material(
 def embed_calls(protocol: CallProtocol, embeds: Mapping[str, Embed]) -> dict[str, list[DriverEmbeddings]]:
     """Every driver's two recordings, cut into windows that do not overlap, in each of several ways of embedding."""
     found: dict[str, list[DriverEmbeddings]] = {name: [] for name in embeds}
-    sides = protocol.recordings()
-    crops = crops_of([recording for side in sides for recording in side], protocol.processes)
-    for (enrol, _), clip in zip(sides, crops, strict=False):
-        enrolled, probed = _windows(clip, protocol.frames), _windows(next(crops), protocol.frames)
+    for sides in call_sides(protocol):
         for name, embed in embeds.items():
-            rows = [np.concatenate([embed(part) for part in _parts(clips)]) for clips in (enrolled, probed)]
-            found[name].append(DriverEmbeddings(enrol.driver, enrol.face, rows[0], rows[1]))
+            found[name].append(embed_sides(sides, protocol.frames, embed))
     return found
 
 
-def _windows(clip: NDArray[np.uint8], frames: int) -> NDArray[np.uint8]:
+def call_sides(protocol: CallProtocol) -> Iterator[CallSides]:
+    """The recordings of each driver in turn: a minute of them is 30 MB, so nobody keeps them all."""
+    sides = protocol.recordings()
+    crops = crops_of([recording for side in sides for recording in side], protocol.processes)
+    for (enrol, _), clip in zip(sides, crops, strict=False):
+        yield CallSides(enrol.driver, enrol.face, clip, next(crops))
+
+
+def embed_sides(sides: CallSides, frames: int, embed: Embed) -> DriverEmbeddings:
+    """Both recordings, cut into windows of `frames` that do not overlap."""
+    enrol, probe = (embed_windows(cut_windows(clip, frames), embed) for clip in (sides.enrol, sides.probe))
+    return DriverEmbeddings(sides.driver, sides.face, enrol, probe)
+
+
+def embed_windows(windows: NDArray[np.uint8], embed: Embed) -> NDArray[np.float32]:
+    """Windows (n, T, 128, 128) to rows (n, D), a few at a time."""
+    return np.concatenate([embed(part) for part in _parts(windows)])
+
+
+def cut_windows(clip: NDArray[np.uint8], frames: int) -> NDArray[np.uint8]:
     """A clip (T, 128, 128) as (T // frames, frames, 128, 128)."""
     count = len(clip) // frames
     return clip[: count * frames].reshape(count, frames, *clip.shape[1:])
@@ -217,4 +267,15 @@ def accuracy(trials: Trials, rounds: int = 500) -> Accuracy:
         over_drivers(trials, pooled_equal_error, rounds=rounds),
         drivers,
         len(trials.scores),
+    )
+
+
+def operating_points(trials: Trials, rounds: int = 500) -> OperatingPoints:
+    """The figures that say where a guard could be run."""
+    has_target = bool((trials.target >= 0).all())
+    return OperatingPoints(
+        over_drivers(trials, mean_target_area, rounds=rounds) if has_target else None,
+        over_drivers(trials, pooled_miss_at_1_percent, rounds=rounds),
+        over_drivers(trials, pooled_miss_at_1_permille, rounds=rounds),
+        false_match_resolution(trials),
     )

@@ -6,7 +6,7 @@ of one driver are not independent, so confidence intervals resample drivers, nev
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +15,9 @@ from numpy.typing import NDArray
 from training.errors import DataError
 
 Weights = NDArray[np.float64]
+
+_RULE_OF_30 = 30
+"""Errors to see before a rate is known within 30 % (Doddington et al., 2000)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,11 @@ class Trials:
 
     def subset(self, chosen: NDArray[np.bool_]) -> Trials:
         return Trials(self.scores[chosen], self.template_driver[chosen], self.probe_driver[chosen], self.target[chosen])
+
+    def ranked(self) -> Trials:
+        """The same trials, best score first: what is measured often is then sorted once."""
+        order = np.argsort(-self.scores, kind="stable")
+        return Trials(self.scores[order], self.template_driver[order], self.probe_driver[order], self.target[order])
 
     def joined(self, other: Trials) -> Trials:
         """Both sets of trials; driver and target numbers must come from one numbering."""
@@ -104,22 +112,69 @@ def equal_error_rate(scores: Weights, genuine: NDArray[np.bool_], weights: Weigh
     )
 
 
+def false_non_match_at(
+    false_match_rate: float, scores: Weights, genuine: NDArray[np.bool_], weights: Weights | None = None
+) -> float:
+    """FNMR at the loosest threshold whose FMR is at most `false_match_rate`.
+
+    Nothing is interpolated: with fewer than 1 / false_match_rate impostor trials this is the FNMR at which no impostor
+    of the list is accepted, whatever the true rate there may be (`FalseMatchResolution`).
+    """
+    curve = operating_curve(scores, genuine, weights)
+    allowed = int(np.flatnonzero(curve.false_match_rate <= false_match_rate * (1 + 1e-9))[-1])
+    return float(curve.false_non_match_rate[allowed])
+
+
+@dataclass(frozen=True, slots=True)
+class FalseMatchResolution:
+    """How small a false match rate a list of trials can tell.
+
+    trials: impostor comparisons. pairs: ordered pairs of drivers behind them; comparisons of one pair repeat each
+    other, so what counts as independent lies between the two numbers.
+    """
+
+    trials: int
+    pairs: int
+
+    def verdict(self, false_match_rate: float) -> str:
+        """ "resolved", "coarse" where fewer than 30 false matches set the threshold, "not resolved" below one."""
+        expected = self.trials * false_match_rate
+        if expected < 1:
+            return "not resolved"
+        return "coarse" if expected < _RULE_OF_30 else "resolved"
+
+    @property
+    def lowest_rate(self) -> float:
+        """What no false match at all would bound the rate by (95 %, independent trials)."""
+        return 3 / self.trials
+
+
+def false_match_resolution(trials: Trials) -> FalseMatchResolution:
+    """Count impostor trials and the pairs of drivers that they come from."""
+    impostor = ~trials.genuine
+    pairs = np.stack([trials.template_driver[impostor], trials.probe_driver[impostor]], axis=1)
+    return FalseMatchResolution(int(impostor.sum()), len(np.unique(pairs, axis=0)))
+
+
 def mean_target_area(trials: Trials, weights: Weights | None = None) -> float:
     """Mean over targets of the area under the ROC of that target's trials (NVFAIR Eq. 6; feat_diff.md 2.8).
 
-    Targets without both kinds of trial do not count. Raises DataError where none has both.
+    Targets without both kinds of trial do not count; with weights a target counts as often as its genuine trials do on
+    average. Raises DataError where none has both.
     """
-    areas = []
+    areas, shares = [], []
     for target in np.unique(trials.target[trials.target >= 0]):
         chosen = trials.target == target
-        weight = None if weights is None else weights[chosen]
+        genuine = trials.genuine[chosen]
+        weight = np.ones(len(genuine)) if weights is None else weights[chosen]
         try:
-            areas.append(area_under_roc(trials.scores[chosen], trials.genuine[chosen], weight))
+            areas.append(area_under_roc(trials.scores[chosen], genuine, weight))
         except DataError:
             continue
+        shares.append(float(weight[genuine].mean()))
     if not areas:
         raise DataError("no target has both genuine and impostor trials")
-    return float(np.mean(areas))
+    return float(np.average(areas, weights=shares))
 
 
 def log_likelihood_ratio_cost(llr: Weights, genuine: NDArray[np.bool_]) -> float:
@@ -140,27 +195,68 @@ def over_drivers(
 ) -> Estimate:
     """A measure with its 95 % bootstrap interval over drivers.
 
-    Each round draws as many drivers as there are, with replacement; a genuine trial counts as often as its driver was
-    drawn, an impostor trial as often as its pair of drivers was. Rounds that leave one kind empty are drawn again.
+    Rounds that leave one kind of trial empty are drawn again (`resampled`).
     """
-    drivers = np.unique(np.concatenate([trials.template_driver, trials.probe_driver]))
-    template = np.searchsorted(drivers, trials.template_driver)
-    probe = np.searchsorted(drivers, trials.probe_driver)
-    random = np.random.default_rng(seed)
+    ranked = trials.ranked()
     values: list[float] = []
-    for _ in range(20 * rounds):
-        counts = np.bincount(random.integers(len(drivers), size=len(drivers)), minlength=len(drivers)).astype(float)
-        weights = np.where(trials.genuine, counts[template], counts[template] * counts[probe])
+    for weights in resampled(ranked, rounds, seed):
         try:
-            values.append(measure(trials, weights))
+            values.append(measure(ranked, weights))
         except DataError:
             continue
         if len(values) == rounds:
             break
     if not values:
-        raise DataError(f"{len(drivers)} drivers are too few to resample")
+        raise DataError(f"{len(_drivers(trials))} drivers are too few to resample")
     low, high = np.percentile(values, [2.5, 97.5])
     return Estimate(measure(trials, None), float(low), float(high))
+
+
+def resampled(trials: Trials, rounds: int, seed: int) -> Iterator[Weights]:
+    """Weights of the trials in up to 20 x `rounds` bootstrap rounds over drivers.
+
+    Each round draws as many drivers as there are, with replacement; a genuine trial counts as often as its driver was
+    drawn, an impostor trial as often as its pair of drivers was.
+    """
+    drivers = _drivers(trials)
+    template = np.searchsorted(drivers, trials.template_driver)
+    probe = np.searchsorted(drivers, trials.probe_driver)
+    random = np.random.default_rng(seed)
+    for _ in range(20 * rounds):
+        counts = np.bincount(random.integers(len(drivers), size=len(drivers)), minlength=len(drivers)).astype(float)
+        yield np.where(trials.genuine, counts[template], counts[template] * counts[probe])
+
+
+def _drivers(trials: Trials) -> NDArray[np.int64]:
+    return np.unique(np.concatenate([trials.template_driver, trials.probe_driver]))
+
+
+@dataclass(frozen=True, slots=True)
+class CurveBand:
+    """95 % band of an operating curve over resampled drivers; all (k,). low, high: FNMR at each FMR."""
+
+    false_match_rate: Weights
+    low: Weights
+    high: Weights
+
+
+def curve_band(trials: Trials, rates: Weights, *, rounds: int = 200, seed: int = 0) -> CurveBand:
+    """How far the curve moves at each FMR of `rates` when other drivers are drawn; linear between thresholds."""
+    ranked = trials.ranked()
+    rows: list[Weights] = []
+    for weights in resampled(ranked, rounds, seed):
+        try:
+            curve = operating_curve(ranked.scores, ranked.genuine, weights)
+        except DataError:
+            continue
+        # Of several rates at one FMR the lowest counts: np.interp takes the last of equal abscissae.
+        rows.append(np.interp(rates, curve.false_match_rate, curve.false_non_match_rate))
+        if len(rows) == rounds:
+            break
+    if not rows:
+        raise DataError(f"{len(_drivers(trials))} drivers are too few to resample")
+    low, high = np.percentile(np.stack(rows), [2.5, 97.5], axis=0)
+    return CurveBand(rates, low, high)
 
 
 def pooled_area(trials: Trials, weights: Weights | None = None) -> float:
@@ -171,3 +267,13 @@ def pooled_area(trials: Trials, weights: Weights | None = None) -> float:
 def pooled_equal_error(trials: Trials, weights: Weights | None = None) -> float:
     """Equal error rate of all trials together."""
     return equal_error_rate(trials.scores, trials.genuine, weights)
+
+
+def pooled_miss_at_1_percent(trials: Trials, weights: Weights | None = None) -> float:
+    """FNMR of all trials together at an FMR of 1 %."""
+    return false_non_match_at(0.01, trials.scores, trials.genuine, weights)
+
+
+def pooled_miss_at_1_permille(trials: Trials, weights: Weights | None = None) -> float:
+    """FNMR of all trials together at an FMR of 0.1 %."""
+    return false_non_match_at(0.001, trials.scores, trials.genuine, weights)

@@ -13,19 +13,26 @@ from scipy.stats import norm
 mpl.use("Agg")
 from matplotlib import pyplot as plt  # the backend has to be chosen first
 
-from training.metrics import Trials, area_under_roc, equal_error_rate, operating_curve
+from training.metrics import Trials, area_under_roc, curve_band, equal_error_rate, operating_curve
 
+_BAND_RATES = np.geomspace(0.001, 1, 60)
+_BAND_ROUNDS = 100
 _DET_TICKS = (0.001, 0.01, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7)
 
 
 def save_curves(curves: Mapping[str, Trials], path: Path) -> None:
-    """ROC and, on normal-deviate axes, DET of several systems side by side."""
+    """ROC and, on normal-deviate axes, DET of several systems side by side; bands are 95 % over drivers."""
     figure, (roc, det) = plt.subplots(1, 2, figsize=(11, 5), constrained_layout=True)
     for name, trials in curves.items():
         curve = operating_curve(trials.scores, trials.genuine)
         area = area_under_roc(trials.scores, trials.genuine)
         error = equal_error_rate(trials.scores, trials.genuine)
-        roc.plot(curve.false_match_rate, 1 - curve.false_non_match_rate, label=f"{name}: AUC {area:.3f}")
+        (line,) = roc.plot(curve.false_match_rate, 1 - curve.false_non_match_rate, label=f"{name}: AUC {area:.3f}")
+        band = curve_band(trials, _BAND_RATES, rounds=_BAND_ROUNDS)
+        shade = {"color": line.get_color(), "alpha": 0.12, "linewidth": 0}
+        roc.fill_between(band.false_match_rate, 1 - band.high, 1 - band.low, **shade)
+        low, high = (norm.ppf(np.clip(edge, 1e-4, 1 - 1e-4)) for edge in (band.low, band.high))
+        det.fill_between(norm.ppf(np.clip(band.false_match_rate, 1e-4, 1 - 1e-4)), low, high, **shade)
         shown = (curve.false_match_rate > 0) & (curve.false_non_match_rate > 0)
         det.plot(
             norm.ppf(curve.false_match_rate[shown]),

@@ -22,8 +22,8 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
+from engines.evidence import Evidence
 from guard.config import VerifyConfig
-from guard.verify.evidence import Evidence
 from guard.verify.states import AbstainReason, DriverState
 
 _WARM_WINDOWS = 1.0

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from itertools import islice
+from itertools import islice, pairwise
 
 import cv2
 import numpy as np
 
 from engines.pixels import full_range, luma_plane
-from training.data.calls import Recording, crops_of, through_vp8
+from training.data.calls import CallQuality, Recording, crops_of, through_call, through_vp8
 from training.puppets.player import PuppetPlayer
 
 SHORT = Recording("val", face=0, driver=0, take=0, seconds=0.5)
@@ -40,3 +40,36 @@ def test_recordings_come_in_order_from_several_processes() -> None:
     found = list(crops_of([SHORT, other], processes=2))
     np.testing.assert_array_equal(found[0], SHORT.crops())
     np.testing.assert_array_equal(found[1], other.crops())
+
+
+def test_a_loss_freezes_the_picture_until_a_keyframe_and_is_told() -> None:
+    """Losses are drawn as the test's own generator draws them; what is between a loss and the keyframe is missing."""
+    quality = CallQuality(lost_share=0.1, recovery_seconds=0.1)
+    sent = [picture.copy() for picture in islice(PuppetPlayer(1_000_000, 1_000_000), 40)]
+    arrived = list(through_call(iter(sent), quality, np.random.default_rng(3)))
+    random, lost = np.random.default_rng(3), set[int]()
+    for number in range(1, 40):
+        if random.random() < quality.lost_share:
+            lost.add(number)
+    missing = {number for first in lost for number in range(first, first + 3)}
+    got = [int(frame.pts or 0) for frame, _ in arrived]
+    assert len(lost) > 1
+    assert set(got) == set(range(40)) - missing
+    after_gap = [int(frame.pts or 0) for frame, continues in arrived if not continues]
+    assert after_gap == [one for before, one in pairwise(got) if one != before + 1]
+    for frame, _ in arrived:
+        grey = cv2.cvtColor(sent[int(frame.pts or 0)], cv2.COLOR_BGR2GRAY).astype(float)
+        assert np.abs(grey - full_range(luma_plane(frame).pixels)).mean() < 4  # never smeared
+
+
+def test_quality_sets_rate_size_and_bits() -> None:
+    slow = Recording("val", 0, 0, 0, 0.5, CallQuality(fps=20)).received()
+    assert len(slow.crops) == 10
+    assert slow.continues.all()
+    sharp, small, starved = (
+        Recording("val", 0, 0, 0, 0.5, quality).crops().astype(float)
+        for quality in (CallQuality(), CallQuality(size=(160, 90)), CallQuality(20_000))
+    )
+    detail = [np.abs(np.diff(crops, axis=2)).mean() for crops in (sharp, small, starved)]
+    assert detail[0] > detail[1]
+    assert detail[0] > detail[2]

@@ -14,12 +14,16 @@ from training.errors import DataError
 from training.metrics import (
     Trials,
     area_under_roc,
+    curve_band,
     equal_error_rate,
+    false_match_resolution,
+    false_non_match_at,
     log_likelihood_ratio_cost,
     mean_target_area,
     over_drivers,
     pooled_area,
     pooled_equal_error,
+    pooled_miss_at_1_percent,
 )
 
 
@@ -116,3 +120,61 @@ def test_cllr_of_nothing_known_is_one_bit_and_of_certainty_zero() -> None:
     assert log_likelihood_ratio_cost(np.zeros(4), genuine) == pytest.approx(1.0)
     assert log_likelihood_ratio_cost(np.where(genuine, 40.0, -40.0), genuine) == pytest.approx(0.0, abs=1e-9)
     assert log_likelihood_ratio_cost(np.where(genuine, -9.0, 9.0), genuine) > 5
+
+
+def test_misses_at_a_false_match_rate_follow_the_closed_form() -> None:
+    """Normal scores d apart: FNMR = Phi(z(1 - FMR) - d)."""
+    random = np.random.default_rng(4)
+    genuine = np.repeat([True, False], 200_000)
+    scores = random.standard_normal(400_000) + 2.5 * genuine
+    for rate, threshold in ((0.01, 2.3263), (0.001, 3.0902)):
+        expected = 0.5 * math.erfc((2.5 - threshold) / math.sqrt(2))
+        assert false_non_match_at(rate, scores, genuine) == pytest.approx(expected, abs=0.01)
+
+
+def test_a_rate_below_one_trial_is_the_rate_at_no_false_match() -> None:
+    genuine = np.array([True] * 4 + [False] * 50)
+    scores = np.concatenate([[5.0, 4, 3, 2], [3.5], np.zeros(49)])
+    assert false_non_match_at(0.001, scores, genuine) == 0.5
+    assert false_non_match_at(0.02, scores, genuine) == 0.0  # exactly one of fifty
+    assert false_non_match_at(0.0199, scores, genuine) == 0.5
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(-5, 5), st.booleans()), min_size=2, max_size=30), st.floats(0, 1), st.floats(0, 1)
+)
+def test_accepting_more_strangers_never_costs_misses(trials: list[tuple[int, bool]], one: float, other: float) -> None:
+    scores, genuine = np.array([score for score, _ in trials], float), np.array([kind for _, kind in trials])
+    if genuine.all() or not genuine.any():
+        return
+    low, high = sorted((one, other))
+    assert false_non_match_at(high, scores, genuine) <= false_non_match_at(low, scores, genuine)
+
+
+def test_resolution_counts_trials_and_pairs_and_says_what_they_tell() -> None:
+    found = false_match_resolution(crossed_trials(6, 1.0, repeats=50))
+    assert (found.trials, found.pairs) == (1500, 30)
+    assert [found.verdict(rate) for rate in (0.1, 0.01, 0.0001)] == ["resolved", "coarse", "not resolved"]
+    assert found.lowest_rate == 0.002
+
+
+def test_the_band_of_a_curve_holds_it_and_is_as_wide_as_the_intervals_of_its_points() -> None:
+    trials = crossed_trials(12, 1.5)
+    rates = np.array([0.01, 0.1, 0.5, 1.0])
+    band = curve_band(trials, rates, rounds=200)
+    assert (band.low <= band.high).all()
+    assert (np.diff(band.high) <= 0).all()
+    assert band.high[-1] == 0.0  # accepting everybody misses nobody
+    point = over_drivers(trials, pooled_miss_at_1_percent, rounds=200)
+    assert band.low[0] == pytest.approx(point.low, abs=0.1)
+    assert band.high[0] == pytest.approx(point.high, abs=0.1)
+
+
+def test_targets_count_as_often_as_their_drivers_are_drawn() -> None:
+    """One target with AUC 1, one with AUC 0: weighing the first three times gives 3/4."""
+    template = np.array([0, 0, 1, 1])
+    probe = np.array([0, 2, 1, 2])
+    trials = Trials(np.array([1.0, 0, 0, 1]), template, probe, np.array([0, 0, 1, 1]))
+    assert mean_target_area(trials) == 0.5
+    assert mean_target_area(trials, np.array([3.0, 3, 1, 1])) == pytest.approx(0.75)

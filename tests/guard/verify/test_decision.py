@@ -6,9 +6,9 @@ import math
 
 import pytest
 
+from engines.evidence import frames_to_reach
 from guard.config import VerifyConfig
 from guard.verify.decision import Alert, Decision, Verdict
-from guard.verify.evidence import frames_to_reach
 from guard.verify.states import AbstainReason, DriverState
 
 FPS = 30.0

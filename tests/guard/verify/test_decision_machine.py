@@ -6,9 +6,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from engines.evidence import frames_to_reach
 from guard.config import VerifyConfig
 from guard.verify.decision import Decision, Verdict
-from guard.verify.evidence import frames_to_reach
 from guard.verify.states import AbstainReason, DriverState
 
 FPS = 30.0

@@ -14,6 +14,8 @@ evidence comes: what is missing moves the evidence toward 0, never toward a verd
 beyond the scores it was fitted on. Falling from the limit to the alert threshold is then a CUSUM test (Page 1954) with
 threshold h = limit - mismatch_enter: the way down after a swap is bounded (`frames_to_reach`), and for calibrated,
 independent windows the mean time between false alerts is at least exp(h) windows (Lorden 1971).
+
+Live verification accumulates with this, and evaluation simulates swaps of drivers with the very same.
 """
 
 from __future__ import annotations

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engines.evidence import Evidence, frames_to_reach, settled_evidence
 from guard.config import VerifyConfig
-from guard.verify.evidence import Evidence, frames_to_reach, settled_evidence
 
 LLRS = st.floats(-20, 20)
 SHARES = st.floats(0, 1)

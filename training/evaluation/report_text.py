@@ -1,0 +1,162 @@
+"""Results as Markdown for people and as JSON for programs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import fields, is_dataclass
+
+import numpy as np
+
+from training.evaluate import OperatingPoints
+from training.evaluation.call_study import CallStudy, LengthResult
+from training.evaluation.robustness import ConditionResult
+from training.evaluation.swaps import HORIZON_SECONDS, TimeToDetect
+
+
+def as_json(value: object) -> object:
+    """Dataclasses as objects, tuples as lists; numbers that JSON does not have (never, unknown) as null."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return {field.name: as_json(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, list | tuple):
+        return [as_json(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def calls_json(study: CallStudy) -> dict[str, object]:
+    """Everything but the single swaps, of which the curve over thresholds is kept."""
+    swaps = study.swaps
+    rate = swaps.alarms.sum(axis=0) / swaps.hours.sum()
+    medians = [swaps.median(float(nats)) for nats in swaps.thresholds]
+    return {
+        "windows": as_json(study.windows),
+        "evidence": as_json(study.evidence),
+        "detection": as_json(study.detection),
+        "detection_curve": {
+            "threshold": [round(float(nats), 6) for nats in swaps.thresholds],
+            "false_alarms_per_hour": rate.tolist(),
+            "median_seconds": as_json(medians),
+        },
+        "conditions": as_json(study.conditions),
+    }
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """A Markdown table."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)
+
+
+def row_table(rows: Sequence[tuple[str, OperatingPoints]]) -> str:
+    """Rows of further figures, and how far so many impostor trials reach."""
+    header = ["Row", "mean per-target AUC", "FNMR at FMR 1 %", "", "FNMR at FMR 0.1 %", "", "Impostor trials"]
+    cells = [
+        (
+            name,
+            points.mean_target_area or "-",
+            points.miss_at_1_percent,
+            points.resolution.verdict(0.01),
+            points.miss_at_1_permille,
+            points.resolution.verdict(0.001),
+            points.resolution.trials,
+            points.resolution.pairs,
+            f"{points.resolution.lowest_rate:.2g}",
+        )
+        for name, points in rows
+    ]
+    return "\n\n".join([table([*header, "Pairs of drivers", "Lowest FMR told"], cells), _RESOLUTION])
+
+
+_RESOLUTION = (
+    "*Not resolved*: fewer than one false match is expected in the list, so the figure is the FNMR at no false match "
+    "at all, and the true FMR there may be anything up to the lowest FMR told (3 / trials). *Coarse*: fewer than 30 "
+    "false matches set the threshold. Trials of one pair of drivers repeat each other, so the number that counts lies "
+    "between trials and pairs."
+)
+
+
+def calls_markdown(study: CallStudy) -> str:
+    """What longer and worse calls tell."""
+    return "\n\n".join(
+        [
+            "## Length of video",
+            "One window against one window, cosine; below the engine's window cut from its middle, above it "
+            "consecutive windows pooled; nothing is padded.",
+            _lengths(study.windows, "frames"),
+            "A template against stretches of a call, mean of the guard's comparison score over the windows inside.",
+            _lengths(study.evidence, "seconds"),
+            "![Error against length](evidence.png)",
+            "## Time to detect a swap of drivers",
+            "Streams of scores through the guard's own evidence and hysteresis; the swap comes in a running call, the "
+            "windows that hold both drivers are computed on the spliced pictures, and strangers drive for "
+            f"{HORIZON_SECONDS:g} s; '-' = not within that time.",
+            _detection(study.detection),
+            "\n".join(f"- {_wanted(one)}: {one.confidence}" for one in study.detection),
+            "![Time to detect](detection.png)",
+            "## Worse calls",
+            "Enrolled in a good call (500 kbit/s, 30 frames per second, 640x360, nothing lost), one window against the "
+            "template, real VP8. A lost frame freezes the picture until the next keyframe, 0.3 s later.",
+            _conditions(study.conditions),
+            "![Worse calls](conditions.png)",
+        ]
+    )
+
+
+def _lengths(results: Sequence[LengthResult], unit: str) -> str:
+    return table(
+        [unit, "AUC", "EER", "Drivers", "Trials"],
+        [
+            (
+                one.frames if unit == "frames" else f"{one.seconds:g}",
+                one.accuracy.area,
+                one.accuracy.equal_error,
+                one.accuracy.drivers,
+                one.accuracy.trials,
+            )
+            for one in results
+        ],
+    )
+
+
+def _wanted(one: TimeToDetect) -> str:
+    return "guard's threshold" if one.target_per_hour is None else f"{one.target_per_hour:g} an hour"
+
+
+def _detection(told: Sequence[TimeToDetect]) -> str:
+    rows = [
+        (
+            _wanted(one),
+            f"{one.threshold:+.2f}",
+            _seconds(one.median_seconds.value),
+            f"{_seconds(one.median_seconds.low)} to {_seconds(one.median_seconds.high)}",
+            _seconds(one.p90_seconds),
+            f"{one.within_30_seconds:.0%}",
+            f"{one.swaps} (+{one.undecided})",
+        )
+        for one in told
+    ]
+    header = ["False alarms", "Threshold, nats", "Median, s", "95 %", "9 of 10 by, s", "within 30 s"]
+    return table([*header, "Swaps (+alert on already)"], rows)
+
+
+def _seconds(value: float) -> str:
+    return f"{value:.1f}" if np.isfinite(value) else "-"
+
+
+def _conditions(results: Sequence[ConditionResult]) -> str:
+    return table(
+        ["Call", "", "AUC", "EER", "Usable windows", "Trials"],
+        [
+            (
+                one.axis,
+                f"{one.value:g}" + ("" if one.in_range else " (the guard abstains)"),
+                "-" if one.accuracy is None else one.accuracy.area,
+                "-" if one.accuracy is None else one.accuracy.equal_error,
+                f"{one.usable:.0%}",
+                0 if one.accuracy is None else one.accuracy.trials,
+            )
+            for one in results
+        ],
+    )
