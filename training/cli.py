@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, Literal, NoReturn
 
 import typer
 from rich.console import Console
@@ -33,6 +33,7 @@ PuppetsOption = Annotated[int, typer.Option(min=0, help="Painted faces that join
 GeneratorsOption = Annotated[
     str, typer.Option(help="Generators to mix: mesh_warp, thin_plate, piecewise_affine; commas between them.")
 ]
+Precision = Literal["fp32", "bf16"]
 ThreadsOption = Annotated[int, typer.Option(min=1, help="CPU threads.")]
 
 
@@ -80,12 +81,21 @@ def fit(
     ] = None,
     seeds: SeedsOption = 1000,
     puppets: PuppetsOption = 100,
-    network: Annotated[str, typer.Option(help="streaming, or static: the control that sees one frame.")] = "streaming",
+    network: Annotated[
+        str,
+        typer.Option(
+            help="streaming; or a row of the comparison: feat_diff, pixel_diff, raw_feat, static, shuffled_time, "
+            "resnet18, mol_f5c, landmarks."
+        ),
+    ] = "streaming",
     steps: Annotated[int, typer.Option(min=1, help="Length of the run.")] = 2000,
     minutes: Annotated[float | None, typer.Option(min=0.01, help="Stop by the clock instead of by steps.")] = None,
     frames: Annotated[int, typer.Option(min=64, help="Frames in a batch; memory and time of a step follow.")] = 2048,
     windows: Annotated[str, typer.Option(help="Window lengths to mix, in frames.")] = "32,48,64",
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    precision: Annotated[
+        Precision | None, typer.Option(help="Of the layers behind the backbone. Without: bf16 on GPUs, fp32 on CPUs.")
+    ] = None,
     compile_network: Annotated[
         bool, typer.Option("--compile", help="torch.compile: pays in runs over ten minutes.")
     ] = False,
@@ -103,18 +113,19 @@ def fit(
     On one GPU, alone:
 
         guard-train fit --out runs/full --device cuda --frames 12288 --steps 20000 --seeds 4000
+
+    On several GPUs the same behind `torchrun --nproc-per-node 4 --no-python`; the batch is shared among them.
     """
     from training import sessions  # torch is slow to load; --help must not wait for it
 
     lengths = _lengths(windows)
-    if network not in ("streaming", "static"):
-        _fail(f"unknown network {network!r}; known are streaming and static")
     with _one_line_errors():
-        material = clips or sessions.training_material(data, portraits, seeds, puppets)
         run = sessions.FitSession(
             network=network, steps=steps, minutes=minutes, frames=frames, windows=lengths, device=device,
-            compile=compile_network, seed=seed, threads=threads, generators=tuple(generators.split(",")),
+            precision=precision, compile=compile_network, seed=seed, threads=threads,
+            generators=tuple(generators.split(",")),
         )  # fmt: skip
+        material = clips or sessions.training_material(data, portraits, seeds, puppets)
         sessions.fit_run(material, run, out, resume_run=resume)
     _console.print(f"run saved in {out}")
 

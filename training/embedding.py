@@ -7,10 +7,11 @@ from collections.abc import Callable
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from engines.protocol import Engine
-from training.models.controls import StaticNet
-from training.models.streaming import StreamingFeatDiff
+from training.errors import CheckpointError
+from training.models.landmark_net import LandmarkNet
 
 Embed = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 """Clips uint8 (n, T, 128, 128) to embeddings float32 (n, D), one for each clip's last frame."""
@@ -30,8 +31,10 @@ def through_engine(engine: Engine) -> Embed:
     return embed
 
 
-def through_network(network: StreamingFeatDiff | StaticNet) -> Embed:
-    """The network on whole clips, in evaluation mode."""
+def through_network(network: nn.Module) -> Embed:
+    """The network on whole clips, in evaluation mode. Raises CheckpointError for the one that reads landmarks."""
+    if isinstance(network, LandmarkNet):
+        raise CheckpointError("the landmark baseline reads landmarks, and clips of frames hold none")
     network.eval()
     device = next(network.parameters()).device
 

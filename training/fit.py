@@ -1,47 +1,53 @@
 """The trainer: batches in, checkpoints and a log out. Read it top to bottom; there is no other magic.
 
-Supervised contrastive loss over drivers (Khosla et al., 2020; temperature as in arXiv 2604.23247),
-once against all other drivers of the batch and once against those that drive the same face only. Networks that see
-motion have a second, dense task: a linear read-out of every position has to tell how fast the landmarks moved there.
+Any network of `models/registry.py` learns by the same schedule. Supervised contrastive loss over drivers (Khosla et
+al., 2020; temperature as in arXiv 2604.23247), once against all other drivers of the batch and once against those that
+drive the same face only; the landmark baseline has a contrast of its own (`losses.py`). The streaming network has a
+second, dense task: a linear read-out of every position has to tell how fast the landmarks moved there.
 The generators know that exactly, and a few hundred CPU steps are too few to find motion by identity alone. The read-out
 is thrown away after training.
+
+Started by torchrun, several processes share each batch (`distributed.py`); a single one is the case of n = 1.
 """
 
 from __future__ import annotations
 
-import json
 import math
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, fields
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from pytorch_metric_learning.losses import SupConLoss
 from torch import Tensor, nn
 
 from training.data.batches import Batch
+from training.distributed import average_gradients, first_says, gather, processes, rank, share_norms
 from training.errors import CheckpointError, TrainingError
-from training.models.controls import StaticNet
-from training.models.streaming import POSITION_SIZE, Positions, StreamingConfig, StreamingFeatDiff
+from training.models.registry import network_kind
+from training.models.streaming import StreamingFeatDiff
+from training.run_log import RunLog
+from training.trainee import Outputs, Trainee, contrasts
 
-Network = StreamingFeatDiff | StaticNet
 Source = Callable[[int], Batch]
+"""The batch of a step; where several processes train together, this process's part of it."""
+
 CHECKPOINT = "checkpoint.pt"
-LOG = "log.jsonl"
 
 
 @dataclass(frozen=True, slots=True)
 class FitConfig:
     """Everything that shapes a run; stored in its checkpoint.
 
+    network: its name in the registry. precision: of what autocast reaches; backbones are always in single precision.
     identity_weight, motion_weight: of the two contrasts and of the speeds; 0 leaves a task out.
     steps: length of the run. minutes: where given, the learning rate follows the clock instead and the run ends with
     it, so that a budget is used whatever the machine does; such a run is not repeatable step by step.
     """
 
-    network: Literal["streaming", "static"] = "streaming"
+    network: str = "streaming"
     embedding_size: int = 256
     steps: int = 2000
     minutes: float | None = None
@@ -53,32 +59,9 @@ class FitConfig:
     motion_weight: float = 1.0
     clip_norm: float = 1.0
     save_every_steps: int = 50
+    precision: Literal["fp32", "bf16"] = "fp32"
     compile: bool = False
     seed: int = 0
-
-
-class Trainee(nn.Module):
-    """The network, and the read-out that only training has."""
-
-    def __init__(self, config: FitConfig, speeds: int) -> None:
-        super().__init__()
-        shape = StreamingConfig(embedding_size=config.embedding_size)
-        self.network: Network = StreamingFeatDiff(shape) if config.network == "streaming" else StaticNet(shape)
-        self.read_out = nn.Linear(POSITION_SIZE, speeds) if config.network == "streaming" else None
-
-    def forward(self, inputs: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Embeddings (B, D) and, where there is motion to read, speeds (B, T - 5, S).
-
-        inputs: frames (B, T, 128, 128), or stored positions (B, T - 5, 512), of which nothing more is read.
-        """
-        if isinstance(self.network, StaticNet):
-            return self.network(inputs), None
-        if inputs.ndim == 3:
-            every = torch.ones(inputs.shape[:2], dtype=torch.bool, device=inputs.device)
-            return self.network.embedding(Positions(inputs, every).moments()), None
-        positions = self.network.embed_positions(inputs)
-        speed = None if self.read_out is None else self.read_out(positions.values)
-        return self.network.embedding(positions.moments()), speed
 
 
 @dataclass(slots=True)
@@ -91,11 +74,25 @@ class Run:
     step: int = 0
     seconds: float = 0.0
 
+    def streaming(self) -> StreamingFeatDiff:
+        """The streaming network, which alone can be refined and exported. Raises CheckpointError for any other."""
+        network = self.trainee.network
+        if not isinstance(network, StreamingFeatDiff):
+            raise CheckpointError(
+                f"the run holds the network {self.config.network!r}; only a run of 'streaming' is refined or exported"
+            )
+        return network
+
 
 def start(config: FitConfig, speeds: int, device: torch.device) -> Run:
-    """A run with freshly drawn weights; the same seed draws the same ones."""
+    """A run with freshly drawn weights; the same seed draws the same ones.
+
+    speeds: how many of them a batch tells. Raises TrainingError for an unknown network.
+    """
+    kind = network_kind(config.network)
     torch.manual_seed(config.seed)
-    trainee = Trainee(config, speeds).to(device)
+    trainee = Trainee(kind, config.embedding_size, speeds).to(device)
+    share_norms(trainee)
     optimizer = torch.optim.AdamW(
         trainee.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=device.type == "cuda"
     )
@@ -109,25 +106,26 @@ def fit(run: Run, source: Source, out: Path) -> None:
     Raises TrainingError when the loss is no longer a number; the last checkpoint stays as it was.
     """
     out.mkdir(parents=True, exist_ok=True)
-    contrast = SupConLoss(temperature=run.config.temperature)
     model = torch.compile(run.trainee, dynamic=False) if run.config.compile else run.trainee
     run.trainee.train()
     clock = time.monotonic() - run.seconds
-    with (out / LOG).open("a") as log:
+    log = RunLog(out, run.step) if rank() == 0 else None
+    with log or nullcontext():
         while progress(run) < 1:
             batch = source(run.step)
             rate = set_learning_rate(run)
-            torch.manual_seed(run.config.seed * 1_000_003 + run.step)
-            losses = train_step(run, model, contrast, batch)
+            torch.manual_seed((run.config.seed * 1_000_003 + run.step) * processes() + rank())
+            losses = train_step(run, model, batch)
             run.step += 1
-            run.seconds = time.monotonic() - clock
-            clips, frames = batch.inputs.shape[:2]
-            line = {"step": run.step, "seconds": round(run.seconds, 1), "clips": clips, "frames": frames, "rate": rate}
-            log.write(json.dumps({**line, **losses}) + "\n")
-            log.flush()
-            if run.step % run.config.save_every_steps == 0:
+            run.seconds = first_says(time.monotonic() - clock)
+            if log is not None:
+                clips, frames = batch.inputs.shape[:2]
+                size = {"seconds": round(run.seconds, 1), "clips": clips * processes(), "frames": frames, "rate": rate}
+                log.write(run.step, {**size, **losses})
+            if rank() == 0 and run.step % run.config.save_every_steps == 0:
                 save(run, out)
-    save(run, out)
+    if rank() == 0:
+        save(run, out)
 
 
 def progress(run: Run) -> float:
@@ -147,42 +145,35 @@ def set_learning_rate(run: Run) -> float:
     return rate
 
 
-def train_step(run: Run, model: Any, contrast: SupConLoss, batch: Batch) -> dict[str, float]:
-    """One update; returns the losses."""
-    device = batch.inputs.device
-    with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-        embedding, speed = model(batch.inputs)
+def train_step(run: Run, model: Any, batch: Batch) -> dict[str, float]:
+    """One update; returns the losses, which are those of the whole batch in every process."""
+    config, device = run.config, batch.inputs.device
+    with torch.autocast(device.type, torch.bfloat16, enabled=config.precision == "bf16"):
+        part: Outputs = model(run.trainee.observed(batch))
+    outputs = Outputs(*(None if value is None else gather(value.float()) for value in part))
+    batch = replace(batch, driver=gather(batch.driver), face=gather(batch.face), speed=gather(batch.speed))
+
     losses: dict[str, Tensor] = {}
     loss = torch.zeros((), device=device)
-    if run.config.identity_weight > 0:
-        pairs = same_face_pairs(batch.driver, batch.face)
-        losses["identity"] = contrast(embedding.float(), batch.driver)
-        losses["same_face"] = contrast(embedding.float(), batch.driver, indices_tuple=pairs)
-        loss = loss + run.config.identity_weight * (losses["identity"] + losses["same_face"])
-    if speed is not None and run.config.motion_weight > 0:
-        losses["motion"] = nn.functional.smooth_l1_loss(speed.float(), batch.speed)
-        loss = loss + run.config.motion_weight * losses["motion"]
+    if config.identity_weight > 0:
+        losses |= contrasts(outputs, batch, config.temperature)
+        loss = config.identity_weight * torch.stack(list(losses.values())).sum()
+    if outputs.speed is not None and config.motion_weight > 0:
+        losses["motion"] = nn.functional.smooth_l1_loss(outputs.speed, batch.speed)
+        loss = loss + config.motion_weight * losses["motion"]
+
     run.optimizer.zero_grad(set_to_none=True)
     torch.autograd.backward(loss)
-    norm = nn.utils.clip_grad_norm_(run.trainee.parameters(), run.config.clip_norm)
+    average_gradients(run.trainee.parameters())
+    norm = nn.utils.clip_grad_norm_(run.trainee.parameters(), config.clip_norm)
     values = {name: round(float(value.detach()), 5) for name, value in losses.items()}
     if not math.isfinite(float(loss.detach())) or not math.isfinite(float(norm)):
-        raise TrainingError(f"the loss became {values} at step {run.step}; lower the learning rate and resume")
+        raise TrainingError(
+            f"the loss became {values} and its gradient {float(norm):g} at step {run.step}; the checkpoint before "
+            "it is kept: lower the learning rate and resume"
+        )
     run.optimizer.step()
     return values
-
-
-def same_face_pairs(driver: Tensor, face: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Anchors and positives (same driver, any face), anchors and negatives (other driver, the same face): indices.
-
-    A guard compares what it sees with a template of the same seat, so this is the contrast that has to be sharp.
-    """
-    same = driver[:, None] == driver[None, :]
-    positive = same & ~torch.eye(len(driver), dtype=torch.bool, device=driver.device)
-    negative = ~same & (face[:, None] == face[None, :])
-    anchors, positives = torch.where(positive)
-    anchors_too, negatives = torch.where(negative)
-    return anchors, positives, anchors_too, negatives
 
 
 def save(run: Run, out: Path) -> None:
@@ -205,11 +196,11 @@ def resume(out: Path, device: torch.device) -> Run:
     try:
         known = {field.name for field in fields(FitConfig)}
         config = FitConfig(**{name: value for name, value in state["config"].items() if name in known})
-        speeds = len(state["trainee"]["read_out.bias"]) if config.network == "streaming" else 0
+        speeds = len(state["trainee"]["read_out.bias"]) if network_kind(config.network).tells_speed else 0
         run = start(config, speeds, device)
         run.trainee.load_state_dict(state["trainee"])
         run.optimizer.load_state_dict(state["optimizer"])
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+    except (KeyError, TypeError, ValueError, RuntimeError, TrainingError) as error:
         raise CheckpointError(f"{out / CHECKPOINT} does not fit this trainer: {error}") from error
     run.step, run.seconds = int(state["step"]), float(state["seconds"])
     return run
@@ -221,11 +212,11 @@ def continue_with(run: Run, config: FitConfig, *, embedding_only: bool) -> Run:
     fresh.trainee.load_state_dict(run.trainee.state_dict())
     if embedding_only:
         fresh.trainee.requires_grad_(False)
-        fresh.trainee.network.embedding.requires_grad_(True)
+        fresh.streaming().embedding.requires_grad_(True)
     return fresh
 
 
-def load_network(out: Path) -> Network:
+def load_network(out: Path) -> nn.Module:
     """The trained network of a run, on the CPU and in evaluation mode."""
     network = resume(out, torch.device("cpu")).trainee.network
     network.eval()

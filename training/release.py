@@ -15,12 +15,10 @@ from training.data.channel import ChannelRange
 from training.data.material import Extent, Material, load_material, renderer
 from training.drivers.tracks import Split
 from training.embedding import Embed, through_engine, through_network
-from training.errors import CheckpointError
 from training.evaluate import CallProtocol, DriverEmbeddings, Protocol, embed_calls, embed_material
 from training.export import export_engine
-from training.fit import load_network
+from training.fit import resume
 from training.metrics import Trials
-from training.models.streaming import StreamingFeatDiff
 from training.report import SHORT_WINDOW, Unseen, blank_card
 
 ENGINE_NAME = "f5c-stream"
@@ -89,9 +87,7 @@ def real_protocol(targets: int, channel: ChannelRange | None) -> Protocol:
 def export_run(run: Path, out: Path, version: str, unseen: Unseen, cohort_seeds: int, threads: int) -> None:
     """Write a run as a calibrated engine folder; accuracy is measured afterwards, through the engine."""
     torch.set_num_threads(threads)
-    network = load_network(run)
-    if not isinstance(network, StreamingFeatDiff):
-        raise CheckpointError(f"{run} holds the STATIC control, which is no engine")
+    network = resume(run, torch.device("cpu")).streaming().eval()
     found = calibration_material(through_network(network), unseen, cohort_seeds, threads)
     cohort = found.cohort()
     fitted = calibrate_on(found.trials(cohort))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, cast
+from typing import Literal
 
 import torch
 
@@ -20,8 +20,10 @@ from training.data.stored import (
     store_batches,
     stored_positions,
 )
+from training.distributed import local_rank, process_group, processes, rank, was_restarted
 from training.errors import CheckpointError, DataError
 from training.fit import CHECKPOINT, FitConfig, Run, Source, continue_with, fit, resume, start
+from training.models.registry import NetworkKind, network_kind
 from training.models.streaming import TEMPORAL_MARGIN, StreamingFeatDiff
 
 _TARGETS_PER_BATCH = 4
@@ -33,7 +35,11 @@ _REFINED_DECAY = 0.1
 
 @dataclass(frozen=True, slots=True)
 class FitSession:
-    """One end-to-end run as the command line gives it."""
+    """One end-to-end run as the command line gives it.
+
+    precision: None = bf16 on GPUs, fp32 on CPUs. Raises TrainingError for an unknown network, and DataError for windows
+    that are too short for it.
+    """
 
     network: str
     steps: int
@@ -41,10 +47,22 @@ class FitSession:
     frames: int
     windows: tuple[int, ...]
     device: str
+    precision: Literal["fp32", "bf16"] | None
     compile: bool
     seed: int
     threads: int
     generators: tuple[str, ...] = ("mesh_warp",)
+
+    def __post_init__(self) -> None:
+        if min(self.windows) < self.kind.shortest:
+            raise DataError(
+                f"the network {self.network!r} needs windows of {self.kind.shortest} frames or more, "
+                f"got {min(self.windows)}"
+            )
+
+    @property
+    def kind(self) -> NetworkKind:
+        return network_kind(self.network)
 
 
 def training_material(data: Path | None, portraits: Path | None, seeds: int, puppets: int) -> Material:
@@ -53,45 +71,59 @@ def training_material(data: Path | None, portraits: Path | None, seeds: int, pup
 
 
 def fit_run(material: Material | Path, session: FitSession, out: Path, *, resume_run: bool) -> Run:
-    """Train into `out`: end to end on drivers and faces, or motion alone on a folder of rendered clips.
+    """Train into `out` on drivers and faces, or on a folder of rendered clips; there, the streaming network learns
+    motion alone.
 
-    Raises CheckpointError rather than write over another run.
+    Where torchrun started several processes, each is one of them; those that it restarts go on from the checkpoint.
+    Raises CheckpointError rather than write over another run, or go on with one of another network.
     """
     torch.set_num_threads(session.threads)
     device = _device(session.device)
-    source, speeds = _source(material, session, device)
-    if resume_run:
-        run = resume(out, device)
-    else:
-        _refuse_other_run(out)
-        motion_only = isinstance(material, Path) and session.network == "streaming"
-        config = FitConfig(
-            network=cast("Literal['streaming', 'static']", session.network),
-            steps=session.steps,
-            minutes=session.minutes,
-            compile=session.compile,
-            identity_weight=0.0 if motion_only else 1.0,
-            seed=session.seed,
-        )
-        run = start(config, speeds, device)
-    fit(run, source, out)
+    with process_group(device.type):
+        source, speeds = _source(material, session, device)
+        if resume_run or (was_restarted() and (out / CHECKPOINT).exists()):
+            run = resume(out, device)
+            _refuse_other_network(run, session, out)
+        else:
+            _refuse_other_run(out)
+            run = start(_config(material, session), speeds, device)
+        fit(run, source, out)
     return run
 
 
+def _config(material: Material | Path, session: FitSession) -> FitConfig:
+    motion_only = isinstance(material, Path) and session.kind.tells_speed
+    return FitConfig(
+        network=session.network,
+        steps=session.steps,
+        minutes=session.minutes,
+        precision=session.precision or ("bf16" if session.device == "cuda" else "fp32"),
+        compile=session.compile,
+        identity_weight=0.0 if motion_only else 1.0,
+        seed=session.seed,
+    )
+
+
 def _source(material: Material | Path, session: FitSession, device: torch.device) -> tuple[Source, int]:
-    """Where batches come from, and how many speeds they tell."""
+    """Where this process's part of each batch comes from, and how many speeds it tells."""
     if isinstance(material, Path):
         stored = load_stored(material)
-        speeds = stored[0].speed.shape[2]
-        if session.network == "static":
-            return WindowsOfBatches(stored, (1,), session.frames, ChannelRange(), session.seed), speeds
-        frames = session.windows[0]
-        clips = max(1, session.frames // frames)
-        return WindowsOfFrames(stored, frames, clips, ChannelRange(), session.seed), speeds
+        whole = _stored_source(stored, session)
+        return lambda step: whole(step).part(rank(), processes()), stored[0].speed.shape[2]
     sampler = _sampler(material, session.windows, session.frames, session.seed, session.generators)
     scale = speed_scale(material.bank)
     render = renderer(material.targets, device, session.generators)
-    return BatchMaker(sampler, material.bank, render, device, ChannelRange(), scale), len(scale)
+    maker = BatchMaker(sampler, material.bank, render, device, ChannelRange(), scale, rank(), processes())
+    return maker, len(scale)
+
+
+def _stored_source(stored: tuple[StoredClips, ...], session: FitSession) -> Source:
+    """Any windows to learn motion from, or mixtures in which drivers can be contrasted."""
+    if session.kind.tells_speed:
+        frames = session.windows[0]
+        return WindowsOfFrames(stored, frames, max(1, session.frames // frames), ChannelRange(), session.seed)
+    windows = (1,) if session.kind.reads == "one frame" else session.windows
+    return WindowsOfBatches(stored, windows, session.frames, ChannelRange(), session.seed)
 
 
 def render_clips(
@@ -118,9 +150,7 @@ def refine_run(first: Path, clips: Path, out: Path, *, steps: int, frames: int, 
     torch.set_num_threads(threads)
     _refuse_other_run(out)
     earlier = resume(first, torch.device("cpu"))
-    network = earlier.trainee.network
-    if not isinstance(network, StreamingFeatDiff):
-        raise CheckpointError(f"{first} holds the STATIC control, whose embedding was trained with it")
+    network = earlier.streaming()
     positions = tuple(
         _kept(out / f"positions_{place:04d}.npz", network, stored, seed * 1009 + place)
         for place, stored in enumerate(load_stored(clips))
@@ -160,9 +190,17 @@ def _sampler(
 def _device(name: str) -> torch.device:
     if name == "cuda" and not torch.cuda.is_available():
         raise DataError("no CUDA device here; leave --device out to train on the CPU")
-    return torch.device(name)
+    return torch.device("cuda", local_rank()) if name == "cuda" else torch.device(name)
 
 
 def _refuse_other_run(out: Path) -> None:
     if (out / CHECKPOINT).exists():
         raise CheckpointError(f"{out} already holds a run; name another folder, or go on with --resume")
+
+
+def _refuse_other_network(run: Run, session: FitSession, out: Path) -> None:
+    if run.config.network != session.network:
+        raise CheckpointError(
+            f"{out} holds a run of the network {run.config.network!r}, not {session.network!r}; "
+            f"give --network {run.config.network}, or name another folder"
+        )

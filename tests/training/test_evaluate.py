@@ -32,7 +32,7 @@ from training.evaluate import (
     window_trials,
 )
 from training.generators.targets import TARGET_SIZE_PX, TargetSet
-from training.models.controls import StaticNet
+from training.models.static import StaticNet
 from training.models.streaming import StreamingFeatDiff
 
 Rows = NDArray[np.float32]

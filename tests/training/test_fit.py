@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from training.data.batches import Batch, BatchMaker, position_speed, speed_scale
 from training.data.channel import ChannelRange
@@ -18,17 +19,16 @@ from training.data.stored import StoredClips, WindowsOfBatches, stored_positions
 from training.errors import CheckpointError, TrainingError
 from training.fit import (
     CHECKPOINT,
-    LOG,
     FitConfig,
     continue_with,
     fit,
     load_network,
     progress,
     resume,
-    same_face_pairs,
     start,
 )
 from training.models.streaming import POSITION_SIZE, TEMPORAL_MARGIN, StreamingFeatDiff
+from training.run_log import LOG
 
 CPU = torch.device("cpu")
 SHORT = FitConfig(steps=3, save_every_steps=2)
@@ -82,18 +82,22 @@ def test_speed_is_that_of_the_middle_difference() -> None:
     np.testing.assert_allclose(speed[0, :, 96], [0.5, 0, 0])
 
 
-def test_resuming_gives_the_same_losses_as_never_stopping(
+def test_resuming_gives_the_same_weights_and_log_as_never_stopping(
     small_material: Material, finished: Path, tmp_path: Path
 ) -> None:
     source = maker(small_material)
-    run = start(replace(SHORT, steps=2), 99, CPU)
-    object.__setattr__(run.config, "steps", 3)  # the schedule of the whole run, stopped early
-    first_two = _stop_after(run, source, tmp_path, 2)
+    stopped = _stop_after(start(replace(SHORT, save_every_steps=1), 99, CPU), source, tmp_path, 2)
+    with (tmp_path / LOG).open("a") as log:
+        log.write('{"step": 3, "identity": 7.0}\n{"step": 4, "iden')  # written after the checkpoint, cut by a kill
     again = resume(tmp_path, CPU)
     assert again.step == 2
     fit(again, source, tmp_path)
-    expected = [line["identity"] for line in log_of(finished)]
-    assert [*first_two, log_of(tmp_path)[-1]["identity"]] == pytest.approx(expected, abs=1e-5)
+    expected = resume(finished, CPU).trainee.state_dict()
+    for name, value in again.trainee.state_dict().items():
+        torch.testing.assert_close(value, expected[name], rtol=0, atol=0, msg=name)
+    identity = [line["identity"] for line in log_of(tmp_path)]
+    assert identity == [line["identity"] for line in log_of(finished)]
+    assert identity[:2] == stopped
 
 
 def _stop_after(run: object, source: BatchMaker, out: Path, steps: int) -> list[float]:
@@ -118,7 +122,9 @@ def test_the_embedding_is_refined_on_stored_positions_and_the_rest_stays(
     before = {name: value.clone() for name, value in network.state_dict().items()}
     batch = maker(small_material, 12)(0)
     frames = batch.inputs.round().to(torch.uint8).numpy()
-    clips = StoredClips(frames, batch.speed.half().numpy(), batch.driver.numpy(), batch.face.numpy())
+    clips = StoredClips(
+        frames, batch.speed.half().numpy(), batch.driver.numpy(), batch.face.numpy(), batch.landmarks.half().numpy()
+    )
     positions = stored_positions(network, clips, ChannelRange(), seed=0)
     assert positions.inputs.shape == (4, 12 - TEMPORAL_MARGIN, POSITION_SIZE)
     run = continue_with(earlier, SHORT, embedding_only=True)
@@ -134,13 +140,6 @@ def test_motion_alone_leaves_identity_out(small_material: Material, tmp_path: Pa
     run = start(replace(SHORT, steps=1, identity_weight=0.0), 99, CPU)
     fit(run, maker(small_material), tmp_path)
     assert set(log_of(tmp_path)[0]) == {"step", "seconds", "clips", "frames", "rate", "motion"}
-
-
-def test_same_face_pairs_hold_what_they_say() -> None:
-    driver, face = torch.tensor([0, 0, 1, 1]), torch.tensor([7, 8, 7, 8])
-    anchors, positives, anchors_too, negatives = (part.tolist() for part in same_face_pairs(driver, face))
-    assert set(zip(anchors, positives, strict=True)) == {(0, 1), (1, 0), (2, 3), (3, 2)}
-    assert set(zip(anchors_too, negatives, strict=True)) == {(0, 2), (2, 0), (1, 3), (3, 1)}
 
 
 def test_static_control_trains_on_single_frames(small_material: Material, tmp_path: Path) -> None:
@@ -172,6 +171,31 @@ def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_checkpoint(
     assert (tmp_path / CHECKPOINT).read_bytes() == saved
 
 
+def test_curves_go_to_tensorboard(finished: Path) -> None:
+    events = EventAccumulator(str(finished)).Reload()
+    assert [point.step for point in events.Scalars("identity")] == [1, 2, 3]
+    assert [round(point.value, 4) for point in events.Scalars("motion")] == [
+        round(line["motion"], 4) for line in log_of(finished)
+    ]
+
+
+def test_bf16_reaches_the_head_and_keeps_weights_in_single_precision(small_material: Material, tmp_path: Path) -> None:
+    run = start(replace(SHORT, steps=1, precision="bf16"), 99, CPU)
+    seen: list[torch.dtype] = []
+    assert run.trainee.read_out is not None
+    run.trainee.read_out.register_forward_hook(lambda *call: seen.append(call[2].dtype))
+    fit(run, maker(small_material), tmp_path)
+    assert set(seen) == {torch.bfloat16}
+    assert {value.dtype for value in run.trainee.parameters()} == {torch.float32}
+    assert np.isfinite(log_of(tmp_path)[0]["identity"])
+
+
+def test_networks_without_read_out_are_not_refined_or_exported(tmp_path: Path) -> None:
+    run = start(replace(SHORT, network="pixel_diff"), 99, CPU)
+    with pytest.raises(CheckpointError, match="'pixel_diff'; only a run of 'streaming'"):
+        continue_with(run, run.config, embedding_only=True)
+
+
 @pytest.mark.parametrize("content", [b"", b"no checkpoint", None])
 def test_bad_checkpoints_are_refused(tmp_path: Path, content: bytes | None) -> None:
     if content is not None:
@@ -182,7 +206,7 @@ def test_bad_checkpoints_are_refused(tmp_path: Path, content: bytes | None) -> N
 
 def test_a_checkpoint_of_another_model_is_refused(finished: Path, tmp_path: Path) -> None:
     state = torch.load(finished / CHECKPOINT, weights_only=True)
-    state["config"]["embedding_size"] = 17
-    torch.save(state, tmp_path / CHECKPOINT)
-    with pytest.raises(CheckpointError, match="does not fit"):
-        resume(tmp_path, CPU)
+    for changed in ({"embedding_size": 17}, {"network": "feat_diff"}, {"network": "of another time"}):
+        torch.save({**state, "config": {**state["config"], **changed}}, tmp_path / CHECKPOINT)
+        with pytest.raises(CheckpointError, match="does not fit"):
+            resume(tmp_path, CPU)

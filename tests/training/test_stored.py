@@ -12,6 +12,8 @@ from training.data.batches import Batch
 from training.data.channel import ChannelRange
 from training.data.stored import StoredClips, WindowsOfBatches, WindowsOfFrames, load_stored, store_batches
 from training.errors import DataError
+from training.models.registry import network_kind
+from training.trainee import Trainee
 
 LENGTH, MARGIN = 20, 5
 
@@ -20,7 +22,8 @@ def counting(first: int, clips: int = 3) -> StoredClips:
     """Clips whose every value tells its place in time and whose driver and face tell the clip."""
     frames = np.broadcast_to(np.arange(LENGTH, dtype=np.uint8)[None, :, None, None], (clips, LENGTH, 8, 8)).copy()
     speed = np.broadcast_to(np.arange(LENGTH - MARGIN, dtype=np.float16)[None, :, None], (clips, LENGTH - MARGIN, 2))
-    return StoredClips(frames, speed.copy(), first + np.arange(clips), np.full(clips, first))
+    landmarks = np.broadcast_to(np.arange(LENGTH, dtype=np.float16)[None, :, None, None], (clips, LENGTH, 3, 2))
+    return StoredClips(frames, speed.copy(), first + np.arange(clips), np.full(clips, first), landmarks.copy())
 
 
 @pytest.mark.parametrize("windows", [WindowsOfFrames((counting(0), counting(10)), 8, 6, None, 4),
@@ -30,6 +33,7 @@ def test_windows_keep_frames_speeds_and_labels_together(windows: WindowsOfFrames
     first = batch.inputs[:, 0, 0, 0]
     torch.testing.assert_close(batch.inputs[:, -1, 0, 0], first + 7)
     torch.testing.assert_close(batch.speed[:, 0, 0], first)
+    torch.testing.assert_close(batch.landmarks[..., 0, 0], batch.inputs[..., 0, 0])
     assert batch.speed.shape[1] == 8 - MARGIN
     assert ((batch.driver // 10 * 10) == batch.face).all()
     again = windows(3)
@@ -52,6 +56,18 @@ def test_a_call_is_drawn_anew_for_each_step() -> None:
     torch.testing.assert_close(windows(1).inputs, windows(1).inputs, rtol=0, atol=0)
 
 
+def test_clips_stored_without_landmarks_serve_all_networks_but_the_one_that_reads_them(tmp_path: Path) -> None:
+    clips = counting(0)
+    np.savez(tmp_path / "0000.npz", inputs=clips.inputs, speed=clips.speed, driver=clips.driver, face=clips.face)
+    counting(10).save(tmp_path / "0001.npz")
+    batch = WindowsOfBatches(load_stored(tmp_path), (8,), 1000, None, 0)(0)
+    assert batch.landmarks.shape == (12, 8, 0, 2)
+    with pytest.raises(DataError, match="stored without landmarks"):
+        Trainee(network_kind("landmarks"), 8, 0).observed(batch)
+    static = Trainee(network_kind("static"), 8, 0)
+    torch.testing.assert_close(static.observed(batch), batch.inputs)
+
+
 def test_windows_longer_than_all_clips_are_refused() -> None:
     with pytest.raises(DataError, match="no stored clip"):
         WindowsOfFrames((counting(0),), LENGTH + 1, 1, None, 0)(0)
@@ -68,6 +84,7 @@ def test_rendering_goes_on_where_it_stopped(tmp_path: Path) -> None:
             torch.from_numpy(clips.driver),
             torch.from_numpy(clips.face),
             torch.from_numpy(clips.speed).float(),
+            torch.from_numpy(clips.landmarks).float(),
         )
 
     store_batches(source, 2, tmp_path)

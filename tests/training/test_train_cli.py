@@ -11,6 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from training.cli import app
+from training.models.registry import NETWORKS
 
 RUNNER = CliRunner()
 
@@ -22,6 +23,11 @@ def test_every_command_explains_itself(command: str) -> None:
     result = RUNNER.invoke(app, [command, "--help"])
     assert result.exit_code == 0
     assert "Usage" in result.output
+
+
+def test_fit_names_every_network() -> None:
+    shown = RUNNER.invoke(app, ["fit", "--help"], terminal_width=400).output
+    assert [name for name in NETWORKS if name not in shown] == []
 
 
 def test_help_does_not_load_torch() -> None:
@@ -47,6 +53,9 @@ def test_a_tiny_run_end_to_end_is_not_overwritten(tmp_path: Path) -> None:
     assert again.exit_code == 1
     assert "already holds a run" in again.output
     assert json.loads((tmp_path / "run" / "log.jsonl").read_text())["clips"] == 8
+    other = RUNNER.invoke(app, ["fit", "--out", out, "--resume", "--network", "feat_diff", *few])
+    assert other.exit_code == 1
+    assert "holds a run of the network 'streaming', not 'feat_diff'" in other.output
 
 
 def test_a_tiny_run_from_render_over_motion_to_identity(tmp_path: Path) -> None:
@@ -55,7 +64,8 @@ def test_a_tiny_run_from_render_over_motion_to_identity(tmp_path: Path) -> None:
     run("render", "--out", clips, "--batches", "2", "--windows", "36,64", "--frames", "512", *few)
     run("fit", "--out", motion, "--clips", clips, "--steps", "1", "--frames", "64", "--windows", "16")
     run("refine", "--run", motion, "--clips", clips, "--out", refined, "--steps", "2")
-    run("fit", "--out", str(tmp_path / "static"), "--clips", clips, "--network", "static", "--steps", "1")
+    for network in ("static", "landmarks"):
+        run("fit", "--out", str(tmp_path / network), "--clips", clips, "--network", network, "--steps", "1")
     told = [json.loads(line) for line in (tmp_path / "refined" / "log.jsonl").read_text().splitlines()]
     assert [sorted(set(line) & {"identity", "same_face", "motion"}) for line in told] == [["identity", "same_face"]] * 2
 
@@ -66,6 +76,7 @@ def test_a_tiny_run_from_render_over_motion_to_identity(tmp_path: Path) -> None:
         (["prepare", "--out", "x", "--manifest", "nowhere.csv", "--whole"], "cannot read the manifest nowhere.csv"),
         (["fit", "--out", "x", "--windows", "long"], "--windows takes numbers"),
         (["fit", "--out", "x", "--network", "resnet"], "unknown network"),
+        (["fit", "--out", "x", "--windows", "5,64"], "needs windows of 6 frames or more, got 5"),
         (["refine", "--run", "nowhere", "--clips", "x", "--out", "y"], "no checkpoint"),
         (["fit", "--out", "x", "--clips", "nowhere"], "no rendered clips"),
         (["calibrate", "--engine", "nowhere"], "nowhere"),

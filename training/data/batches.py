@@ -37,19 +37,36 @@ class Batch:
     driver, face: int64 (B,), who drives and which target is shown.
     speed: float (B, T - 5, L + 4), how fast landmarks and head moved at each position of the network, in root mean
     squares of the bank.
-    generator: names (B,) of what rendered each clip; empty where nobody noted it.
+    landmarks: float (B, T, L, 2), the exact motion that was rendered, in face units relative to the driver's neutral;
+    L = 0 where nobody noted it. generator: names (B,) of what rendered each clip; empty where nobody noted it.
     """
 
     inputs: Tensor
     driver: Tensor
     face: Tensor
     speed: Tensor
+    landmarks: Tensor
     generator: tuple[str, ...] = ()
+
+    def part(self, number: int, parts: int) -> Batch:
+        """Every parts-th clip from `number` on; those that would make parts unequal are left out."""
+        rows = slice(number, len(self.driver) // parts * parts, parts)
+        return Batch(
+            self.inputs[rows],
+            self.driver[rows],
+            self.face[rows],
+            self.speed[rows],
+            self.landmarks[rows],
+            self.generator[rows],
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class BatchMaker:
-    """Makes the batch of any step; the same step gives the same pixels on the same device."""
+    """Makes the batch of any step; the same step gives the same pixels on the same device.
+
+    part, parts: where several processes train together, each renders its own part of every plan.
+    """
 
     sampler: CrossedSampler
     bank: MotionBank
@@ -58,15 +75,19 @@ class BatchMaker:
     channel: ChannelRange | None
     """None = frames as rendered."""
     speed_scale: NDArray[np.float32]
+    part: int = 0
+    parts: int = 1
 
     def __call__(self, step: int) -> Batch:
-        plan = self.sampler.plan(step)
+        plan = self.sampler.plan(step).part(self.part, self.parts)
         landmarks, head = self.bank.windows(plan.clip, plan.offset, plan.frames)
-        generator = torch.Generator(self.device).manual_seed(self.sampler.seed * 1_000_003 + step)
+        seed = (self.sampler.seed * 1_000_003 + step) * self.parts + self.part
+        generator = torch.Generator(self.device).manual_seed(seed)
         face = torch.from_numpy(plan.target).to(self.device)
+        moved = torch.from_numpy(landmarks).to(self.device)
         frames = self.render(
             face,
-            torch.from_numpy(landmarks).to(self.device),
+            moved,
             torch.from_numpy(head).to(self.device),
             generator,
             torch.from_numpy(plan.generator).to(self.device),
@@ -75,7 +96,7 @@ class BatchMaker:
             frames = pass_through_call(frames, generator, self.channel)
         speed = torch.from_numpy(position_speed(landmarks, head) / self.speed_scale).to(self.device)
         names = tuple(self.sampler.generators[number] for number in plan.generator)
-        return Batch(frames, torch.from_numpy(plan.driver).to(self.device), face, speed, names)
+        return Batch(frames, torch.from_numpy(plan.driver).to(self.device), face, speed, moved, names)
 
 
 def position_speed(landmarks: NDArray[np.float32], head: NDArray[np.float32]) -> NDArray[np.float32]:

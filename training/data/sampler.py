@@ -32,6 +32,18 @@ class BatchPlan:
     generator: NDArray[np.int64]
     frames: int
 
+    def part(self, number: int, parts: int) -> BatchPlan:
+        """Every parts-th clip from `number` on; those that would make parts unequal are left out."""
+        rows = slice(number, len(self.driver) // parts * parts, parts)
+        return BatchPlan(
+            self.driver[rows],
+            self.clip[rows],
+            self.offset[rows],
+            self.target[rows],
+            self.generator[rows],
+            self.frames,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class CrossedSampler:

@@ -7,7 +7,7 @@ each time, which keeps a few thousand clips from being learnt by heart.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from zipfile import BadZipFile
 
@@ -27,21 +27,23 @@ _CLIPS_AT_ONCE = 4
 class StoredClips:
     """Clips of one length.
 
-    inputs: uint8 frames (n, T, 128, 128) or float positions (n, T - 5, size). speed: float16 (n, T - 5, S) as in Batch.
-    driver, face: int64 (n,), numbers as in the material that they were rendered from. generator: names as in Batch.
+    inputs: uint8 frames (n, T, 128, 128) or float positions (n, T - 5, size). speed: float16 (n, T - 5, S) and
+    landmarks: float16 (n, T, L, 2), as in Batch. driver, face: int64 (n,), numbers as in the material that they were
+    rendered from. generator: names as in Batch.
     """
 
     inputs: NDArray[np.uint8] | NDArray[np.float32]
     speed: NDArray[np.float16]
     driver: NDArray[np.int64]
     face: NDArray[np.int64]
+    landmarks: NDArray[np.float16]
     generator: tuple[str, ...] = ()
 
     def save(self, path: Path) -> None:
         """Write beside the final name and swap, so that what has the name is whole."""
         part = path.with_suffix(".part.npz")
-        names = np.array(self.generator, np.str_)
-        np.savez(part, inputs=self.inputs, speed=self.speed, driver=self.driver, face=self.face, generator=names)
+        arrays = {field.name: getattr(self, field.name) for field in fields(self)}
+        np.savez(part, **{**arrays, "generator": np.array(self.generator, np.str_)})
         part.replace(path)
 
     @classmethod
@@ -49,8 +51,11 @@ class StoredClips:
         """Raises DataError for a file that is none of these."""
         try:
             with path.open("rb") as file, np.load(file) as arrays:
-                names = arrays["generator"].tolist() if "generator" in arrays else []  # not in files before the mixture
-                return cls(arrays["inputs"], arrays["speed"], arrays["driver"], arrays["face"], tuple(names))
+                inputs = arrays["inputs"]
+                # Files from before the mixture tell neither generator nor landmarks.
+                names = arrays["generator"].tolist() if "generator" in arrays else []
+                landmarks = arrays.get("landmarks", np.zeros((*inputs.shape[:2], 0, 2), np.float16))
+                return cls(inputs, arrays["speed"], arrays["driver"], arrays["face"], landmarks, tuple(names))
         except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
             raise DataError(f"{path} holds no rendered clips ({error}); delete it and render again") from error
 
@@ -68,6 +73,7 @@ def store_batches(source: Callable[[int], Batch], count: int, out: Path) -> None
             batch.speed.to(torch.float16).cpu().numpy(),
             batch.driver.cpu().numpy(),
             batch.face.cpu().numpy(),
+            batch.landmarks.to(torch.float16).cpu().numpy(),
             batch.generator,
         ).save(path)
 
@@ -158,11 +164,13 @@ def through_call(batch: Batch, channel: ChannelRange | None, seed: int) -> Batch
 
 def join(parts: Sequence[Batch]) -> Batch:
     """One batch of several with windows of one length."""
+    known = min(part.landmarks.shape[2] for part in parts)
     return Batch(
         torch.cat([part.inputs for part in parts]),
         torch.cat([part.driver for part in parts]),
         torch.cat([part.face for part in parts]),
         torch.cat([part.speed for part in parts]),
+        torch.cat([part.landmarks[:, :, :known] for part in parts]),
         tuple(name for part in parts for name in part.generator) if all(part.generator for part in parts) else (),
     )
 
@@ -195,5 +203,6 @@ def _cut(clips: StoredClips, clip: NDArray[np.int64], start: NDArray[np.int64], 
         torch.from_numpy(clips.driver[clip]),
         torch.from_numpy(clips.face[clip]),
         torch.from_numpy(clips.speed[clip[:, None], inside]).float(),
+        torch.from_numpy(clips.landmarks[clip[:, None], rows]).float(),
         tuple(clips.generator[number] for number in clip) if clips.generator else (),
     )

@@ -18,6 +18,9 @@ MAP_SIZE = 16
 NEIGHBOURS = 4
 """Nodes whose maximum CCC takes, the node itself included."""
 
+STEM_LAYERS = ((1, 8, 4, 2, 0), (8, 32, 3, 2, 0), (32, 64, 2, 2, 1), (64, FEATURE_CHANNELS, 1, 1, 0))
+"""Inputs, outputs, kernel, stride and padding of the stem's four convolutions."""
+
 Axis = Literal["height", "width"]
 
 
@@ -27,12 +30,7 @@ class ConvStack(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         layers: list[nn.Module] = []
-        for inputs, outputs, kernel, stride, padding in (
-            (1, 8, 4, 2, 0),
-            (8, 32, 3, 2, 0),
-            (32, 64, 2, 2, 1),
-            (64, FEATURE_CHANNELS, 1, 1, 0),
-        ):
+        for inputs, outputs, kernel, stride, padding in STEM_LAYERS:
             convolution = nn.Conv2d(inputs, outputs, kernel, stride=stride, padding=padding)
             # Channels last: two to three times faster on CPUs, and what GPUs want too.
             convolution.weight.data = convolution.weight.data.contiguous(memory_format=torch.channels_last)
@@ -119,7 +117,7 @@ def channel_correspondence(maps: Tensor) -> Tensor:
         nodes = maps.float().flatten(2).transpose(1, 2).contiguous()
         rows = nodes.flatten(0, 1)
         strongest = rows
-        for neighbour in _nearest_others(nodes.detach()):
+        for neighbour in nearest_others(nodes.detach()):
             # Rows are looked up as in an embedding table, whose backward pass adds whole rows: much faster on a CPU
             # than that of a plain selection.
             strongest = torch.maximum(strongest, nn.functional.embedding(neighbour, rows))
@@ -128,12 +126,15 @@ def channel_correspondence(maps: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def _nearest_others(nodes: Tensor) -> tuple[Tensor, ...]:
-    """For nodes (n, 256, c) the three nearest of the same map but itself: three times int64 (n * 256,), flat rows."""
+def nearest_others(nodes: Tensor) -> tuple[Tensor, ...]:
+    """The nodes nearest by cosine in the same map, the node itself left out.
+
+    nodes: (n, 256, c). Returns three times int64 (n * 256,), nearest first: rows of `nodes.flatten(0, 1)`.
+    """
     count, size = nodes.shape[:2]
     similarity = nodes @ nn.functional.normalize(nodes, dim=2).transpose(1, 2)
     similarity.diagonal(dim1=1, dim2=2).fill_(-torch.inf)
-    nearest = similarity.topk(NEIGHBOURS - 1, dim=2, sorted=False).indices
+    nearest = similarity.topk(NEIGHBOURS - 1, dim=2).indices
     nearest = nearest + torch.arange(count, device=nodes.device)[:, None, None] * size
     return nearest.flatten(0, 1).unbind(1)
 

@@ -31,7 +31,7 @@ class Stages:
 class TemporalHead(nn.Module):
     """Differences (n, 128, 16, 16, time) to L2-normalised embeddings (n, 256); pads time by 1 (2.6)."""
 
-    def __init__(self) -> None:
+    def __init__(self, embedding_size: int = 256) -> None:
         super().__init__()
         self.net = nn.Sequential(
             nn.Conv3d(FEATURE_CHANNELS, 64, 3, stride=(1, 2, 1), padding=1),
@@ -42,7 +42,9 @@ class TemporalHead(nn.Module):
             nn.ReLU(inplace=True),
             nn.AdaptiveAvgPool3d((4, 4, 1)),
         )
-        self.fc = nn.Sequential(nn.Linear(512, 256), nn.ReLU(inplace=True), nn.Dropout(0.3), nn.Linear(256, 256))
+        self.fc = nn.Sequential(
+            nn.Linear(512, 256), nn.ReLU(inplace=True), nn.Dropout(0.3), nn.Linear(256, embedding_size)
+        )
 
     def forward(self, differences: Tensor) -> Tensor:
         return nn.functional.normalize(self.fc(self.net(differences).flatten(1)), dim=1)
@@ -51,23 +53,29 @@ class TemporalHead(nn.Module):
 class FeatDiff(nn.Module):
     """The published network."""
 
-    def __init__(self) -> None:
+    def __init__(self, embedding_size: int = 256) -> None:
         super().__init__()
         self.backbone = F5C(taps=PUBLISHED_TAPS)
-        self.head = TemporalHead()
+        self.head = TemporalHead(embedding_size)
 
     def forward(self, frames: Tensor) -> Tensor:
-        """frames: (n, T, 128, 128), full-range luma 0-255, any dtype, T >= 2. Returns float32 (n, 256)."""
-        clips, length = frames.shape[:2]
-        maps = self.backbone(standardise(frames).flatten(0, 1)[:, None])
-        maps = maps.unflatten(0, (clips, length)).permute(0, 2, 3, 4, 1)
-        embedding: Tensor = self.head(maps[..., 1:] - maps[..., :-1])
+        """frames: (n, T, 128, 128), full-range luma 0-255, any dtype, T >= 2. Returns float32 (n, embedding_size)."""
+        embedding: Tensor = self.head(maps_over_time(self.backbone, standardise(frames)).diff(dim=-1))
         return embedding
 
     def stages(self, luma: Tensor) -> Stages:
         """What each part of the backbone makes of standardised frames (n, 128, 128)."""
         stem = self.backbone.conv_stack(luma[:, None])
         return Stages(stem=stem, fcc=self.backbone.fcc(stem), features=self.backbone(luma[:, None]))
+
+
+def maps_over_time(backbone: nn.Module, pictures: Tensor) -> Tensor:
+    """Pictures (n, T, 128, 128) to maps (n, 128, 16, 16, T), one time step after the other.
+
+    So published (2.7): in training, BatchNorm normalises each time step by its own mean and deviation over the batch.
+    All frames at once would be another network to train.
+    """
+    return torch.stack([backbone(step[:, None]) for step in pictures.unbind(1)], dim=-1)
 
 
 def standardise(frames: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from training.models.controls import StaticNet
+from training.models.static import StaticNet
 from training.models.step_graphs import step_graphs
 from training.models.streaming import (
     TEMPORAL_MARGIN,

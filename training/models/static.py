@@ -1,4 +1,4 @@
-"""Controls that show what the engine's result is not made of."""
+"""STATIC: the control that sees one frame, and so shows what appearance alone would give."""
 
 from __future__ import annotations
 
