@@ -21,15 +21,13 @@ def visible_triangles(triangles: Tensor, size: int) -> Tensor:
     """
     count, each = triangles.shape[:2]
     corners = triangles.flatten(0, 1)
-    edge, first, rows = _edges(corners), *_rows(corners, size)
-    row_owner = torch.arange(len(corners), device=corners.device).repeat_interleave(rows)
-    row = first[row_owner] + _places(rows)
-    start, pixels = _spans(edge[row_owner], row, size)
-    owner, row = row_owner.repeat_interleave(pixels), row.repeat_interleave(pixels)
-    column = start.repeat_interleave(pixels) + _places(pixels)
-    seen = torch.full((count * size * size,), each - 1, device=corners.device)
+    first, rows = _rows(corners, size)
+    owner, row = _runs(first, rows)
+    column, pixels = _spans(_edges(corners)[owner], row, size)
     frame = torch.div(owner, each, rounding_mode="floor")
-    seen.scatter_reduce_(0, (frame * size + row) * size + column, owner - frame * each, "amin")
+    run, place = _runs((frame * size + row) * size + column, pixels)
+    seen = torch.full((count * size * size,), each - 1, device=corners.device)
+    seen.scatter_reduce_(0, place, (owner - frame * each)[run], "amin")
     return seen.view(count, size, size)
 
 
@@ -62,7 +60,8 @@ def _spans(edge: Tensor, row: Tensor, size: int) -> tuple[Tensor, Tensor]:
     return first, (last - first + 1).clamp(min=0)
 
 
-def _places(counts: Tensor) -> Tensor:
-    """0, 1, .. n - 1 for each count n, one after another."""
-    starts = counts.cumsum(0) - counts
-    return torch.arange(int(counts.sum()), device=counts.device) - starts.repeat_interleave(counts)
+def _runs(starts: Tensor, counts: Tensor) -> tuple[Tensor, Tensor]:
+    """All numbers start, start + 1, .. start + count - 1 of some runs (R,), one after another, and whose they are."""
+    run = torch.repeat_interleave(counts)
+    before = counts.cumsum(0) - counts
+    return run, torch.arange(len(run), device=run.device) + (starts - before)[run]

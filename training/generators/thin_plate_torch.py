@@ -18,6 +18,8 @@ from training.generators.targets import TargetSet
 _NODES = tuple(np.concatenate([known, band]) for known, band in zip(KNOWN, SKIN_BAND, strict=True))
 _RIDGE = 1e-5
 """Smoothing (Wahba, 1990, section 2.4) that keeps a plate flat between landmarks that all but touch, as lips do."""
+_NO_DISTANCE = 1e-20
+"""Keeps the logarithm of 0 finite; what it is multiplied with is 0."""
 
 
 class ThinPlateWarp(LayeredWarp):
@@ -48,8 +50,7 @@ class ThinPlateWarp(LayeredWarp):
 def thin_plate_kernel(points: Tensor, nodes: Tensor) -> Tensor:
     """U(r) = r^2 log r^2 (equation 1) of points (N, m, 2) and nodes (N, n, 2): (N, m, n)."""
     square = torch.cdist(points, nodes).square_()
-    kernel: Tensor = torch.special.xlogy(square, square)
-    return kernel
+    return square.clamp(min=_NO_DISTANCE).log_().mul_(square)
 
 
 def thin_plate(nodes: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
