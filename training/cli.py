@@ -31,7 +31,10 @@ PortraitsOption = Annotated[
 SeedsOption = Annotated[int, typer.Option(min=0, help="Procedural drivers that join the real ones.")]
 PuppetsOption = Annotated[int, typer.Option(min=0, help="Painted faces that join the portraits.")]
 GeneratorsOption = Annotated[
-    str, typer.Option(help="Generators to mix: mesh_warp, thin_plate, piecewise_affine; commas between them.")
+    str, typer.Option(help="Generators to mix: mesh_warp, thin_plate, piecewise_affine, face_mesh; commas between.")
+]
+FaceMeshOption = Annotated[
+    Path | None, typer.Option(help="ICT-FaceKit's narrow face (.npz), which the generator face_mesh draws.")
 ]
 Precision = Literal["fp32", "bf16"]
 ThreadsOption = Annotated[int, typer.Option(min=1, help="CPU threads.")]
@@ -101,6 +104,7 @@ def fit(
     ] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the run's checkpoint.")] = False,
     generators: GeneratorsOption = "mesh_warp",
+    face_mesh: FaceMeshOption = None,
     seed: int = 0,
     threads: ThreadsOption = 2,
 ) -> None:
@@ -123,7 +127,7 @@ def fit(
         run = sessions.FitSession(
             network=network, steps=steps, minutes=minutes, frames=frames, windows=lengths, device=device,
             precision=precision, compile=compile_network, seed=seed, threads=threads,
-            generators=tuple(generators.split(",")),
+            generators=tuple(generators.split(",")), face_mesh=face_mesh,
         )  # fmt: skip
         material = clips or sessions.training_material(data, portraits, seeds, puppets)
         sessions.fit_run(material, run, out, resume_run=resume)
@@ -141,6 +145,7 @@ def render(
     windows: Annotated[str, typer.Option(help="Lengths of clips to mix, in frames.")] = "36,128",
     frames: Annotated[int, typer.Option(min=64, help="Frames in a batch.")] = 2048,
     generators: GeneratorsOption = "mesh_warp",
+    face_mesh: FaceMeshOption = None,
     seed: int = 0,
     threads: ThreadsOption = 2,
 ) -> None:
@@ -159,6 +164,7 @@ def render(
             seed=seed,
             threads=threads,
             generators=tuple(generators.split(",")),
+            face_mesh=face_mesh,
         )
     _console.print(f"{batches} batches in {out}")
 

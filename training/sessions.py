@@ -52,6 +52,7 @@ class FitSession:
     seed: int
     threads: int
     generators: tuple[str, ...] = ("mesh_warp",)
+    face_mesh: Path | None = None
 
     def __post_init__(self) -> None:
         if min(self.windows) < self.kind.shortest:
@@ -112,7 +113,7 @@ def _source(material: Material | Path, session: FitSession, device: torch.device
         return lambda step: whole(step).part(rank(), processes()), stored[0].speed.shape[2]
     sampler = _sampler(material, session.windows, session.frames, session.seed, session.generators)
     scale = speed_scale(material.bank)
-    render = renderer(material.targets, device, session.generators)
+    render = renderer(material.targets, device, session.generators, session.face_mesh)
     maker = BatchMaker(sampler, material.bank, render, device, ChannelRange(), scale, rank(), processes())
     return maker, len(scale)
 
@@ -136,12 +137,13 @@ def render_clips(
     seed: int,
     threads: int,
     generators: tuple[str, ...] = ("mesh_warp",),
+    face_mesh: Path | None = None,
 ) -> None:
     """Render batches of uncoded clips into a folder, for `fit` to learn from again and again."""
     torch.set_num_threads(threads)
     device = torch.device("cpu")
     sampler = _sampler(material, windows, frames, seed, generators)
-    render = renderer(material.targets, device, generators)
+    render = renderer(material.targets, device, generators, face_mesh)
     store_batches(BatchMaker(sampler, material.bank, render, device, None, speed_scale(material.bank)), batches, out)
 
 

@@ -14,16 +14,16 @@ from training.data.material import Material, renderer
 from training.data.sampler import CrossedSampler
 from training.data.stored import StoredClips, WindowsOfBatches, load_stored, store_batches
 from training.errors import DataError
-from training.generators.generator import GENERATORS
+from training.generators.generator import WARPS
 
 CPU = torch.device("cpu")
-NAMES = tuple(GENERATORS)
+NAMES = tuple(WARPS)
 
 
-def maker(material: Material, generators: tuple[str, ...]) -> BatchMaker:
+def maker(material: Material, generators: tuple[str, ...], face_mesh: Path | None = None) -> BatchMaker:
     targets = tuple(range(len(material.targets)))
     sampler = CrossedSampler(material.bank, material.groups, targets, (8,), 3, 2 * 3 * 8, 0, generators)
-    render = renderer(material.targets, CPU, generators)
+    render = renderer(material.targets, CPU, generators, face_mesh)
     return BatchMaker(sampler, material.bank, render, CPU, None, speed_scale(material.bank))
 
 
@@ -76,3 +76,20 @@ def test_stored_clips_remember_their_generator(small_material: Material, tmp_pat
 def test_a_name_that_no_generator_has_is_refused(small_material: Material) -> None:
     with pytest.raises(DataError, match="no generator is called 'blender'"):
         renderer(small_material.targets, CPU, ("blender",))
+
+
+def test_the_face_mesh_without_its_model_is_refused(small_material: Material) -> None:
+    with pytest.raises(DataError, match="--face-mesh"):
+        renderer(small_material.targets, CPU, ("mesh_warp", "face_mesh"))
+
+
+@pytest.mark.shared_data
+def test_shaded_faces_mix_with_warped_ones(small_material: Material, shared_data: Path) -> None:
+    names = ("mesh_warp", "face_mesh")
+    batch = maker(small_material, names, shared_data / "mesh" / "ict_facekit_narrow.npz")(3)
+    warped = maker(small_material, names[:1])(3).inputs
+    by_warp = torch.tensor([name == "mesh_warp" for name in batch.generator])
+    assert by_warp.any()
+    assert not by_warp.all()
+    torch.testing.assert_close(batch.inputs[by_warp], warped[by_warp])
+    assert (batch.inputs[~by_warp] - warped[~by_warp]).abs().mean() > 10

@@ -101,12 +101,17 @@ def build_material(clips: Sequence[MotionClip], real_drivers: set[str], targets:
     return Material(bank, tuple(group for group in (real, seeds) if group), targets)
 
 
-def renderer(targets: TargetSet, device: torch.device, generators: Sequence[str] = ("mesh_warp",)) -> MixedRender:
+def renderer(
+    targets: TargetSet,
+    device: torch.device,
+    generators: Sequence[str] = ("mesh_warp",),
+    face_mesh: Path | None = None,
+) -> MixedRender:
     """Generators as the batch maker wants them: a random view for each clip, a few clips at a time on a CPU.
 
-    Raises DataError for the name of a generator that there is not.
+    face_mesh: file of the 3-D face model. Raises DataError for the name of a generator that there is not.
     """
-    made = [make_generator(name, targets, device) for name in generators]
+    made = [make_generator(name, targets, device, face_mesh) for name in generators]
 
     def render(
         target: Tensor, landmarks: Tensor, head: Tensor, random: torch.Generator, drawn: Tensor | None = None, /

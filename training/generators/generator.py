@@ -7,12 +7,15 @@ generator, so batches mix them.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from training.errors import DataError
+from training.generators.face_mesh.model import load_face_model
+from training.generators.face_mesh_torch import FaceMeshRenderer
 from training.generators.mesh_warp_torch import MeshWarp
 from training.generators.piecewise_affine_torch import PiecewiseAffineWarp
 from training.generators.targets import TargetSet
@@ -33,15 +36,26 @@ class Generator(Protocol):
         """The same generator on another device."""
 
 
-GENERATORS: Mapping[str, Callable[[TargetSet], Generator]] = {
+WARPS: Mapping[str, Callable[[TargetSet], Generator]] = {
     "mesh_warp": MeshWarp,
     "thin_plate": ThinPlateWarp,
     "piecewise_affine": PiecewiseAffineWarp,
 }
+FACE_MESH = "face_mesh"
 
 
-def make_generator(name: str, targets: TargetSet, device: torch.device) -> Generator:
-    """A generator by its name, ready to show these targets. Raises DataError for a name that nothing has."""
-    if name not in GENERATORS:
-        raise DataError(f"no generator is called {name!r}; there are {', '.join(GENERATORS)}")
-    return GENERATORS[name](targets).to(device)
+def make_generator(name: str, targets: TargetSet, device: torch.device, face_mesh: Path | None = None) -> Generator:
+    """A generator by its name, ready to show these targets.
+
+    face_mesh: file of the 3-D face model, which "face_mesh" needs; it shows people of its own, as many as targets.
+    Raises DataError for a name that nothing has and for a model that is missing or unreadable.
+    """
+    if name == FACE_MESH:
+        if face_mesh is None:
+            raise DataError(
+                "the generator face_mesh needs the file of ICT-FaceKit's narrow face; name it (--face-mesh)"
+            )
+        return FaceMeshRenderer(load_face_model(face_mesh), range(len(targets))).to(device)
+    if name not in WARPS:
+        raise DataError(f"no generator is called {name!r}; there are {', '.join([*WARPS, FACE_MESH])}")
+    return WARPS[name](targets).to(device)

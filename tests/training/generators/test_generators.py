@@ -16,7 +16,7 @@ from training.drivers.face_basis import CONTROL, control_basis, jaw_drop
 from training.drivers.landmarks import LANDMARKS, PART
 from training.drivers.procedural import ProceduralDriver
 from training.errors import DataError
-from training.generators.generator import GENERATORS, Generator, make_generator
+from training.generators.generator import WARPS, Generator, make_generator
 from training.generators.targets import CANONICAL_VIEW, TARGET_SIZE_PX, TargetSet, crop_view
 from training.generators.views import random_views, usual_views
 from training.puppets.puppet import puppet_targets
@@ -38,10 +38,10 @@ def targets() -> TargetSet:
 
 @pytest.fixture(scope="module")
 def made(targets: TargetSet) -> dict[str, Generator]:
-    return {name: make_generator(name, targets, CPU) for name in GENERATORS}
+    return {name: make_generator(name, targets, CPU) for name in WARPS}
 
 
-@pytest.fixture(params=GENERATORS)
+@pytest.fixture(params=WARPS)
 def generator(made: dict[str, Generator], request: pytest.FixtureRequest) -> Generator:
     return made[request.param]
 
@@ -64,7 +64,7 @@ def test_no_motion_is_the_portrait(generator: Generator, targets: TargetSet) -> 
     assert error.mean() < 0.1
 
 
-@pytest.mark.parametrize("name", GENERATORS)
+@pytest.mark.parametrize("name", WARPS)
 def test_lids_close_over_the_eyes(name: str, targets: TargetSet) -> None:
     """Of white irises in a gray face a blink leaves nothing, and half a blink a part."""
     face = np.full((1, TARGET_SIZE_PX, TARGET_SIZE_PX), 100, np.uint8)
@@ -99,7 +99,7 @@ def test_landmarks_go_where_they_are_told(targets: TargetSet) -> None:
         cv2.circle(dot[0], (int(x), int(y)), 3 * 16, 255, -1, cv2.LINE_AA, 4)
         black = TargetSet(dot, targets.landmarks[:1], ("dot",))
         moved = (place + motion[index]) @ turn * head[2] + 0.5 * np.tanh(np.array(head[:2]) / 0.5)
-        for name in GENERATORS:
+        for name in WARPS:
             picture = shown(make_generator(name, black, CPU), motion, head=head)[0]
             picture = np.clip(picture - 120, 0, None)  # painted teeth are dark in a black picture, but not black
             rows, columns = np.mgrid[:128, :128]
