@@ -9,6 +9,7 @@ from typing import Annotated, NoReturn
 
 import typer
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from training.errors import TrainingError
 
@@ -19,6 +20,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 _console = Console(stderr=True)
+_PROGRESS = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
 
 DataOption = Annotated[
     Path | None, typer.Option(help="Folder with tracks/ and faces/ of real people. Without: procedural drivers only.")
@@ -29,6 +31,39 @@ PortraitsOption = Annotated[
 SeedsOption = Annotated[int, typer.Option(min=0, help="Procedural drivers that join the real ones.")]
 PuppetsOption = Annotated[int, typer.Option(min=0, help="Painted faces that join the portraits.")]
 ThreadsOption = Annotated[int, typer.Option(min=1, help="CPU threads.")]
+
+
+@app.command()
+def prepare(
+    out: Annotated[Path, typer.Option(help="Folder of the cut clips; those that are there already are kept.")],
+    manifest: Annotated[
+        Path | None, typer.Option(help="CSV: path,driver,target,session,generator,source,split,licence.")
+    ] = None,
+    layout: Annotated[
+        str | None, typer.Option(help="Instead of a manifest, how --root is laid out: folder, nvfair or avaprintdb.")
+    ] = None,
+    root: Annotated[Path | None, typer.Option(help="Folder of the videos. Without: the manifest's own.")] = None,
+    tracks: Annotated[Path | None, typer.Option(help="Folder with tracks.npz, which says where faces are.")] = None,
+    whole: Annotated[bool, typer.Option("--whole", help="Instead of tracks: square videos that are all face.")] = False,
+    threads: ThreadsOption = 2,
+) -> None:
+    """Cut the clips of a manifest once, as a call would show them; a run that was ended goes on where it stopped.
+
+    Videos that cannot be used whole are listed in OUT/refused.csv with the reason; OUT/manifest.csv lists the others.
+    """
+    from training.data import framing, prepare
+
+    with _one_line_errors():
+        found = prepare.find_clips(manifest, layout, root)
+        cut = framing.choose(tracks, whole, found.manifest.rows)
+        with Progress(*_PROGRESS, console=_console) as progress:
+            task = progress.add_task("clips", total=len(found.manifest.rows))
+            done = prepare.prepare(found, cut, out, threads, lambda count: progress.update(task, completed=count))
+    kept = len(done.rows) - done.made
+    _console.print(f"{done.made} clips of {done.frames} frames made, {kept} kept, {len(done.refused)} files refused")
+    if done.refused:
+        _console.print(done.first_refusals(), markup=False, highlight=False, soft_wrap=True)
+    sys.stdout.write(done.table() + "\n")
 
 
 @app.command()

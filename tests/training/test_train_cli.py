@@ -15,7 +15,9 @@ from training.cli import app
 RUNNER = CliRunner()
 
 
-@pytest.mark.parametrize("command", ["render", "fit", "refine", "export", "calibrate", "evaluate", "check-reference"])
+@pytest.mark.parametrize(
+    "command", ["prepare", "render", "fit", "refine", "export", "calibrate", "evaluate", "check-reference"]
+)
 def test_every_command_explains_itself(command: str) -> None:
     result = RUNNER.invoke(app, [command, "--help"])
     assert result.exit_code == 0
@@ -61,6 +63,7 @@ def test_a_tiny_run_from_render_over_motion_to_identity(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (["prepare", "--out", "x", "--manifest", "nowhere.csv", "--whole"], "cannot read the manifest nowhere.csv"),
         (["fit", "--out", "x", "--windows", "long"], "--windows takes numbers"),
         (["fit", "--out", "x", "--network", "resnet"], "unknown network"),
         (["refine", "--run", "nowhere", "--clips", "x", "--out", "y"], "no checkpoint"),

@@ -1,0 +1,1 @@
+"""Manifests of folders that have none: each module knows one layout."""
