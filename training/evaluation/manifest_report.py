@@ -78,8 +78,15 @@ class ManifestReport:
     rows: tuple[Measured, ...]
 
     def table(self) -> str:
-        """Markdown."""
-        return table(["Row", "AUC per target", "AUC pooled", "EER", "Drivers", "Trials"], map(_cells, self.rows))
+        """Markdown: what was measured, then what could not be and why."""
+        header = ["Row", "AUC per target", "AUC pooled", "EER", "Drivers", "Trials"]
+        cells = [_cells(row.name, row.accuracy, row.operating) for row in self.rows if row.accuracy and row.operating]
+        reasons = dict.fromkeys(row.missing for row in self.rows if row.missing)
+        missing = [
+            f"Not measured ({reason}): {'; '.join(row.name for row in self.rows if row.missing == reason)}."
+            for reason in reasons
+        ]
+        return "\n\n".join([table(header, cells), *missing])
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,8 +202,8 @@ def _selections(found: EmbeddedClips) -> Iterator[tuple[str, str, Callable[[], T
         for same, faces in ((True, "one target"), (False, "two targets")):
             about = "same driver against other driver, all cross-reenacted, one source, other driving clips"
             yield f"cross-cross, {faces}{control}", about, partial(cross_cross_trials, of, same_target=same)
-    about = "whatever is shown: appearance helps, no proof of motion"
-    yield "any two sessions", about, partial(session_trials, clips)
+        about = "whatever is shown: appearance helps, no proof of motion"
+        yield f"any two sessions{control}", about, partial(session_trials, of)
 
 
 def _counts(found: EmbeddedClips) -> Counts:
@@ -212,12 +219,9 @@ def _counts(found: EmbeddedClips) -> Counts:
     )
 
 
-def _cells(row: Measured) -> tuple[object, ...]:
-    if row.accuracy is None or row.operating is None:
-        return row.name, f"not measured: {row.missing}", "-", "-", "-", "-"
-    per_target = row.operating.mean_target_area or "-"
-    figures = row.accuracy
-    return row.name, per_target, figures.area, figures.equal_error, figures.drivers, figures.trials
+def _cells(name: str, figures: Accuracy, points: OperatingPoints) -> tuple[object, ...]:
+    per_target = points.mean_target_area or "-"
+    return name, per_target, figures.area, figures.equal_error, figures.drivers, figures.trials
 
 
 def _markdown(report: ManifestReport, drawn: bool) -> str:
@@ -235,7 +239,7 @@ def _markdown(report: ManifestReport, drawn: bool) -> str:
         "95 %, over drivers. *AUC per target* is the published definition (NVFAIR Eq. 6), *pooled* puts all targets "
         "into one ROC; they must not be compared with each other.",
         report.table(),
-        "\n".join(f"- *{row.name}*: {row.about}" for row in report.rows),
+        "\n".join(f"- *{row.name}*: {row.about}" for row in report.rows if not row.missing),
         *(["## Operating points", row_table(measured)] if measured else []),
         *(["![ROC and DET](roc_det.png)"] if drawn else []),
     ]

@@ -84,7 +84,8 @@ def test_a_report_is_written_once_and_says_what_it_could_not_measure(
     assert by_name["any two sessions"]["accuracy"]["area"]["value"] == pytest.approx(1.0)
     assert document["counts"]["clips"] == 8
     assert document["counts"]["originals"] == 4
-    assert "not measured" in report.table()
+    assert "Not measured (needs a target with two self-reenactments" in report.table()
+    assert report.table().count("| any two sessions") == 2  # with its control
     assert "proof of motion" in (tmp_path / "report.md").read_text()
     with pytest.raises(DataError, match="already holds a report"):
         evaluate_clips(Path("made-up"), camera, tmp_path, None, 1)
