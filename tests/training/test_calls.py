@@ -63,11 +63,11 @@ def test_a_loss_freezes_the_picture_until_a_keyframe_and_is_told() -> None:
 
 
 def test_quality_sets_rate_size_and_bits() -> None:
-    slow = Recording("val", 0, 0, 0, 0.5, CallQuality(fps=20)).received()
-    assert len(slow.crops) == 10
+    slow = Recording("val", 0, 0, 0, 0.2, CallQuality(fps=20)).received()
+    assert len(slow.crops) == 4
     assert slow.continues.all()
     sharp, small, starved = (
-        Recording("val", 0, 0, 0, 0.5, quality).crops().astype(float)
+        Recording("val", 0, 0, 0, 0.2, quality).crops().astype(float)
         for quality in (CallQuality(), CallQuality(size=(160, 90)), CallQuality(20_000))
     )
     detail = [np.abs(np.diff(crops, axis=2)).mean() for crops in (sharp, small, starved)]

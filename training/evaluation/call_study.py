@@ -36,7 +36,7 @@ from training.evaluation.streams import DriverStream, stream_clip
 from training.evaluation.swaps import SwapStudy, TimeToDetect, study_swaps, time_to_detect
 from training.metrics import Trials
 
-PER_HOUR = (1.0, 6.0, 60.0)
+PER_HOUR = (1.0, 6.0)
 _WINDOWS_EACH = 4
 """Of each side, for lengths below the engine's window, which have to be computed anew."""
 

@@ -38,7 +38,7 @@ def save_detection(study: SwapStudy, told: Sequence[TimeToDetect], path: Path) -
     """How many swaps are found by when, and what waiting for fewer false alarms costs."""
     figure, (found, cost) = plt.subplots(1, 2, figsize=(11, 4.2), constrained_layout=True)
     for one in told:
-        wanted = "guard's threshold" if one.target_per_hour is None else f"{one.target_per_hour:g} false alarms/h"
+        wanted = "guard's threshold" if one.target_per_hour is None else f"false alarms/h: {one.target_per_hour:g}"
         seconds = np.sort(study.decided(one.threshold))
         reached = np.arange(1, len(seconds) + 1) / len(seconds)
         shown = np.isfinite(seconds)
@@ -46,7 +46,7 @@ def save_detection(study: SwapStudy, told: Sequence[TimeToDetect], path: Path) -
             np.concatenate([[0], seconds[shown], [HORIZON_SECONDS]]),
             np.concatenate([[0], reached[shown], [float(shown.mean())]]),
             where="post",
-            label=f"{wanted}: {one.threshold:+.1f} nats",
+            label=f"{wanted}, {one.threshold:+.1f} nats",
         )
     found.set(xlabel="seconds after the swap", ylabel="swaps found", title="Swaps found in time", ylim=(0, 1.02))
     found.legend(fontsize=8, loc="lower right")

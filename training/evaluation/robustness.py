@@ -29,8 +29,8 @@ class Condition:
 class ConditionResult:
     """accuracy: of single windows against templates, the guard's comparison score; None where no window is usable.
 
-    usable: share of the frames whose window the guard would judge. in_range: the frame rate is one that the engine was
-    made for; the guard abstains elsewhere, so its figure is only what would happen.
+    usable: share of the frames that were sent, after the first window, at which the guard would judge. in_range: the
+    frame rate is one that the engine was made for; the guard abstains elsewhere, and the figure is what would happen.
     """
 
     axis: str
@@ -76,7 +76,8 @@ def measure_conditions(
     measured: dict[CallQuality, tuple[Accuracy | None, float]] = {}
     for quality in qualities:
         heard = [_heard(engine, stream, next(arrived)) for stream in enrolled]
-        measured[quality] = _measured(heard, engine.spec)
+        sent = sum(round(recording.seconds * quality.fps) for recording in recordings)
+        measured[quality] = _measured(heard, engine.spec, sent)
         if measured[qualities[0]][0] is None:
             raise DataError("no window of the good call is usable; give longer recordings")
     spec = engine.spec
@@ -92,20 +93,15 @@ def _heard(engine: Engine, stream: DriverStream, received: Received) -> DriverSt
     return replace(stream, embeddings=embeddings, valid=valid)
 
 
-def _measured(streams: Sequence[DriverStream], spec: EngineSpec) -> tuple[Accuracy | None, float]:
-    usable = float(np.mean(np.concatenate([_judged(stream, spec) for stream in streams])))
+def _measured(streams: Sequence[DriverStream], spec: EngineSpec, sent_frames: int) -> tuple[Accuracy | None, float]:
+    """Accuracy, and the share of the frames sent at which the guard would judge."""
+    first = spec.window_frames - 1
+    judged = sum(int((stream.valid[first:] >= AlertRule().min_valid_fraction).sum()) for stream in streams)
+    usable = judged / max(1, sent_frames - first * len(streams))
     trials = window_by_window(streams, spec)
     if not trials.genuine.any() or trials.genuine.all():
         return None, usable
     return accuracy(trials), usable
-
-
-def _judged(stream: DriverStream, spec: EngineSpec) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    """Which of the frames after the first window have a window that the guard would judge."""
-    judged: np.ndarray[tuple[int], np.dtype[np.bool_]] = (
-        stream.valid[spec.window_frames - 1 :] >= AlertRule().min_valid_fraction
-    )
-    return judged
 
 
 def window_by_window(streams: Sequence[DriverStream], spec: EngineSpec) -> Trials:

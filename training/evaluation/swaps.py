@@ -109,7 +109,9 @@ class TimeToDetect:
         if self.target_per_hour is None or self.target_per_hour * self.recorded_hours >= 1:
             return seen
         needed = _RULE_OF_3 / self.target_per_hour
-        return f"{seen} To see {self.target_per_hour:g} an hour refuted or not takes {needed:.2g} h of video at least."
+        return (
+            f"{seen} To tell whether {self.target_per_hour:g} an hour is kept takes {needed:.2g} h of video at least."
+        )
 
 
 def study_swaps(engine: Engine, streams: Sequence[DriverStream], rule: AlertRule | None = None) -> SwapStudy:

@@ -36,15 +36,17 @@ def received(recordings: Sequence[Recording], processes: int) -> Iterator[Receiv
 def test_conditions_are_measured_on_the_enrolled_drivers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("training.evaluation.robustness.received_of", received)
     streams = made_up_streams(drivers=3, targets=1, frames=FRAMES, spread=0.3)
-    recordings = [Recording("val", 0, driver, 10, 1.0) for driver in range(3)]
+    recordings = [Recording("val", 0, driver, 10, FRAMES / 30) for driver in range(3)]
+    # Half of what was sent at 60 frames per second arrives: 96 frames of 192.
     wanted = [
         Condition(BITRATE, 500, CallQuality()),
         Condition(LOSS, 0, CallQuality()),
         Condition(BITRATE, 50, CallQuality(50_000)),
         Condition(LOSS, 100, CallQuality(lost_share=1.0)),
         Condition(RATE, 200, CallQuality(fps=200)),
+        Condition(RATE, 60, CallQuality(fps=60)),
     ]
-    good, same, starved, lost, fast = measure_conditions(made_up_engine(0.3), streams, recordings, wanted, 1)
+    good, same, starved, lost, fast, half = measure_conditions(made_up_engine(0.3), streams, recordings, wanted, 1)
     assert good.accuracy is not None
     assert good.accuracy == same.accuracy
     assert good.accuracy.area.value == 1.0
@@ -54,5 +56,7 @@ def test_conditions_are_measured_on_the_enrolled_drivers(monkeypatch: pytest.Mon
     assert starved.accuracy.area.value == pytest.approx(0.5, abs=0.1)  # whoever drives, nobody is seen
     assert lost.accuracy is None
     assert lost.usable == 0.0
+    first = WINDOW_FRAMES - 1
+    assert half.usable == pytest.approx((FRAMES - first) / (2 * FRAMES - first))
     with pytest.raises(DataError, match="no window of the good call"):
         measure_conditions(made_up_engine(0.3), streams, recordings, wanted[3:4], 1)

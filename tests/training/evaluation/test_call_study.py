@@ -1,0 +1,69 @@
+"""From recordings to tables, JSON and pictures, on calls whose drivers are easily told."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.training.evaluation.made_up_calls import clip, made_up_engine
+from training.data.calls import Received, Recording
+from training.embedding import through_engine
+from training.evaluate import CallSides, embed_sides
+from training.evaluation.call_study import CallGatherer, CallStudy
+from training.evaluation.charts import save_conditions, save_detection, save_lengths
+from training.evaluation.report_text import as_json, calls_json, calls_markdown
+from training.metrics import Estimate
+
+FRAMES = 330
+
+
+@pytest.fixture(scope="module")
+def study() -> Iterator[CallStudy]:
+    def received(recordings: Sequence[Recording], processes: int) -> Iterator[Received]:
+        return (Received(clip(one.driver, 40, 9), np.ones(40, np.bool_)) for one in recordings)
+
+    engine = made_up_engine(3.0)
+    gatherer = CallGatherer(engine)
+    for driver in range(3):
+        sides = CallSides(driver, 0, clip(driver, 80, 1), clip(driver, FRAMES, 2))
+        gatherer.add(sides, embed_sides(sides, engine.spec.window_frames, through_engine(engine)))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("training.evaluation.robustness.received_of", received)
+        yield gatherer.study([Recording("val", 0, driver, 10, 1.0) for driver in range(3)], 1)
+
+
+def test_lengths_that_the_recordings_hold_are_measured(study: CallStudy) -> None:
+    assert [one.frames for one in study.windows] == [8, 16, 32]
+    assert [one.seconds for one in study.evidence] == [2.5, 5.0, 10.0]
+    assert study.windows[0].accuracy.equal_error.value > study.evidence[-1].accuracy.equal_error.value == 0.0
+    assert [one.target_per_hour for one in study.detection] == [1.0, 6.0, None]
+    assert len(study.conditions) == 13
+
+
+def test_everything_is_told_as_text_and_as_valid_json(study: CallStudy) -> None:
+    document = json.loads(json.dumps(calls_json(study), allow_nan=False))
+    assert len(document["detection_curve"]["threshold"]) == len(study.swaps.thresholds)
+    assert document["detection"][0]["swaps"] == 6
+    text = calls_markdown(study)
+    for heading in ("## Length of video", "## Time to detect a swap of drivers", "## Worse calls"):
+        assert heading in text
+    assert "3 h of calls put together from 0.01 h of genuine video" in text
+
+
+def test_numbers_that_json_does_not_have_are_null() -> None:
+    assert as_json((Estimate(1.0, float("nan"), float("inf")), "text")) == [
+        {"value": 1.0, "low": None, "high": None},
+        "text",
+    ]
+
+
+def test_pictures_are_drawn(study: CallStudy, tmp_path: Path) -> None:
+    save_lengths(study.windows, study.evidence, tmp_path / "evidence.png")
+    save_detection(study.swaps, study.detection, tmp_path / "detection.png")
+    save_conditions(study.conditions, tmp_path / "conditions.png")
+    assert all(path.read_bytes().startswith(b"\x89PNG") for path in tmp_path.iterdir())
+    assert len(list(tmp_path.iterdir())) == 3
