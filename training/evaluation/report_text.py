@@ -97,8 +97,8 @@ def calls_markdown(study: CallStudy) -> str:
             "![Time to detect](detection.png)",
             "## Worse calls",
             "Enrolled in a good call (500 kbit/s, 30 frames per second, 640x360, nothing lost), one window against the "
-            "template, real VP8. A lost frame freezes the picture until the next keyframe, 0.3 s later; a window is then "
-            "as many frames and longer in time.",
+            "template, real VP8. A lost frame freezes the picture until the next keyframe, 0.3 s later; a window is "
+            "then as many frames and longer in time.",
             _conditions(study.conditions),
             "![Worse calls](conditions.png)",
         ]
