@@ -232,6 +232,9 @@ def evaluate(
     engine: Annotated[Path, typer.Option(help="Engine folder; scores run through its streaming path.")],
     out: Annotated[Path, typer.Option(help="Folder for report.md, report.json and plots.")],
     static: Annotated[Path | None, typer.Option(help="Run of the STATIC control, scored on the same clips.")] = None,
+    manifest: Annotated[
+        Path | None, typer.Option(help="manifest.csv of `prepare`: its test clips, by the published protocol.")
+    ] = None,
     data: DataOption = None,
     portraits: PortraitsOption = None,
     seeds: SeedsOption = 32,
@@ -243,9 +246,16 @@ def evaluate(
     ] = True,
     threads: ThreadsOption = 2,
 ) -> None:
-    """Measure an engine on same-face pairs of drivers and faces that training never saw."""
+    """Measure an engine on same-face pairs of drivers and faces that training never saw, or on people's own clips."""
     from training import report
+    from training.evaluation.manifest_report import evaluate_clips
+    from training.evaluation.prepared_clips import prepared_clips
 
+    if manifest is not None:
+        with _one_line_errors():
+            measured = evaluate_clips(engine, prepared_clips(manifest, "test"), out, static, threads)
+        sys.stdout.write(measured.table() + "\n")
+        return
     with _one_line_errors():
         found = report.evaluate_engine(engine, out, report.Unseen(data, portraits, seeds), static, threads, calls=calls)
         if into_card:
