@@ -118,7 +118,7 @@ def fit(
 
         guard-train fit --out runs/full --device cuda --frames 12288 --steps 20000 --seeds 4000
 
-    On several GPUs the same behind `torchrun --nproc-per-node 4 --no-python`; the batch is shared among them.
+    On several GPUs, behind `torchrun --standalone --nproc-per-node 4 -m training.cli`, they share each batch.
     """
     from training import sessions  # torch is slow to load; --help must not wait for it
 

@@ -16,6 +16,8 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor, distributed, nn
+from torch.distributed import PrefixStore  # type: ignore[attr-defined]
+from torch.distributed.rendezvous import rendezvous
 
 
 @contextmanager
@@ -26,7 +28,11 @@ def process_group(device: str) -> Iterator[None]:
         return
     if device == "cuda":
         torch.cuda.set_device(local_rank())
-    distributed.init_process_group("nccl" if device == "cuda" else "gloo")
+    backend = "nccl" if device == "cuda" else "gloo"
+    store, number, count = next(rendezvous("env://"))
+    # torchrun keeps one store over its restarts, in which the addresses of processes that died still stand.
+    attempt = PrefixStore(f"attempt_{_restarts()}", store)
+    distributed.init_process_group(backend, store=attempt, rank=number, world_size=count)
     try:
         yield
     finally:
@@ -50,7 +56,11 @@ def local_rank() -> int:
 
 def was_restarted() -> bool:
     """Whether torchrun started this process anew because one had died."""
-    return int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")) > 0
+    return _restarts() > 0
+
+
+def _restarts() -> int:
+    return int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"))
 
 
 def gather(part: Tensor) -> Tensor:
