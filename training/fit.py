@@ -27,6 +27,7 @@ from training.data.batches import Batch
 from training.distributed import average_gradients, first_says, gather, processes, rank, share_norms
 from training.errors import CheckpointError, TrainingError
 from training.models.registry import network_kind
+from training.models.static import StaticNet
 from training.models.streaming import StreamingFeatDiff
 from training.run_log import RunLog
 from training.trainee import Outputs, Trainee, contrasts
@@ -220,6 +221,16 @@ def load_network(out: Path) -> nn.Module:
     """The trained network of a run, on the CPU and in evaluation mode."""
     network = resume(out, torch.device("cpu")).trainee.network
     network.eval()
+    return network
+
+
+def load_static(out: Path) -> StaticNet:
+    """The STATIC control that a run trained. Raises CheckpointError for a run of anything else."""
+    network = load_network(out)
+    if not isinstance(network, StaticNet):
+        raise CheckpointError(
+            f"{out} holds another network than the control STATIC; train that with `guard-train fit --network static`"
+        )
     return network
 
 

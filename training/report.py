@@ -36,7 +36,7 @@ from training.evaluation.call_study import CallGatherer, CallStudy
 from training.evaluation.charts import save_conditions, save_detection, save_lengths
 from training.evaluation.report_text import as_json, calls_json, calls_markdown, row_table
 from training.export import rewrite_card
-from training.fit import load_network
+from training.fit import load_static
 from training.metrics import Trials, log_likelihood_ratio_cost
 from training.model_card import ModelCard
 from training.plots import save_curves, save_scores
@@ -111,7 +111,7 @@ def evaluate_engine(
     engine = load_engine(str(folder), threads=threads)
     embeds = {"engine": through_engine(engine), "shuffled": shuffled_in_time(through_engine(engine))}
     if static is not None:
-        embeds["static"] = through_network(load_network(static))
+        embeds["static"] = through_network(load_static(static))
     calibration = engine.spec.calibration
     protocol = CallProtocol(
         "test", max(1, unseen.seeds // _DRIVERS_PER_FACE), _DRIVERS_PER_FACE, processes=threads,

@@ -23,10 +23,13 @@ from training.fit import (
     continue_with,
     fit,
     load_network,
+    load_static,
     progress,
     resume,
+    save,
     start,
 )
+from training.models.static import StaticNet
 from training.models.streaming import POSITION_SIZE, TEMPORAL_MARGIN, StreamingFeatDiff
 from training.run_log import LOG
 
@@ -188,6 +191,13 @@ def test_bf16_reaches_the_head_and_keeps_weights_in_single_precision(small_mater
     assert set(seen) == {torch.bfloat16}
     assert {value.dtype for value in run.trainee.parameters()} == {torch.float32}
     assert np.isfinite(log_of(tmp_path)[0]["identity"])
+
+
+def test_only_static_passes_for_the_control_static(finished: Path, tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="--network static"):
+        load_static(finished)
+    save(start(replace(SHORT, network="static"), 0, CPU), tmp_path)
+    assert isinstance(load_static(tmp_path), StaticNet)
 
 
 def test_networks_without_read_out_are_not_refined_or_exported(tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ from training.evaluation.protocols import (
 )
 from training.evaluation.report_text import as_json, row_table, table
 from training.evaluation.streams import stream_clip
-from training.fit import load_network
+from training.fit import load_static
 from training.metrics import Trials
 from training.plots import save_curves
 
@@ -113,7 +113,7 @@ def evaluate_clips(
     engine = load_engine(str(folder), threads=threads)
     controls: dict[str, Embed] = {"shuffled": shuffled_in_time(through_engine(engine))}
     if static is not None:
-        controls["static"] = through_network(load_network(static))
+        controls["static"] = through_network(load_static(static))
     found = embed_clips(engine, clips, controls)
     engine.close()
     rows, curves = measure_clips(found)
