@@ -4,29 +4,41 @@ from __future__ import annotations
 
 import asyncio
 import json
+from datetime import UTC, datetime
 from itertools import chain, islice, pairwise
 from pathlib import Path
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 from playwright.async_api import Page, expect
 from websockets.asyncio.client import connect
 
 from demo.puppet_frames import make_player
 from demo.recording import record
 from engines.pixels import luma_plane
+from engines.protocol import StepResult
+from guard import server
 from guard.calls.source import LatestFrames, ReceivedFrame
 from guard.config import CallsConfig, GuardConfig, ServerConfig, StoreConfig
 from guard.offline import enroll_files
 from guard.server import RunningGuard, running_guard
+from guard.verify.store import TemplateStore
+from guard.verify.template import CONSENT_STATEMENT, CONSENT_TEXT_VERSION, ConsentRecord, Template
 from tests.barcode import read_number
-from tests.e2e.camera_clips import FPS, real_pictures, write_camera_clip
+from tests.e2e.camera_clips import FPS, Picture, real_pictures, write_camera_clip
 from tests.e2e.conftest import ChromiumWithCamera
+from tests.guard.conftest import ALICE as ALICE_LEVEL
+from tests.guard.conftest import MALLORY as MALLORY_LEVEL
+from tests.guard.conftest import BrightnessEngine, driver_embedding
 
 pytestmark = pytest.mark.browser
 
 FACE, ALICE, MALLORY = 1, 9, 81
+LIGHT_OVER_DARK = 90
 ENOUGH_FRAMES = 5 * FPS
 TILE_TIMEOUT_MS, SCORE_TIMEOUT_MS, ALERT_TIMEOUT_MS = 20_000, 40_000, 75_000
+VERDICT_TIMEOUT_MS, LIT_ALERT_TIMEOUT_MS = 40_000, 60_000
 
 
 @pytest.fixture
@@ -79,6 +91,44 @@ async def test_another_person_before_the_camera_raises_the_alert(
     clip = write_camera_clip(pictures, tmp_path / "camera.mjpeg")
     await check_swap(config, recording, clip, chromium_with_camera, frame_numbers, first_strange=len(own))
     check_numbers(frame_numbers, clip_frames=len(pictures))
+
+
+async def test_a_verified_driver_turns_into_a_mismatch_on_the_dashboard(
+    tmp_path: Path,
+    config: GuardConfig,
+    chromium_with_camera: ChromiumWithCamera,
+    frame_numbers: list[int | None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Everything is real but the engine, which reads the driver off the brightness and so is sure enough to verify."""
+    engine = LightEngine()
+    monkeypatch.setattr(server, "make_engine", lambda _config: engine)
+    clip = write_camera_clip(chain(lit(1.0), lit(0.5)), tmp_path / "camera.mjpeg")
+    consent = ConsentRecord(CONSENT_TEXT_VERSION, CONSENT_STATEMENT, "alice", datetime.now(UTC))
+    windows = np.stack([driver_embedding(ALICE_LEVEL)] * 4)
+    TemplateStore(config.store).put(Template("alice", windows, engine.spec.model_sha256, datetime.now(UTC), consent))
+    async with running_guard(config) as guard, chromium_with_camera(clip) as browser:
+        dashboard = await open_call(guard, await browser.new_page(), await browser.new_page())
+        state = dashboard.get_by_test_id("state-alice")
+        await expect(state).to_have_attribute("data-state", "verified", timeout=VERDICT_TIMEOUT_MS)
+        await expect(dashboard.get_by_test_id("alert-item").first).to_be_visible(timeout=LIT_ALERT_TIMEOUT_MS)
+        await expect(state).to_have_attribute("data-state", "mismatch")
+    check_numbers(frame_numbers, clip_frames=40 * FPS)
+
+
+class LightEngine(BrightnessEngine):
+    """Takes whoever sits in the light for Alice, and whoever sits in the dark for Mallory."""
+
+    def step(self, slots: NDArray[np.int32], frames: NDArray[np.uint8], continues: NDArray[np.bool_]) -> StepResult:
+        levels = [ALICE_LEVEL if frame.mean() > LIGHT_OVER_DARK else MALLORY_LEVEL for frame in frames]
+        return super().step(slots, np.stack([np.full_like(frames[0], level) for level in levels]), continues)
+
+
+def lit(share: float) -> list[Picture]:
+    """Twenty seconds of a puppet in more or less light."""
+    player = make_player(FACE, ALICE, take=1)
+    pictures = [(picture * share).astype(np.uint8) for picture in islice(player, 4 * FPS)]
+    return [*pictures, *pictures[::-1]] * 2 + pictures
 
 
 async def check_swap(

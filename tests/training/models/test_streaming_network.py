@@ -46,6 +46,7 @@ def test_parameters_are_the_live_ones_of_the_published_network() -> None:
     network = StreamingFeatDiff()
     before_the_embedding = (network.backbone, network.first, network.second)
     assert sum(value.numel() for part in before_the_embedding for value in part.parameters()) == 304_984
+    assert sum(value.numel() for value in network.parameters()) == 635_224
 
 
 @pytest.mark.parametrize("make", [StreamingFeatDiff, StaticNet])
