@@ -67,8 +67,8 @@ class FitSession:
 
 
 def training_material(data: Path | None, portraits: Path | None, seeds: int, puppets: int) -> Material:
-    """All training drivers and faces."""
-    return load_material("train", Extent(seeds=seeds, puppets=puppets), data, portraits)
+    """All training drivers, with the variants of real ones, and faces."""
+    return load_material("train", Extent(seeds=seeds, puppets=puppets, variants=True), data, portraits)
 
 
 def fit_run(material: Material | Path, session: FitSession, out: Path, *, resume_run: bool) -> Run:

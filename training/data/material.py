@@ -7,7 +7,7 @@ face of one split never appears in another.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 from pathlib import Path
 
@@ -19,11 +19,15 @@ from training.data.batches import MixedRender
 from training.drivers.procedural import ProceduralDriver
 from training.drivers.seeds import split_seeds
 from training.drivers.tracks import MOTION_FPS, Split, load_tracks
+from training.drivers.variants import at_tempo, mirrored
 from training.errors import DataError
 from training.generators.generator import Generator, make_generator
 from training.generators.targets import TargetSet
 from training.generators.views import FRAME_PX, ClipViews, random_views
 from training.puppets.puppet import puppet_targets
+
+_TEMPOS = (0.8, 1.25)
+"""Of people's variants: well outside of how much one person's own tempo changes from day to day."""
 
 _RENDER_FRAMES = 128
 """Frames rendered at once on a CPU, about: few enough to stay in its caches."""
@@ -41,13 +45,14 @@ class Material:
 @dataclass(frozen=True, slots=True)
 class Extent:
     """How much procedural material joins the real one: people (after the first `skip` of the split), takes of each,
-    their length, painted faces."""
+    their length, painted faces. variants: real people also count retimed and mirrored, as others."""
 
     seeds: int = 150
     skip: int = 0
     takes: int = 4
     take_seconds: float = 5.0
     puppets: int = 24
+    variants: bool = False
 
 
 def load_material(split: Split, extent: Extent, data: Path | None, portraits: Path | None) -> Material:
@@ -56,6 +61,8 @@ def load_material(split: Split, extent: Extent, data: Path | None, portraits: Pa
     Raises DataError where files are unfit or nothing is left to train on.
     """
     real = list(real_clips(data, split)) if data else []
+    if extent.variants:
+        real = [variant for clip in real for variant in variants_of(clip)]
     seeds = split_seeds(split, extent.skip + extent.seeds)[extent.skip :]
     clips = real + [clip for seed in seeds for clip in procedural_clips(seed, extent.takes, extent.take_seconds)]
     faces = [targets_of(TargetSet.load(portraits), split)] if portraits else []
@@ -82,6 +89,15 @@ def real_clips(data: Path, split: Split) -> Iterator[MotionClip]:
     for track in load_tracks(data):
         if track.split == split:
             yield MotionClip(track.driver, track.session, track.clip, track.motion)
+
+
+def variants_of(clip: MotionClip) -> Iterator[MotionClip]:
+    """A clip, and what it would be of other people: slower, faster, and each of the three in a mirror."""
+    for tempo in (1.0, *_TEMPOS):
+        motion = clip.motion if tempo == 1 else at_tempo(clip.motion, tempo)
+        name = clip.driver if tempo == 1 else f"{clip.driver}@{tempo}"
+        yield replace(clip, driver=name, motion=motion)
+        yield replace(clip, driver=f"{name}@mirror", motion=mirrored(motion))
 
 
 def procedural_clips(seed: int, takes: int, seconds: float) -> Iterator[MotionClip]:
