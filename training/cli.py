@@ -103,6 +103,7 @@ def fit(
         bool, typer.Option("--compile", help="torch.compile: pays in runs over ten minutes.")
     ] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the run's checkpoint.")] = False,
+    begin: Annotated[Path | None, typer.Option(help="Run of the same network whose weights to begin with.")] = None,
     generators: GeneratorsOption = "mesh_warp",
     face_mesh: FaceMeshOption = None,
     seed: int = 0,
@@ -127,7 +128,7 @@ def fit(
         run = sessions.FitSession(
             network=network, steps=steps, minutes=minutes, frames=frames, windows=lengths, device=device,
             precision=precision, compile=compile_network, seed=seed, threads=threads,
-            generators=tuple(generators.split(",")), face_mesh=face_mesh,
+            generators=tuple(generators.split(",")), face_mesh=face_mesh, begin=begin,
         )  # fmt: skip
         material = clips or sessions.training_material(data, portraits, seeds, puppets)
         sessions.fit_run(material, run, out, resume_run=resume)
@@ -260,6 +261,31 @@ def evaluate(
         found = report.evaluate_engine(engine, out, report.Unseen(data, portraits, seeds), static, threads, calls=calls)
         if into_card:
             report.write_card(engine, found, out)
+    sys.stdout.write(found.table() + "\n")
+
+
+@app.command()
+def compare(
+    runs: Annotated[Path, typer.Argument(help="Folder of runs, ROW/SEED/checkpoint.pt; seeds of a row are averaged.")],
+    out: Annotated[Path, typer.Option(help="Folder of the table; clips and embeddings are kept there.")],
+    data: DataOption = None,
+    portraits: PortraitsOption = None,
+    face_mesh: FaceMeshOption = None,
+    seeds: SeedsOption = 16,
+    seen: Annotated[str, typer.Option(help="Generators that training has seen; commas between.")] = "mesh_warp",
+    unseen: Annotated[str, typer.Option(help="Generator that it has not.")] = "face_mesh",
+    manifest: Annotated[
+        Path | None, typer.Option(help="manifest.csv of `prepare`: a column of its raw test clips, as a warning.")
+    ] = None,
+    threads: ThreadsOption = 2,
+) -> None:
+    """Measure trained networks side by side on unseen drivers, faces and generator: the table of README.md."""
+    from training.evaluation.bench_clips import BenchSource
+    from training.evaluation.comparison_report import compare_runs
+
+    with _one_line_errors():
+        source = BenchSource(data, portraits, face_mesh, seeds)
+        found = compare_runs(runs, out, source, tuple(seen.split(",")), unseen, manifest, threads)
     sys.stdout.write(found.table() + "\n")
 
 

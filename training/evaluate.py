@@ -144,15 +144,20 @@ def embed_material(
     if protocol.targets > len(material.targets):
         raise DataError(f"{protocol.targets} targets are wanted, the split holds {len(material.targets)}")
     found: dict[str, list[DriverEmbeddings]] = {name: [] for name in embeds}
-    chosen = np.linspace(0, len(material.targets) - 1, protocol.targets).round().astype(int).tolist()
     for side in usable:
-        for target in chosen:
-            clips = _rendered(material, render, protocol, side, target)
+        for target in evenly_chosen(len(material.targets), protocol.targets):
+            clips = rendered_windows(material, render, protocol, side, target)
             for name, embed in embeds.items():
                 rows = embed_windows(clips, embed)
                 enrol, probe = rows[: len(side.enrol)], rows[len(side.enrol) :]
                 found[name].append(DriverEmbeddings(side.driver, target, enrol, probe))
     return found
+
+
+def evenly_chosen(there: int, wanted: int) -> list[int]:
+    """`wanted` places, evenly over all that are there."""
+    chosen: list[int] = np.linspace(0, there - 1, wanted).round().astype(int).tolist()
+    return chosen
 
 
 def embed_calls(protocol: CallProtocol, embeds: Mapping[str, Embed]) -> dict[str, list[DriverEmbeddings]]:
@@ -193,7 +198,7 @@ def _parts(clips: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
     return [clips[first : first + _CLIPS_AT_ONCE] for first in range(0, len(clips), _CLIPS_AT_ONCE)]
 
 
-def _rendered(
+def rendered_windows(
     material: Material, render: Render, protocol: Protocol, side: DriverWindows, target: int
 ) -> NDArray[np.uint8]:
     """All windows of a driver on one target, uint8 (n, T, 128, 128), enrolment first."""

@@ -209,7 +209,8 @@ def resume(out: Path, device: torch.device) -> Run:
 
 def continue_with(run: Run, config: FitConfig, *, embedding_only: bool) -> Run:
     """A new run that starts from the weights of another. embedding_only: nothing before the embedding is trained."""
-    fresh = start(config, 0 if run.trainee.read_out is None else run.trainee.read_out.out_features, torch.device("cpu"))
+    device = next(run.trainee.parameters()).device
+    fresh = start(config, 0 if run.trainee.read_out is None else run.trainee.read_out.out_features, device)
     fresh.trainee.load_state_dict(run.trainee.state_dict())
     if embedding_only:
         fresh.trainee.requires_grad_(False)

@@ -37,8 +37,8 @@ _REFINED_DECAY = 0.1
 class FitSession:
     """One end-to-end run as the command line gives it.
 
-    precision: None = bf16 on GPUs, fp32 on CPUs. Raises TrainingError for an unknown network, and DataError for windows
-    that are too short for it.
+    precision: None = bf16 on GPUs, fp32 on CPUs. begin: a run of the same network whose weights to begin with.
+    Raises TrainingError for an unknown network, and DataError for windows that are too short for it.
     """
 
     network: str
@@ -53,6 +53,7 @@ class FitSession:
     threads: int
     generators: tuple[str, ...] = ("mesh_warp",)
     face_mesh: Path | None = None
+    begin: Path | None = None
 
     def __post_init__(self) -> None:
         if min(self.windows) < self.kind.shortest:
@@ -87,9 +88,17 @@ def fit_run(material: Material | Path, session: FitSession, out: Path, *, resume
             _refuse_other_network(run, session, out)
         else:
             _refuse_other_run(out)
-            run = start(_config(material, session), speeds, device)
+            run = _begun(_config(material, session), session, speeds, device)
         fit(run, source, out)
     return run
+
+
+def _begun(config: FitConfig, session: FitSession, speeds: int, device: torch.device) -> Run:
+    if session.begin is None:
+        return start(config, speeds, device)
+    earlier = resume(session.begin, device)
+    _refuse_other_network(earlier, session, session.begin)
+    return continue_with(earlier, config, embedding_only=False)
 
 
 def _config(material: Material | Path, session: FitSession) -> FitConfig:

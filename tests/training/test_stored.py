@@ -47,7 +47,21 @@ def test_mixtures_hold_whole_batches_and_two_windows_of_long_clips() -> None:
     assert bool((early + 8 <= late).all())
     assert sorted(batch.driver.tolist()) == sorted(2 * [0, 1, 2, 10, 11, 12])
     assert len(WindowsOfBatches((counting(0), counting(10)), (8,), 8 * 6, None, 4)(3).driver) == 6
+    assert len(WindowsOfBatches((counting(0), counting(10)), (8,), 8 * 5, None, 4)(3).driver) == 3
     assert WindowsOfBatches((counting(0),), (1,), 1000, None, 4)(0).speed.shape == (6, 0, 2)
+
+
+def test_small_mixtures_cross_some_drivers_with_two_faces() -> None:
+    frames = np.zeros((20, LENGTH, 8, 8), np.uint8)
+    driver, face = np.repeat(np.arange(5), 4), np.tile(np.arange(4), 5)
+    clips = StoredClips(frames, np.zeros((20, LENGTH - MARGIN, 2), np.float16), driver, face,
+                        np.zeros((20, LENGTH, 0, 2), np.float16))  # fmt: skip
+    batch = WindowsOfBatches((clips,), (8,), 8 * 6, None, 0)(0)
+    assert len(batch.driver) == 6
+    assert len(set(batch.driver.tolist())) == 3
+    pairs = set(zip(batch.driver.tolist(), batch.face.tolist(), strict=True))
+    assert len(pairs) == 6
+    assert len({face for _, face in pairs}) == 2
 
 
 def test_a_call_is_drawn_anew_for_each_step() -> None:

@@ -63,6 +63,10 @@ def test_a_tiny_run_from_render_over_motion_to_identity(tmp_path: Path) -> None:
     few = ["--seeds", "4", "--puppets", "4"]
     run("render", "--out", clips, "--batches", "2", "--windows", "36,64", "--frames", "512", *few)
     run("fit", "--out", motion, "--clips", clips, "--steps", "1", "--frames", "64", "--windows", "16")
+    more = ["--begin", motion, "--out", str(tmp_path / "more")]
+    run("fit", *more, "--clips", clips, "--steps", "1", "--frames", "64", "--windows", "16")
+    other = RUNNER.invoke(app, ["fit", *more[:2], "--out", "x", "--clips", clips, "--network", "static"])
+    assert "not 'static'" in other.output
     run("refine", "--run", motion, "--clips", clips, "--out", refined, "--steps", "2")
     for network in ("static", "landmarks"):
         run("fit", "--out", str(tmp_path / network), "--clips", clips, "--network", network, "--steps", "1")

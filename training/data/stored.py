@@ -131,7 +131,8 @@ class WindowsOfFrames:
 class WindowsOfBatches:
     """Batches mixed from stored ones: within each the same faces have different drivers, across them all differ.
 
-    windows: lengths to mix. frames_per_batch: how many frames, or positions, a mixture holds at most, about.
+    windows: lengths to mix. frames_per_batch: how many frames, or positions, a mixture holds at most, about; where one
+    stored batch holds more, some of its drivers on two of its faces take its place.
     """
 
     stored: tuple[StoredClips, ...]
@@ -148,7 +149,9 @@ class WindowsOfBatches:
         filled = 0
         for place in random.permutation(len(long_enough := _long_enough(self.stored, frames))):
             part = _spread(long_enough[place], random, frames)
-            if parts and filled + len(part.driver) * frames > self.frames_per_batch:
+            if filled + len(part.driver) * frames > self.frames_per_batch:
+                if not parts:
+                    parts.append(_pairs(long_enough[place], random, frames, self.frames_per_batch // frames))
                 break
             parts.append(part)
             filled += len(part.driver) * frames
@@ -192,6 +195,17 @@ def _spread(clips: StoredClips, random: np.random.Generator, frames: int) -> Bat
     room = length // pieces - frames
     starts = [length // pieces * piece + random.integers(room + 1, size=count) for piece in range(pieces)]
     return _cut(clips, np.tile(np.arange(count), pieces), np.concatenate(starts), frames)
+
+
+def _pairs(clips: StoredClips, random: np.random.Generator, frames: int, count: int) -> Batch:
+    """`count` windows, each from another clip, at their own places: as many drivers as fit, on two of the faces.
+
+    Two faces are what a positive and the negatives of its face need; every further one would cost drivers.
+    """
+    faces = random.permutation(np.unique(clips.face))[:2]
+    drivers = random.permutation(np.unique(clips.driver))[: max(2, count // len(faces))]
+    chosen = np.flatnonzero(np.isin(clips.face, faces) & np.isin(clips.driver, drivers))
+    return _cut(clips, chosen, random.integers(clips.inputs.shape[1] - frames + 1, size=len(chosen)), frames)
 
 
 def _cut(clips: StoredClips, clip: NDArray[np.int64], start: NDArray[np.int64], frames: int) -> Batch:
