@@ -277,16 +277,19 @@ def compare(
     manifest: Annotated[
         Path | None, typer.Option(help="manifest.csv of `prepare`: a column of its raw test clips, as a warning.")
     ] = None,
+    subject: Annotated[str, typer.Option(help="Row that is set against the others.")] = "ours",
     threads: ThreadsOption = 2,
 ) -> None:
     """Measure trained networks side by side on unseen drivers, faces and generator: the table of README.md."""
     from training.evaluation.bench_clips import BenchSource
+    from training.evaluation.comparison_page import comparison_table, write_comparison
     from training.evaluation.comparison_report import compare_runs
 
     with _one_line_errors():
         source = BenchSource(data, portraits, face_mesh, seeds)
-        found = compare_runs(runs, out, source, tuple(seen.split(",")), unseen, manifest, threads)
-    sys.stdout.write(found.table() + "\n")
+        found = compare_runs(runs, out, source, tuple(seen.split(",")), unseen, manifest, subject, threads)
+        write_comparison(found, out)
+    sys.stdout.write(comparison_table(found) + "\n")
 
 
 @app.command(name="check-reference")

@@ -1,13 +1,12 @@
-"""The table of all rows, and what sets them apart: Markdown, JSON and a picture."""
+"""All rows on all clips of a bench: the figures, and what sets one row apart from the others."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
-import matplotlib as mpl
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -25,14 +24,14 @@ from training.evaluation.comparison import (
     runs_of,
     trials_of,
 )
+from training.evaluation.error_analysis import ErrorAnalysis, analyse
 from training.evaluation.manifest_report import LabelledClip
 from training.evaluation.prepared_clips import prepared_clips
 from training.evaluation.protocols import ClipLabels, clip_table, session_trials
-from training.evaluation.report_text import as_json, table
 from training.metrics import Estimate, Trials, Weights, pooled_area, pooled_equal_error
 
-mpl.use("Agg")
-from matplotlib import pyplot as plt  # the backend has to be chosen first
+POOLINGS = ("one window", "four pooled")
+"""Names of the two kinds of trial, as in `comparison.trials_of`."""
 
 _RAW_FRAMES = 30
 """The published recipe's window, which every real clip of the anchors fills."""
@@ -61,14 +60,20 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """All that was measured. matrix: areas of one window by row, then enrolled and probed generator."""
+    """All that was measured.
 
+    subject: the row that is set against the others. matrix: its areas of one window by enrolled and probed generator.
+    errors: of its first seed on the unseen generator.
+    """
+
+    subject: str
     seen: tuple[str, ...]
     unseen: str
     figures: tuple[Figure, ...]
     raw: tuple[Figure, ...]
     lessenings: tuple[Lessening, ...]
-    matrix: dict[str, dict[str, dict[str, float]]]
+    matrix: dict[str, dict[str, float]]
+    errors: ErrorAnalysis
     drivers: int
     trials: int
     protocol: Protocol
@@ -79,55 +84,66 @@ class Comparison:
 
     def rows(self) -> list[str]:
         """Names of all rows, the least error on the unseen generator first."""
-        mine = [f for f in self.figures if (f.bench, f.people, f.pooling) == (self.unseen, "all", "one window")]
+        mine = [f for f in self.figures if (f.bench, f.people, f.pooling) == (self.unseen, "all", POOLINGS[0])]
         return [figure.row for figure in sorted(mine, key=lambda figure: -figure.area.value)]
-
-    def table(self) -> str:
-        """Markdown."""
-        header = ["Row", "Seeds", f"{self.unseen} (unseen), one window", "four pooled", "EER pooled",
-                  *(f"{name}, one window" for name in self.seen), "raw clips, any face"]  # fmt: skip
-        raw = {figure.row: str(figure.area) for figure in self.raw}
-        lines = []
-        for row in self.rows():
-            window, pooled = (self.cell(row, self.unseen, "all", p) for p in ("one window", "four pooled"))
-            seen = [self.cell(row, name, "all", "one window").area for name in self.seen]
-            error = f"{pooled.equal_error:.3f}"
-            lines.append((row, len(window.seeds), window.area, pooled.area, error, *seen, raw.get(row, "-")))
-        return table(header, lines)
 
 
 def compare_runs(
-    runs: Path, out: Path, source: BenchSource, seen: tuple[str, ...], unseen: str, manifest: Path | None, threads: int
+    runs: Path,
+    out: Path,
+    source: BenchSource,
+    seen: tuple[str, ...],
+    unseen: str,
+    manifest: Path | None,
+    subject: str,
+    threads: int,
 ) -> Comparison:
-    """Measure every run of a folder and write comparison.md, comparison.json and comparison.png into `out`.
+    """Measure every run of a folder.
 
-    Clips and embeddings are kept in `out`, so that a further run costs only its own time.
+    subject: the row that is set against all others, and whose errors are looked into. out: where clips and embeddings
+    are kept, so that a further run costs only its own time. Raises DataError where there is no such row.
     """
     torch.set_num_threads(threads)
     rows = runs_of(runs)
+    if subject not in rows:
+        raise DataError(f"no row {subject!r} in {runs}; there are {', '.join(rows)}")
     benches = bench_clips(source, (*seen, unseen), out / "bench")
     embedded = {row: [_embed_all(run, benches, out / "embeddings") for run in seeds] for row, seeds in rows.items()}
-    figures: list[Figure] = []
-    areas: dict[tuple[str, str], dict[str, tuple[Estimate, Weights]]] = {}
-    for row, seeds in embedded.items():
-        for bench, clips in benches.items():
-            for people, wanted in _people(clips):
-                sides = [by_driver(_subset(clips, wanted), found[bench][wanted]) for found in seeds]
-                for pooling in ("one window", "four pooled"):
-                    trials = [trials_of(side)[pooling] for side in sides]
-                    figure, drawn = _figure(row, bench, people, pooling, trials)
-                    figures.append(figure)
-                    if (bench, people) == (unseen, "all"):
-                        areas.setdefault(("unseen", pooling), {})[row] = (figure.area, drawn)
+    figures, areas = _figures(benches, embedded, unseen)
     raw = [] if manifest is None else _raw_figures(rows, raw_clips(prepared_clips(manifest, "test")), out)
-    count = trials_of(by_driver(benches[unseen], next(iter(embedded.values()))[0][unseen]))["one window"]
-    drivers = len(np.unique(benches[unseen].driver))
-    found = Comparison(
-        seen, unseen, tuple(figures), tuple(raw), _lessenings(areas["unseen", "one window"]),
-        {row: _matrix(benches, seeds) for row, seeds in embedded.items()}, drivers, len(count.scores), source.protocol,
-    )  # fmt: skip
-    _write(found, out)
-    return found
+    first = by_driver(benches[unseen], embedded[subject][0][unseen])
+    return Comparison(
+        subject=subject,
+        seen=seen,
+        unseen=unseen,
+        figures=tuple(figures),
+        raw=tuple(raw),
+        lessenings=tuple(
+            lessening(areas[pooling], subject, other) for other in rows if other != subject for pooling in POOLINGS
+        ),
+        matrix=_matrix(benches, embedded[subject]),
+        errors=analyse(benches[unseen], first),
+        drivers=len({row.driver for row in first}),
+        trials=len(trials_of(first)[POOLINGS[0]].scores),
+        protocol=source.protocol,
+    )
+
+
+def _figures(
+    benches: dict[str, BenchClips], embedded: dict[str, list[dict[str, NDArray[np.float32]]]], unseen: str
+) -> tuple[list[Figure], dict[str, dict[str, tuple[Estimate, Weights]]]]:
+    """Every cell of the table, and by pooling and row the areas on the unseen generator in every draw of drivers."""
+    figures: list[Figure] = []
+    areas: dict[str, dict[str, tuple[Estimate, Weights]]] = {pooling: {} for pooling in POOLINGS}
+    for (row, seeds), (bench, clips) in product(embedded.items(), benches.items()):
+        for people, wanted in _people(clips):
+            sides = [trials_of(by_driver(_subset(clips, wanted), found[bench][wanted])) for found in seeds]
+            for pooling in POOLINGS:
+                figure, drawn = _figure(row, bench, people, pooling, [side[pooling] for side in sides])
+                figures.append(figure)
+                if (bench, people) == (unseen, "all"):
+                    areas[pooling][row] = (figure.area, drawn)
+    return figures, areas
 
 
 def raw_clips(clips: Iterable[LabelledClip]) -> RawClips:
@@ -173,14 +189,8 @@ def _raw_figures(rows: dict[str, list[Path]], clips: RawClips, out: Path) -> lis
         except CheckpointError:  # reads landmarks, which a camera's clip does not come with
             continue
         trials = [session_trials(clip_table(embeddings, clips.labels)) for embeddings in found]
-        figures.append(_figure(row, "raw clips", "people", "one window", trials)[0])
+        figures.append(_figure(row, "raw clips", "people", POOLINGS[0], trials)[0])
     return figures
-
-
-def _lessenings(areas: dict[str, tuple[Estimate, Weights]]) -> tuple[Lessening, ...]:
-    """Every pair of rows in which the first has less error."""
-    ranked = sorted(areas, key=lambda row: -areas[row][0].value)
-    return tuple(lessening(areas, row, other) for place, row in enumerate(ranked) for other in ranked[place + 1 :])
 
 
 def _matrix(
@@ -190,75 +200,7 @@ def _matrix(
     matrix: dict[str, dict[str, float]] = {}
     for enrolled in benches:
         for probed in benches:
-            areas = [
-                pooled_area(
-                    trials_of(cross_sides(benches[enrolled], found[enrolled], benches[probed], found[probed]))[
-                        "one window"
-                    ]
-                )
-                for found in seeds
-            ]
+            sides = [cross_sides(benches[enrolled], found[enrolled], benches[probed], found[probed]) for found in seeds]
+            areas = [pooled_area(trials_of(side)[POOLINGS[0]]) for side in sides]
             matrix.setdefault(enrolled, {})[probed] = float(np.mean(areas))
     return matrix
-
-
-def _write(found: Comparison, out: Path) -> None:
-    (out / "comparison.json").write_text(json.dumps(as_json(found), indent=2, allow_nan=False) + "\n")
-    (out / "comparison.md").write_text(_markdown(found))
-    _draw(found, out / "comparison.png")
-
-
-def _markdown(found: Comparison) -> str:
-    protocol = found.protocol
-    best = found.rows()[0]
-    people = [
-        (row, *(found.cell(row, found.unseen, kind, pooling).area
-                for kind in dict.fromkeys(f.people for f in found.figures) if kind != "all"
-                for pooling in ("one window", "four pooled")))
-        for row in found.rows()
-    ]  # fmt: skip
-    kinds = [kind for kind in dict.fromkeys(f.people for f in found.figures) if kind != "all"]
-    sections = [
-        "# Rows side by side",
-        f"{found.drivers} unseen drivers on unseen faces, {found.trials} trials that show one face; windows of "
-        f"{protocol.frames} frames, {protocol.enrol} a side; intervals are 95 % over drivers, of the mean over seeds.",
-        found.table(),
-        "## Kinds of drivers, unseen generator",
-        table(["Row", *(f"{kind}, {pooling}" for kind in kinds for pooling in ("one window", "four pooled"))], people),
-        f"## Less error than others: {best}",
-        table(
-            ["Than", "Less error", "Intervals apart"],
-            [
-                (pair.reference, pair.share, "yes" if pair.apart else "no")
-                for pair in found.lessenings
-                if pair.row == best
-            ],
-        ),
-        f"## Enrolled on one generator (rows), probed on another (columns): {best}",
-        table(
-            ["", *found.matrix[best]],
-            [(name, *(f"{area:.3f}" for area in line.values())) for name, line in found.matrix[best].items()],
-        ),
-        "![AUC of all rows](comparison.png)",
-    ]
-    return "\n\n".join(sections) + "\n"
-
-
-def _draw(found: Comparison, path: Path) -> None:
-    rows = found.rows()[::-1]
-    figure, axes = plt.subplots(figsize=(8, 0.45 * len(rows) + 1.5), constrained_layout=True)
-    for offset, pooling in ((0.12, "one window"), (-0.12, "four pooled")):
-        cells = [found.cell(row, found.unseen, "all", pooling) for row in rows]
-        values = np.array([cell.area.value for cell in cells])
-        spread = np.array([[c.area.value - c.area.low for c in cells], [c.area.high - c.area.value for c in cells]])
-        places = np.arange(len(rows)) + offset
-        axes.errorbar(values, places, xerr=np.maximum(spread, 0), fmt="o", capsize=3, label=pooling)
-        for place, cell in zip(places, cells, strict=True):
-            axes.plot(cell.seeds, [place] * len(cell.seeds), "|", color="0.4", markersize=8)
-    axes.axvline(0.5, color="0.7", linestyle="--", linewidth=1)
-    axes.set_yticks(range(len(rows)), rows)
-    axes.set(xlabel=f"AUC, same face, unseen drivers, unseen generator ({found.unseen}); ticks: single seeds")
-    axes.grid(alpha=0.3, axis="x")
-    axes.legend()
-    figure.savefig(path, dpi=110)
-    plt.close(figure)

@@ -15,11 +15,13 @@ from training.evaluation.swaps import HORIZON_SECONDS, TimeToDetect
 
 
 def as_json(value: object) -> object:
-    """Dataclasses as objects, tuples as lists; numbers that JSON does not have (never, unknown) as null."""
+    """Dataclasses as objects, tuples and arrays as lists; numbers that JSON does not have (never, unknown) as null."""
     if is_dataclass(value) and not isinstance(value, type):
         return {field.name: as_json(getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, list | tuple):
         return [as_json(item) for item in value]
+    if isinstance(value, np.ndarray):
+        return as_json(value.tolist())
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value

@@ -16,6 +16,7 @@ from training.errors import CheckpointError, DataError
 from training.evaluate import Protocol
 from training.evaluation.bench_clips import BenchClips, BenchSource, bench_clips
 from training.evaluation.comparison import by_driver, cross_sides, lessening, over_seeds, runs_of, trials_of
+from training.evaluation.comparison_page import write_comparison
 from training.evaluation.comparison_report import compare_runs
 from training.fit import FitConfig, save, start
 from training.metrics import Trials, pooled_area
@@ -80,24 +81,33 @@ def _untrained(folder: Path, network: str) -> None:
 
 
 def test_the_whole_table_on_untrained_networks(tmp_path: Path) -> None:
+    runs, out = tmp_path / "runs", tmp_path / "out"
     for row in ("static", "landmarks"):
-        _untrained(tmp_path / "runs" / row / "0", row)
+        _untrained(runs / row / "0", row)
     small = Protocol(frames=16, enrol=1, probe=1, targets=2, channel=ChannelRange())
     source = BenchSource(None, None, None, seeds=3, puppets=2, protocol=small)
-    found = compare_runs(tmp_path / "runs", tmp_path / "out", source, ("mesh_warp",), "thin_plate", None, 1)
+    found = compare_runs(runs, out, source, ("mesh_warp",), "thin_plate", None, "landmarks", 1)
+    write_comparison(found, out)
     assert set(found.rows()) == {"static", "landmarks"}
     assert found.drivers == 3
     # An exact landmark reader sees the same motion whatever draws it.
     seen, unseen = (found.cell("landmarks", name, "all", "one window").area for name in ("mesh_warp", "thin_plate"))
     assert seen.value == pytest.approx(unseen.value, abs=1e-6)
-    written = json.loads((tmp_path / "out" / "comparison.json").read_text())
-    assert written["matrix"]["static"].keys() == {"mesh_warp", "thin_plate"}
-    assert "| landmarks | 1 |" in (tmp_path / "out" / "comparison.md").read_text()
-    kept = list((tmp_path / "out" / "embeddings").glob("*.npy"))
+    written = json.loads((out / "comparison.json").read_text())
+    assert written["matrix"].keys() == {"mesh_warp", "thin_plate"}
+    assert "| landmarks | 1 |" in (out / "comparison.md").read_text()
+    kept = list((out / "embeddings").glob("*.npy"))
     assert len(kept) == 4
     before = {path: path.stat().st_mtime_ns for path in kept}
-    compare_runs(tmp_path / "runs", tmp_path / "out", source, ("mesh_warp",), "thin_plate", None, 1)
+    compare_runs(runs, out, source, ("mesh_warp",), "thin_plate", None, "landmarks", 1)
     assert before == {path: path.stat().st_mtime_ns for path in kept}
+
+
+def test_a_row_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    _untrained(tmp_path / "static" / "0", "static")
+    source = BenchSource(None, None, None, seeds=2)
+    with pytest.raises(DataError, match="no row 'ours'"):
+        compare_runs(tmp_path, tmp_path / "out", source, (), "mesh_warp", None, "ours", 1)
 
 
 def test_a_folder_without_runs_is_refused(tmp_path: Path) -> None:

@@ -1,0 +1,180 @@
+"""Who is told apart badly and in which windows: error against how much which part of the face moved.
+
+The bench knows the exact motion behind every clip, so an error can be laid beside what there was to see.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import spearmanr
+
+from training.drivers.landmarks import PART
+from training.evaluate import DriverEmbeddings, cosine, pooled
+from training.evaluation.bench_clips import PROCEDURAL_FROM, BenchClips
+from training.metrics import area_under_roc
+
+mpl.use("Agg")
+from matplotlib import pyplot as plt  # the backend has to be chosen first
+
+_PARTS: Mapping[str, tuple[str, ...]] = {
+    "brows": ("brow_right", "brow_left"),
+    "lids": ("upper_lid_right", "upper_lid_left", "lower_lid_right", "lower_lid_left"),
+    "gaze": ("iris_right", "iris_left"),
+    "lips": ("mouth_corners", "upper_lip_outer", "upper_lip_inner", "lower_lip_inner", "lower_lip_outer"),
+    "cheeks": ("cheeks",),
+    "nose": ("nose", "nostrils"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class DriverError:
+    """One driver's windows against everybody's templates of the same face.
+
+    area: of this driver's probes, own template against others'. motion: geometric mean over windows of how far all
+    parts move a frame, in thousandths of the eye distance. confused_with: whose template fits best on average, but for
+    the own one.
+    """
+
+    driver: int
+    real: bool
+    area: float
+    motion: float
+    confused_with: int
+
+
+@dataclass(frozen=True, slots=True)
+class PartEffect:
+    """Rank correlation over all probe windows of how much a part moved with how far the own template stood out."""
+
+    part: str
+    correlation: float
+    p_value: float
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorAnalysis:
+    """drivers: worst first. similarity: (d, d) mean score of each driver's template with each driver's probes, as z
+    over templates, in the order of `drivers`."""
+
+    drivers: tuple[DriverError, ...]
+    parts: tuple[PartEffect, ...]
+    similarity: NDArray[np.float64]
+
+
+def part_motion(landmarks: NDArray[np.floating]) -> dict[str, NDArray[np.float64]]:
+    """How far each part moves a frame on average, thousandths of the eye distance: (n,) of landmarks (n, T, 95, 2)."""
+    step = 1000 * np.linalg.norm(np.diff(landmarks.astype(np.float64), axis=1), axis=3).mean(axis=1)
+    return {
+        name: np.concatenate([step[:, PART[part]] for part in parts], axis=1).mean(axis=1)
+        for name, parts in _PARTS.items()
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class _Probes:
+    """One driver's probe windows on one face: scores (templates, windows) as z over templates, whose template each
+    is, and which clips of the bench the windows are."""
+
+    row: DriverEmbeddings
+    scores: NDArray[np.float64]
+    template: NDArray[np.int64]
+    clips: NDArray[np.bool_]
+
+    @property
+    def genuine(self) -> NDArray[np.bool_]:
+        own: NDArray[np.bool_] = self.template == self.row.driver
+        return own
+
+
+def analyse(clips: BenchClips, rows: Sequence[DriverEmbeddings]) -> ErrorAnalysis:
+    """Lay each probe window's scores beside its motion. rows: of `clips`, as `comparison.by_driver` gives them."""
+    probes = list(_probes(clips, rows))
+    motion = part_motion(clips.landmarks)
+    margin = np.concatenate([probe.scores[probe.genuine][0] for probe in probes])
+    effects = {
+        part: spearmanr(np.concatenate([values[probe.clips] for probe in probes]), margin)
+        for part, values in motion.items()
+    }
+    numbers = np.unique([row.driver for row in rows])
+    similarity = _similarity(probes, numbers)
+    amount = np.exp(np.mean([np.log(values + 1e-3) for values in motion.values()], axis=0))
+    found = [_driver_error(probes, amount, similarity, numbers, place) for place in range(len(numbers))]
+    order = np.argsort([error.area for error in found])
+    return ErrorAnalysis(
+        tuple(found[place] for place in order),
+        tuple(PartEffect(part, float(e.statistic), float(e.pvalue)) for part, e in effects.items()),
+        similarity[np.ix_(order, order)],
+    )
+
+
+def _probes(clips: BenchClips, rows: Sequence[DriverEmbeddings]) -> Iterator[_Probes]:
+    for row in rows:
+        shown = [other for other in rows if other.target == row.target]
+        if len(shown) < 2:
+            continue
+        scores = cosine(np.concatenate([pooled(other.enrol) for other in shown]), row.probe).astype(np.float64)
+        scores = (scores - scores.mean(axis=0)) / np.maximum(scores.std(axis=0), 1e-6)
+        windows = (clips.driver == row.driver) & (clips.face == row.target) & clips.probe
+        yield _Probes(row, scores, np.array([other.driver for other in shown], np.int64), windows)
+
+
+def _similarity(probes: Sequence[_Probes], numbers: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Mean score of each driver's template (rows) with each driver's probes (columns); NaN where they never met."""
+    total, count = np.zeros((2, len(numbers), len(numbers)))
+    for probe in probes:
+        template, driver = np.searchsorted(numbers, probe.template), np.searchsorted(numbers, probe.row.driver)
+        total[template, driver] += probe.scores.sum(axis=1)
+        count[template, driver] += probe.scores.shape[1]
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+
+
+def _driver_error(
+    probes: Sequence[_Probes],
+    amount: NDArray[np.float64],
+    similarity: NDArray[np.float64],
+    numbers: NDArray[np.int64],
+    place: int,
+) -> DriverError:
+    driver = int(numbers[place])
+    own = [probe for probe in probes if probe.row.driver == driver]
+    scores = np.concatenate([probe.scores.ravel() for probe in own])
+    genuine = np.concatenate([np.repeat(probe.genuine, probe.scores.shape[1]) for probe in own])
+    others = similarity[:, place].copy()
+    others[place] = np.nan
+    moved = float(np.exp(np.mean(np.concatenate([np.log(amount[probe.clips]) for probe in own]))))
+    nearest = int(numbers[int(np.nanargmax(others))])
+    return DriverError(driver, driver < PROCEDURAL_FROM, area_under_roc(scores, genuine), moved, nearest)
+
+
+def save_analysis(found: ErrorAnalysis, path: Path) -> None:
+    """Three pictures side by side: drivers by motion, the parts of the face, who is taken for whom."""
+    figure, (drivers, parts, pairs) = plt.subplots(1, 3, figsize=(15, 4.6), constrained_layout=True)
+    for real, name in ((True, "people"), (False, "procedural")):
+        kind = [error for error in found.drivers if error.real == real]
+        drivers.plot([e.motion for e in kind], [e.area for e in kind], "o" if real else "s", label=name)
+    rank = spearmanr([e.motion for e in found.drivers], [e.area for e in found.drivers])
+    drivers.set(
+        xscale="log", xlabel="motion a frame, 1/1000 eye distance", ylabel="AUC of the driver's probes",
+        title=f"Drivers (rank correlation {rank.statistic:+.2f}, p = {rank.pvalue:.2g})",
+    )  # fmt: skip
+    drivers.axhline(0.5, color="0.7", linestyle="--", linewidth=1)
+    drivers.legend()
+    drivers.grid(alpha=0.3)
+    names = [effect.part for effect in found.parts]
+    parts.barh(names, [effect.correlation for effect in found.parts], color="tab:blue")
+    parts.axvline(0, color="0.3", linewidth=1)
+    parts.set(
+        xlabel="rank correlation: a part's motion and how far\nthe own template stands out",
+        title="Probe windows",
+    )  # fmt: skip
+    image = pairs.imshow(found.similarity, cmap="RdBu_r", vmin=-2, vmax=2)
+    pairs.set(xlabel="probe, worst driver first", ylabel="template", title="Mean score (z over templates)")
+    figure.colorbar(image, ax=pairs, shrink=0.8)
+    figure.savefig(path, dpi=110)
+    plt.close(figure)
