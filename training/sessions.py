@@ -18,13 +18,13 @@ from training.data.stored import (
     WindowsOfFrames,
     load_stored,
     store_batches,
-    stored_positions,
 )
 from training.distributed import local_rank, process_group, processes, rank, was_restarted
 from training.errors import CheckpointError, DataError
 from training.fit import CHECKPOINT, FitConfig, Run, Source, continue_with, fit, resume, start
 from training.models.registry import NetworkKind, network_kind
-from training.models.streaming import TEMPORAL_MARGIN, StreamingFeatDiff
+from training.models.streaming import TEMPORAL_MARGIN
+from training.positions import kept_positions
 
 _TARGETS_PER_BATCH = 4
 _REFINED_WINDOWS = (32, 64)
@@ -161,11 +161,8 @@ def refine_run(first: Path, clips: Path, out: Path, *, steps: int, frames: int, 
     torch.set_num_threads(threads)
     _refuse_other_run(out)
     earlier = resume(first, torch.device("cpu"))
-    network = earlier.streaming()
-    positions = tuple(
-        _kept(out / f"positions_{place:04d}.npz", network, stored, seed * 1009 + place)
-        for place, stored in enumerate(load_stored(clips))
-    )
+    earlier.streaming()  # refuses another network before hours of work
+    positions = kept_positions(first, clips, out, seed, threads)
     windows = tuple(window - TEMPORAL_MARGIN for window in _REFINED_WINDOWS)
     config = replace(
         earlier.config,
@@ -179,14 +176,6 @@ def refine_run(first: Path, clips: Path, out: Path, *, steps: int, frames: int, 
     run = continue_with(earlier, config, embedding_only=True)
     fit(run, WindowsOfBatches(positions, windows, frames, None, seed), out)
     return run
-
-
-def _kept(path: Path, network: StreamingFeatDiff, clips: StoredClips, seed: int) -> StoredClips:
-    """The positions of clips, made once: they take longer than the training that follows."""
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        stored_positions(network, clips, ChannelRange(), seed).save(path)
-    return StoredClips.load(path)
 
 
 def _sampler(

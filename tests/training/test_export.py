@@ -77,7 +77,7 @@ def test_card_can_change_without_changing_the_model(exported: Path, tmp_path: Pa
     after = read_model_folder(exported)
     assert after.spec.model_sha256 == before
     assert after.manifest.metrics == (metric,)
-    assert set(after.manifest.documents) == {"README.md", "det_curve.png"}
+    assert set(after.manifest.documents) == {"README.md", "golden.npz", "det_curve.png"}
     text = (exported / "README.md").read_text()
     assert "| AUC | 0.810 | 0.750-0.860 | 12 | 3000 | same target |" in text
     assert "![det curve](det_curve.png)" in text
