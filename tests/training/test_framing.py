@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from engines import face_detector, stable_crop
 from engines.pixels import CropBox, crop_from_eyes
-from guard.media import face_detector, stable_crop
 from training.data import framing
 from training.data.framing import FaceTrack, TrackedFaces, WholePicture, choose
 from training.data.manifest import ManifestRow

@@ -9,10 +9,10 @@ import av
 import numpy as np
 import pytest
 
+from engines.pacer import Pace, Pacer
 from engines.pixels import CropBox, FaceBox, LumaPlane, full_range
 from guard.calls.file import FileSource
 from guard.media.front_end import FaceFrame, FaceFrontEnd
-from guard.media.pacer import Pace, Pacer
 from tests.training.video_files import noisy_frames, write_video
 from training.data.framing import FaceTrack, TrackedFaces, WholePicture
 from training.data.luma_clip import LumaClip, cut_clip, thinning
