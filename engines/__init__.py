@@ -1,1 +1,1 @@
-"""What computes: the engine protocol, its backends and the shipped models."""
+"""What computes: the way from a decoded frame to a still crop of the face, the engine protocol, backends, models."""

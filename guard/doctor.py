@@ -73,8 +73,8 @@ def _codecs(_config: GuardConfig) -> str:
 
 
 def _face_detector(_config: GuardConfig) -> str:
+    from engines.face_detector import SlimFaceDetector
     from engines.pixels import LumaPlane
-    from guard.media.face_detector import SlimFaceDetector
 
     blank = LumaPlane(np.full((360, 640), 128, np.uint8), True)
     if SlimFaceDetector().detect(blank) is not None:

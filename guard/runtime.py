@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from engines.face_detector import SlimFaceDetector
 from engines.protocol import Engine
 from engines.registry import load_engine
 from guard.config import EngineConfig, VerifyConfig
-from guard.media.face_detector import SlimFaceDetector
 from guard.media.front_end import FaceFrontEnd
 
 

@@ -52,6 +52,7 @@ def prepare(
     root: Annotated[Path | None, typer.Option(help="Folder of the videos. Without: the manifest's own.")] = None,
     tracks: Annotated[Path | None, typer.Option(help="Folder with tracks.npz, which says where faces are.")] = None,
     whole: Annotated[bool, typer.Option("--whole", help="Instead of tracks: square videos that are all face.")] = False,
+    detect: Annotated[bool, typer.Option("--detect", help="Instead of tracks: find the face as a call does.")] = False,
     threads: ThreadsOption = 2,
 ) -> None:
     """Cut the clips of a manifest once, as a call would show them; a run that was ended goes on where it stopped.
@@ -62,7 +63,7 @@ def prepare(
 
     with _one_line_errors():
         found = prepare.find_clips(manifest, layout, root)
-        cut = framing.choose(tracks, whole, found.manifest.rows)
+        cut = framing.choose(tracks, whole, detect, found.manifest.rows)
         with Progress(*_PROGRESS, console=_console) as progress:
             task = progress.add_task("clips", total=len(found.manifest.rows))
             done = prepare.prepare(found, cut, out, threads, lambda count: progress.update(task, completed=count))

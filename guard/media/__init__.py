@@ -1,1 +1,1 @@
-"""From decoded frames to what an engine takes: a still crop of the face, paced by media time."""
+"""From received frames to what an engine takes, one participant at a time."""

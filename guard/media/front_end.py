@@ -10,11 +10,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from engines.face_detector import FaceDetector
+from engines.pacer import Pace, Pacer
 from engines.pixels import CropBox, FaceBox, crop_frame, luma_plane
+from engines.stable_crop import StableCrop
 from guard.calls.source import ReceivedFrame
-from guard.media.face_detector import FaceDetector
-from guard.media.pacer import Pace, Pacer
-from guard.media.stable_crop import StableCrop
 from guard.verify.states import AbstainReason
 
 

@@ -9,12 +9,12 @@ import av
 import numpy as np
 import pytest
 
+from engines.pacer import Pace, Pacer
 from engines.pixels import CropBox, FaceBox, LumaPlane, full_range
 from guard.calls.file import FileSource
 from guard.media.front_end import FaceFrame, FaceFrontEnd
-from guard.media.pacer import Pace, Pacer
 from tests.training.video_files import noisy_frames, write_video
-from training.data.framing import FaceTrack, TrackedFaces, WholePicture
+from training.data.framing import DetectedFaces, FaceTrack, Framing, TrackedFaces, WholePicture
 from training.data.luma_clip import LumaClip, cut_clip, thinning
 from training.data.manifest import ManifestRow
 from training.errors import DataError
@@ -33,15 +33,18 @@ class OneFace:
         return self._face
 
 
-def test_a_clip_is_what_the_live_path_sees(tmp_path: Path) -> None:
+EYES = 70.0, 50.0, 40.0
+TRACK = FaceTrack(np.tile(np.array(EYES, np.float32), (20, 1)), np.ones(20, bool))
+
+
+@pytest.mark.parametrize("framing", [TrackedFaces({"a": TRACK}), DetectedFaces(OneFace(*EYES))])
+def test_a_clip_is_what_the_live_path_sees(tmp_path: Path, framing: Framing) -> None:
     times = [40 * number for number in range(20)]
     times[12:] = [time + 80 for time in times[12:]]  # two frames are missing
     video = write_video(tmp_path / "a.mkv", noisy_frames(20, 160, 120), times)
-    x, y, distance = 70.0, 50.0, 40.0
-    front_end = FaceFrontEnd(OneFace(x, y, distance))
+    front_end = FaceFrontEnd(OneFace(*EYES))
     live = [frame for frame in map(front_end.process, FileSource(video)) if isinstance(frame, FaceFrame)]
-    track = FaceTrack(np.tile(np.array([x, y, distance], np.float32), (20, 1)), np.ones(20, bool))
-    clip = cut_clip(video, ROW, TrackedFaces({"a": track}))
+    clip = cut_clip(video, ROW, framing)
     np.testing.assert_array_equal(clip.frames, np.stack([frame.pixels for frame in live]))
     assert clip.continues.tolist() == [frame.continues for frame in live]
     assert np.flatnonzero(~clip.continues).tolist() == [0, 12]

@@ -9,18 +9,13 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import NDArray
 
+from engines.pacer import MAX_STEP_INTERVALS, divisor
 from engines.pixels import CropBox, crop_frame
 from engines.protocol import FRAME_SIZE_PX
 from training.data.framing import Framing
 from training.data.manifest import ManifestRow
 from training.data.strict_decoding import decoded_luma
 from training.errors import DataError
-
-TARGET_FPS = 30.0
-FASTEST_AS_IS = 1.55
-"""The live path's pace: streams of more than this many times the target rate are thinned to about it,"""
-MAX_STEP_INTERVALS = 2.5
-"""and no difference is taken over a longer step, in median intervals."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,22 +73,21 @@ def cut_clip(file: Path, row: ManifestRow, framing: Framing) -> LumaClip:
     """Decode, cut and pace a video. Raises DataError for one that cannot be used whole."""
     crops: list[NDArray[np.uint8]] = []
     seconds: list[float] = []
-    frame = None
+    frame = box = None
     for time, luma in decoded_luma(file):
         if frame is None:
             frame = framing.frame(row, luma.width_px, luma.height_px)
-        crops.append(crop_frame(luma, frame.box))
         seconds.append(time)
-    if frame is None or len(crops) < 2:
+        box = frame.at(time - seconds[0], luma)
+        crops.append(crop_frame(luma, box))
+    if frame is None or box is None or len(crops) < 2:
         raise DataError(f"has {len(crops)} frames; motion needs two")
-    if frame.frames is not None and frame.frames != len(crops):
-        raise DataError(f"has {len(crops)} frames and its track {frame.frames}: the track belongs to another video")
+    frame.finish(len(crops))
     times = np.array(seconds) - seconds[0]
     kept = slice(None, None, thinning(times))
-    return LumaClip(np.stack(crops[kept]), times[kept], frame.box)
+    return LumaClip(np.stack(crops[kept]), times[kept], box)
 
 
 def thinning(seconds: NDArray[np.float64]) -> int:
     """Every how many-th frame the live path takes of a steady stream with these times."""
-    rate = float(1 / np.median(np.diff(seconds))) / TARGET_FPS
-    return 1 if rate <= FASTEST_AS_IS else round(rate)
+    return divisor(float(1 / np.median(np.diff(seconds))))

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 import math
 from dataclasses import replace
+from itertools import islice
+from pathlib import Path
 
 import av
 import numpy as np
@@ -11,7 +14,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from engines.face_detector import SlimFaceDetector
 from engines.pixels import CropBox, FaceBox, LumaPlane, crop_frame, face_crop, luma_plane
+from guard.calls.file import FileSource
 from guard.calls.source import ReceivedFrame
 from guard.media.front_end import FaceFrame, FaceFrontEnd, NoFrame
 from guard.verify.states import AbstainReason
@@ -231,3 +236,18 @@ def test_no_stream_of_frames_raises(stream: list[tuple[av.VideoFrame, float, boo
             previous = frame
         elif frame.reason is not None:
             previous = None
+
+
+@pytest.mark.shared_data
+@pytest.mark.parametrize("source", ["lrw_ar", "liveportrait", "hdtf", "voxceleb2", "grid"])
+def test_a_face_is_found_and_the_crop_stays_still(shared_data: Path, source: str) -> None:
+    with (shared_data / "faces" / "manifest.csv").open(newline="") as rows:
+        clips = [row for row in csv.DictReader(rows) if row["source"] == source and float(row["fps"]) >= 12]
+    for clip in clips[:2]:
+        front_end = FaceFrontEnd(SlimFaceDetector())
+        seen = map(front_end.process, islice(FileSource(shared_data / clip["path"]), 200))
+        frames = [frame for frame in seen if isinstance(frame, FaceFrame)]
+        assert len(frames) >= 0.95 * min(200, int(clip["frames"]))
+        # Even an actress who turns to all sides; and one break where the recording itself has a jump.
+        assert frames[-1].crop_generation <= 1 + frames[-1].pts_seconds / 2
+        assert front_end.breaks <= frames[-1].crop_generation + 1

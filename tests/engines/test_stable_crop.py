@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engines.pixels import CropBox, FaceBox, face_crop
-from guard.media.stable_crop import (
+from engines.stable_crop import (
     INNER_REACH,
     LOST_MISSES,
     MAX_FRAMES_PER_LOOK,

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from guard.media.pacer import MAX_STEP_INTERVALS, Pace, Pacer
+from engines.pacer import MAX_STEP_INTERVALS, Pace, Pacer
 
 
 def run(times: list[float], pacer: Pacer | None = None) -> list[tuple[float, Pace]]:

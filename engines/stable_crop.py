@@ -57,6 +57,11 @@ class StableCrop:
         """Grows with every box; 0 while there has been none."""
         return self._generation
 
+    @property
+    def misses(self) -> int:
+        """How many of the newest looks found no face; 0 while the face is where it should be."""
+        return self._misses
+
     def update(self, pts_seconds: float, frame_size: tuple[int, int], look: Look) -> CropBox | None:
         """The box for this frame, or None while no face is known.
 
@@ -115,7 +120,15 @@ class StableCrop:
 
 def fits(box: CropBox, face: FaceBox) -> bool:
     """True while the face is near enough to the middle of the box, and of about the size it was drawn for."""
+    return stray_px(box, face) <= INNER_REACH * box.side and 1 / SIZE_RATIO <= growth(box, face) <= SIZE_RATIO
+
+
+def stray_px(box: CropBox, face: FaceBox) -> float:
+    """How far the face is from the middle of the box, along the axis on which it is farther."""
     center_x, center_y = face.center
-    stray = max(abs(center_x - box.x - box.side / 2), abs(center_y - box.y - box.side / 2))
-    growth = face_crop(face).side / box.side
-    return stray <= INNER_REACH * box.side and 1 / SIZE_RATIO <= growth <= SIZE_RATIO
+    return max(abs(center_x - box.x - box.side / 2), abs(center_y - box.y - box.side / 2))
+
+
+def growth(box: CropBox, face: FaceBox) -> float:
+    """Size of the face over the size that the box was drawn for."""
+    return face_crop(face).side / box.side

@@ -111,10 +111,14 @@ class Pacer:
         if len(self._intervals) < _KNOWN_INTERVALS:
             return
         known, self._interval = self._interval > 0, median_low(self._intervals)
-        wanted = 1 / self._interval / TARGET_FPS
-        if abs(wanted - self._divisor) > _DIVISOR_HYSTERESIS:
-            self._divisor = max(1, round(wanted))
+        self._divisor = divisor(1 / self._interval, self._divisor)
         if not known:
             self._run_seconds = self.nominal_seconds
         # Differences over steps of another length do not compare.
         self._broken |= not 1 / _SAME_STEP < self.nominal_seconds / self._run_seconds < _SAME_STEP
+
+
+def divisor(fps: float, before: int = 1) -> int:
+    """Every how many-th frame of a stream of this rate is taken. before: the one so far, which is slow to change."""
+    wanted = fps / TARGET_FPS
+    return max(1, round(wanted)) if abs(wanted - before) > _DIVISOR_HYSTERESIS else before
