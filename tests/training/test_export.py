@@ -84,7 +84,7 @@ def test_card_can_change_without_changing_the_model(exported: Path, tmp_path: Pa
     assert before in text
     rewrite_card(exported, CARD)
     assert not (exported / "det_curve.png").exists()
-    assert set(read_model_folder(exported).manifest.documents) == {"README.md"}
+    assert set(read_model_folder(exported).manifest.documents) == {"README.md", "golden.npz"}
 
 
 def test_interrupted_export_leaves_nothing_that_loads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
