@@ -93,7 +93,7 @@ def test_a_clip_held_still_tells_nothing_from_itself() -> None:
 
 def test_the_summary_leaves_out_what_was_not_measured() -> None:
     numbers = np.linspace(0.1, 0.8, 8)
-    clips = [ClipFlips(*numbers), ClipFlips(*(numbers[:-1] + 0.2), math.nan)]
+    clips = [ClipFlips(*numbers), ClipFlips(*np.append(numbers[:-1] + 0.2, math.nan))]
     text = summary(clips)
     assert "| changed_moving | 0.200 | 0.100 | 0.100 | 0.300 | 2 |" in text
     assert "| area_shared | 0.800 | 0.000 | 0.800 | 0.800 | 1 |" in text
