@@ -133,7 +133,8 @@ def _stored_source(stored: tuple[StoredClips, ...], session: FitSession) -> Sour
         frames = session.windows[0]
         return WindowsOfFrames(stored, frames, max(1, session.frames // frames), ChannelRange(), session.seed)
     windows = (1,) if session.kind.reads == "one frame" else session.windows
-    return WindowsOfBatches(stored, windows, session.frames, ChannelRange(), session.seed)
+    channel = None if session.kind.reads == "landmarks" else ChannelRange()
+    return WindowsOfBatches(stored, windows, session.frames, channel, session.seed)
 
 
 def render_clips(
