@@ -262,6 +262,8 @@ async def test_a_close_that_hangs_is_bounded_and_frees_the_sockets(
     [session] = call.sink._sessions.values()
     connection = session._connection
     stock_close = connection.close
+    sockets = connection.getTransceivers()[0].receiver.transport.transport._connection._protocols
+    assert sockets
 
     async def hang() -> None:
         await asyncio.Event().wait()
@@ -269,7 +271,8 @@ async def test_a_close_that_hangs_is_bounded_and_frees_the_sockets(
     monkeypatch.setattr(connection, "close", hang)
     await call.sink.end("standup", "ann", session_id)
     assert len(call.sink) == 0
-    assert connection.getTransceivers()[0].receiver.transport.transport.state == "closed"
+    # Not the transport's state: a connection attempt that the close cuts short says "failed" after "closed".
+    assert not sockets
     await stock_close()
 
 
