@@ -17,7 +17,9 @@ from training.evaluate import Protocol
 from training.evaluation.bench_clips import BenchClips, BenchSource, bench_clips
 from training.evaluation.comparison import by_driver, cross_sides, lessening, over_seeds, runs_of, trials_of
 from training.evaluation.comparison_page import write_comparison
-from training.evaluation.comparison_report import compare_runs
+from training.evaluation.comparison_report import compare_runs, raw_clips
+from training.evaluation.manifest_report import LabelledClip
+from training.evaluation.protocols import ClipLabels
 from training.fit import FitConfig, save, start
 from training.metrics import Trials, pooled_area
 
@@ -101,6 +103,20 @@ def test_the_whole_table_on_untrained_networks(tmp_path: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in kept}
     compare_runs(runs, out, source, ("mesh_warp",), "thin_plate", None, "landmarks", 1)
     assert before == {path: path.stat().st_mtime_ns for path in kept}
+
+
+def test_raw_clips_are_the_unbroken_middle_of_those_that_are_long_enough() -> None:
+    def clip(frames: int, gap: int | None = None) -> LabelledClip:
+        pixels = np.broadcast_to(np.arange(frames, dtype=np.uint8)[:, None, None], (frames, 4, 4)).copy()
+        labels = ClipLabels("ann", "ann", f"ann/{frames}", "none", "made up", True)
+        return LabelledClip(pixels, np.arange(frames) != (0 if gap is None else gap), labels)
+
+    found = raw_clips([clip(29), clip(40, gap=20), clip(40, gap=3), clip(31)])
+    assert found.frames[:, 0, 0, 0].tolist() == [5, 0]
+    assert found.frames.shape[1] == 30
+    assert [label.session for label in found.labels] == ["ann/40", "ann/31"]
+    with pytest.raises(DataError, match="30 frames"):
+        raw_clips([clip(29)])
 
 
 def test_a_row_that_is_not_there_is_refused(tmp_path: Path) -> None:
