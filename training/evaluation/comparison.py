@@ -5,6 +5,7 @@ A folder of runs is laid out ROW/SEED/checkpoint.pt; runs of one row differ in t
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,9 @@ from training.metrics import Estimate, Trials, Weights, resampled
 from training.models.landmark_net import LandmarkNet
 
 _ROUNDS = 500
+
+POOLINGS = ("one window", "four pooled")
+"""The two kinds of trial: one window against one window, and all of a side against all of the other."""
 
 Measure = Callable[[Trials, Weights | None], float]
 
@@ -50,16 +54,18 @@ def runs_of(folder: Path) -> dict[str, list[Path]]:
 def kept_embeddings(
     run: Path, name: str, frames: NDArray[np.uint8], landmarks: NDArray[np.float16] | None, kept: Path
 ) -> NDArray[np.float32]:
-    """What a run makes of clips, float32 (n, D): read again where they are in `kept` and the checkpoint is no newer.
+    """What a run makes of clips, float32 (n, D): read again where `kept` holds what these weights made of these frames.
 
     frames: uint8 (n, T, 128, 128). landmarks: float16 (n, T, 95, 2), which one network reads instead; it raises
     CheckpointError where there are none.
     """
-    path = kept / f"{run.parent.name}_{run.name}_{name}.npy"
-    if path.exists() and path.stat().st_mtime > (run / CHECKPOINT).stat().st_mtime:
+    # By content: another folder's run of the same name, or a bench rendered anew, must not be taken for this one.
+    content = hashlib.sha256((run / CHECKPOINT).read_bytes())
+    content.update(np.ascontiguousarray(frames).data)
+    path = kept / f"{run.parent.name}_{run.name}_{name}_{content.hexdigest()[:16]}.npy"
+    if path.exists():
         rows: NDArray[np.float32] = np.load(path)
-        if len(rows) == len(frames):
-            return rows
+        return rows
     network = load_network(run)
     if isinstance(network, LandmarkNet) and landmarks is not None:
         with torch.no_grad():
@@ -95,8 +101,8 @@ def cross_sides(
 
 
 def trials_of(rows: Sequence[DriverEmbeddings]) -> dict[str, Trials]:
-    """One window against one window, and all of a side against all of the other."""
-    return {"one window": window_trials(rows, cosine), "four pooled": pooled_trials(rows, cosine)}
+    """The trials of each of `POOLINGS`."""
+    return dict(zip(POOLINGS, (window_trials(rows, cosine), pooled_trials(rows, cosine)), strict=True))
 
 
 def over_seeds(seeds: Sequence[Trials], measure: Measure) -> tuple[Estimate, Weights]:

@@ -8,7 +8,8 @@ from pathlib import Path
 import matplotlib as mpl
 import numpy as np
 
-from training.evaluation.comparison_report import POOLINGS, Comparison
+from training.evaluation.comparison import POOLINGS
+from training.evaluation.comparison_report import Comparison
 from training.evaluation.error_analysis import save_analysis
 from training.evaluation.report_text import as_json, table
 

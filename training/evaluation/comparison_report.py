@@ -15,6 +15,7 @@ from training.errors import CheckpointError, DataError
 from training.evaluate import Protocol
 from training.evaluation.bench_clips import PROCEDURAL_FROM, BenchClips, BenchSource, bench_clips
 from training.evaluation.comparison import (
+    POOLINGS,
     Lessening,
     by_driver,
     cross_sides,
@@ -29,9 +30,6 @@ from training.evaluation.manifest_report import LabelledClip
 from training.evaluation.prepared_clips import prepared_clips
 from training.evaluation.protocols import ClipLabels, clip_table, session_trials
 from training.metrics import Estimate, Trials, Weights, pooled_area, pooled_equal_error
-
-POOLINGS = ("one window", "four pooled")
-"""Names of the two kinds of trial, as in `comparison.trials_of`."""
 
 _RAW_FRAMES = 30
 """The published recipe's window, which every real clip of the anchors fills."""
