@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -19,13 +18,14 @@ from training.data.material import Extent, Material, load_material, renderer
 from training.data.windows import driver_windows
 from training.errors import DataError
 from training.evaluate import Protocol, evenly_chosen, rendered_windows
+from training.evaluation.kept_arrays import KeptArrays
 
 PROCEDURAL_FROM = 10_000
 """Numbers of procedural drivers and of the faces that they drive begin here, those of real people at 0."""
 
 
 @dataclass(frozen=True, slots=True)
-class BenchClips:
+class BenchClips(KeptArrays):
     """Windows of unseen drivers on unseen faces by one generator, after a simulated call.
 
     frames: uint8 (n, T, 128, 128). landmarks: float16 (n, T, 95, 2), the exact motion. driver, face: int64 (n,).
@@ -37,21 +37,6 @@ class BenchClips:
     driver: NDArray[np.int64]
     face: NDArray[np.int64]
     probe: NDArray[np.bool_]
-
-    def save(self, path: Path) -> None:
-        """Write beside the final name and swap, so that what has the name is whole."""
-        part = path.with_suffix(".part.npz")
-        np.savez(part, **{field.name: getattr(self, field.name) for field in fields(self)})
-        part.replace(path)
-
-    @classmethod
-    def load(cls, path: Path) -> BenchClips:
-        """Raises DataError for a file that is none of these."""
-        try:
-            with path.open("rb") as file, np.load(file) as arrays:
-                return cls(**{field.name: arrays[field.name] for field in fields(cls)})
-        except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
-            raise DataError(f"{path} holds no bench clips ({error}); delete it and compare again") from error
 
 
 BENCH_PROTOCOL = Protocol(frames=32, enrol=4, probe=4, targets=2, channel=ChannelRange(), seed=29)

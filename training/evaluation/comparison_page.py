@@ -52,6 +52,7 @@ def _markdown(found: Comparison) -> str:
         "![AUC of all rows](comparison.png)",
         f"## Kinds of drivers, {found.unseen}",
         _kinds(found),
+        *_other_days(found),
         f"## {found.subject} against the others, {found.unseen}",
         "Less error: 1 - (1 - AUC) / (1 - AUC of the other), on the same draws of drivers.",
         table(
@@ -85,6 +86,27 @@ def _kinds(found: Comparison) -> str:
     columns = [(kind, pooling) for kind in kinds for pooling in POOLINGS]
     lines = [(row, *(found.cell(row, found.unseen, *column).area for column in columns)) for row in found.rows()]
     return table(["Row", *(f"{kind}, {pooling}" for kind, pooling in columns)], lines)
+
+
+def _other_days(found: Comparison) -> list[str]:
+    if not found.days:
+        return []
+    cells = {(figure.row, figure.pooling): figure for figure in found.days}
+    header = [
+        "Row",
+        *(f"{name}: {what}" for name in ("one recording", "four of a day pooled") for what in ("AUC", "EER")),
+    ]
+    lines = [
+        (row, *(part for cell in (cells[row, pooling] for pooling in POOLINGS)
+                for part in (cell.area, f"{cell.equal_error:.3f}")))
+        for row in found.rows()
+    ]  # fmt: skip
+    return [
+        f"## People on another day, {found.unseen}",
+        "Recordings of about a second by people outside training, on common faces; both sides of a trial show one face "
+        "and were recorded on different days (guessed from clothing).",
+        table(header, lines),
+    ]
 
 
 def _against(found: Comparison, other: str) -> tuple[object, ...]:

@@ -25,6 +25,7 @@ from training.evaluation.comparison import (
     runs_of,
     trials_of,
 )
+from training.evaluation.day_clips import DayClips, day_clips, day_trials
 from training.evaluation.error_analysis import ErrorAnalysis, analyse
 from training.evaluation.manifest_report import LabelledClip
 from training.evaluation.prepared_clips import prepared_clips
@@ -61,13 +62,15 @@ class Comparison:
     """All that was measured.
 
     subject: the row that is set against the others. matrix: its areas of one window by enrolled and probed generator.
-    errors: of its first seed on the unseen generator.
+    days: people on another day, on the unseen generator; empty without real people. errors: of the subject's first seed
+    on the unseen generator.
     """
 
     subject: str
     seen: tuple[str, ...]
     unseen: str
     figures: tuple[Figure, ...]
+    days: tuple[Figure, ...]
     raw: tuple[Figure, ...]
     lessenings: tuple[Lessening, ...]
     matrix: dict[str, dict[str, float]]
@@ -108,6 +111,7 @@ def compare_runs(
     benches = bench_clips(source, (*seen, unseen), out / "bench")
     embedded = {row: [_embed_all(run, benches, out / "embeddings") for run in seeds] for row, seeds in rows.items()}
     figures, areas = _figures(benches, embedded, unseen)
+    days = [] if source.data is None else _day_figures(rows, day_clips(source, unseen, out / "bench"), out)
     raw = [] if manifest is None else _raw_figures(rows, raw_clips(prepared_clips(manifest, "test")), out)
     first = by_driver(benches[unseen], embedded[subject][0][unseen])
     return Comparison(
@@ -115,6 +119,7 @@ def compare_runs(
         seen=seen,
         unseen=unseen,
         figures=tuple(figures),
+        days=tuple(days),
         raw=tuple(raw),
         lessenings=tuple(
             lessening(areas[pooling], subject, other) for other in rows if other != subject for pooling in POOLINGS
@@ -177,6 +182,15 @@ def _figure(row: str, bench: str, people: str, pooling: str, trials: Sequence[Tr
     area, drawn = over_seeds(trials, pooled_area)
     error = float(np.mean([pooled_equal_error(seed) for seed in trials]))
     return Figure(row, bench, people, pooling, area, error, tuple(pooled_area(seed) for seed in trials)), drawn
+
+
+def _day_figures(rows: dict[str, list[Path]], clips: DayClips, out: Path) -> list[Figure]:
+    figures = []
+    for row, seeds in rows.items():
+        embedded = [kept_embeddings(run, "days", clips.frames, clips.landmarks, out / "embeddings") for run in seeds]
+        trials = [day_trials(clips, embeddings) for embeddings in embedded]
+        figures += [_figure(row, "days", "people", name, [seed[name] for seed in trials])[0] for name in POOLINGS]
+    return figures
 
 
 def _raw_figures(rows: dict[str, list[Path]], clips: RawClips, out: Path) -> list[Figure]:
