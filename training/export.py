@@ -128,10 +128,10 @@ def write_graphs(model: StreamingFeatDiff, folder: Path) -> None:
     frames = torch.zeros(2, FRAME_SIZE_PX, FRAME_SIZE_PX, dtype=torch.uint8)
     differences = torch.zeros(2, TEMPORAL_TAPS, *maps)
     slices = torch.zeros(2, TEMPORAL_TAPS - 1, FEATURE_CHANNELS // 2, MAP_SIZE, MAP_SIZE // 2)
-    _write_graph(graphs.backbone, folder / BACKBONE_FILE, {"frames": frames}, ["maps"])
+    write_graph(graphs.backbone, folder / BACKBONE_FILE, {"frames": frames}, ["maps"])
     inputs = {"differences": differences, "earlier_slices": slices}
-    _write_graph(graphs.head, folder / HEAD_FILE, inputs, ["slice", "position"])
-    _write_graph(graphs.embedding, folder / EMBEDDING_FILE, {"moments": torch.zeros(2, MOMENTS_SIZE)}, ["embedding"])
+    write_graph(graphs.head, folder / HEAD_FILE, inputs, ["slice", "position"])
+    write_graph(graphs.embedding, folder / EMBEDDING_FILE, {"moments": torch.zeros(2, MOMENTS_SIZE)}, ["embedding"])
 
 
 def file_entry(path: Path) -> FileEntry:
@@ -139,7 +139,8 @@ def file_entry(path: Path) -> FileEntry:
     return FileEntry(size_bytes=len(content), sha256=hashlib.sha256(content).hexdigest())
 
 
-def _write_graph(graph: nn.Module, path: Path, inputs: dict[str, Tensor], outputs: list[str]) -> None:
+def write_graph(graph: nn.Module, path: Path, inputs: dict[str, Tensor], outputs: list[str]) -> None:
+    """Export one module with named tensors; the first axis of every input, the streams, is left open."""
     streams = torch.export.Dim("streams", min=1, max=4096)
     with _quiet_exporter():
         program = torch.onnx.export(

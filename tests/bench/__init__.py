@@ -1,0 +1,1 @@
+"""Benchmarks that hold speed claims: run by hand, never as tests."""
