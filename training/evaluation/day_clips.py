@@ -23,6 +23,8 @@ from training.evaluation.comparison import POOLINGS
 from training.evaluation.kept_arrays import KeptArrays
 from training.metrics import Trials
 
+_FEWEST_DAYS = 3
+"""Two videos of somebody may be two cuts of one day."""
 _MOST_DAYS = 8
 _CLIPS_OF_A_DAY = 4
 
@@ -45,7 +47,7 @@ class DayClips(KeptArrays):
 def day_clips(source: BenchSource, generator: str, folder: Path) -> DayClips:
     """Everybody outside training with recordings of several days, rendered where the folder does not hold it yet.
 
-    Raises DataError without folder of real people, or where nobody in it has two days.
+    Raises DataError without folder of real people, or where nobody in it has three days.
     """
     path = folder / f"days_{generator}.npz"
     if not path.exists():
@@ -55,10 +57,10 @@ def day_clips(source: BenchSource, generator: str, folder: Path) -> DayClips:
 
 
 def day_windows(bank: MotionBank, driver: int, frames: int) -> NDArray[np.int64]:
-    """Clip and offset, int64 (n, 2), of up to 4 recordings on each of a driver's 8 fullest days; none for one day."""
+    """Clip and offset, int64 (n, 2), of up to 4 recordings on each of the 8 fullest days; none for under 3 days."""
     clips = np.flatnonzero((bank.driver == driver) & (bank.lengths >= frames))
     days, counts = np.unique(bank.session[clips], return_counts=True)
-    if len(days) < 2:
+    if len(days) < _FEWEST_DAYS:
         return np.empty((0, 2), np.int64)
     fullest = days[np.argsort(-counts, kind="stable")][:_MOST_DAYS]
     chosen = np.concatenate([clips[bank.session[clips] == day][:_CLIPS_OF_A_DAY] for day in fullest])
@@ -116,7 +118,7 @@ def _render(source: BenchSource, generator: str) -> DayClips:
             windows.append(mine)
             face.append(np.full(len(mine), target))
     if not frames:
-        raise DataError(f"nobody in {source.data} outside training has recordings of two days")
+        raise DataError(f"nobody in {source.data} outside training has recordings of {_FEWEST_DAYS} days")
     clip = np.concatenate(windows)[:, 0]
     bank = material.bank
     return DayClips(

@@ -30,13 +30,13 @@ def _bank(days: list[int], lengths: list[int]) -> MotionBank:
 
 
 def test_the_fullest_days_give_the_middles_of_their_recordings() -> None:
-    bank = _bank([7, 5, 5, 5, 5, 5, 7, 5], [35, 32, 37, 31, 32, 32, 32, 32])
+    bank = _bank([7, 5, 5, 5, 5, 5, 7, 5, 6], [35, 32, 37, 31, 32, 32, 32, 32, 32])
     # Day 5 holds five recordings that are long enough: the first four count. Clip 3 is too short.
-    assert day_windows(bank, 0, 32).tolist() == [[1, 0], [2, 2], [4, 0], [5, 0], [0, 1], [6, 0]]
+    assert day_windows(bank, 0, 32).tolist() == [[1, 0], [2, 2], [4, 0], [5, 0], [0, 1], [6, 0], [8, 0]]
 
 
-def test_one_day_is_no_trial_on_another_day() -> None:
-    assert day_windows(_bank([5, 5], [40, 40]), 0, 32).shape == (0, 2)
+def test_two_videos_are_no_proof_of_two_days() -> None:
+    assert day_windows(_bank([5, 5, 6], [40, 40, 40]), 0, 32).shape == (0, 2)
 
 
 def _clips() -> DayClips:
