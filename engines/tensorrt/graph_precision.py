@@ -39,6 +39,7 @@ def graph_for(content: bytes, precision: Precision, *, fp32_outputs: tuple[str, 
         if precision == "fp16":
             _to_half(model.graph, fp32_outputs)
             model = _typed(model)
+        _drop_unused_weights(model.graph)
         onnx.checker.check_model(model, full_check=True)
     except ModelFolderError:
         raise
@@ -142,7 +143,7 @@ def _redirect_cast(node: NodeProto) -> None:
 
 
 def _halve_weights(graph: GraphProto, halved: set[str]) -> None:
-    """Add a half copy of each weight named, and drop those that nobody uses any more."""
+    """Add a half copy of each weight named."""
     for tensor in [tensor for tensor in graph.initializer if tensor.name in halved]:
         values = numpy_helper.to_array(tensor)
         if not np.all(np.abs(values) <= _LARGEST_HALF):
@@ -151,6 +152,9 @@ def _halve_weights(graph: GraphProto, halved: set[str]) -> None:
                 f"{_LARGEST_HALF:g}); use the precision fp32"
             )
         graph.initializer.append(numpy_helper.from_array(values.astype(np.float16), f"{tensor.name}_half"))
+
+
+def _drop_unused_weights(graph: GraphProto) -> None:
     used = {name for node in graph.node for name in node.input}
     for tensor in [tensor for tensor in graph.initializer if tensor.name not in used]:
         graph.initializer.remove(tensor)

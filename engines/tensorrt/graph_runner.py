@@ -51,7 +51,7 @@ class GraphRunner:
         self._engine = self._runtime.deserialize_cuda_engine(plan)
         if self._engine is None:
             raise PlanBuildError(
-                f"this plan does not load on this GPU ({self._reason()}); delete it from the plan cache, build it again"
+                f"this plan does not load on this GPU ({self._reason()}); build it anew, or use the backend 'onnx'"
             )
         names = [self._engine.get_tensor_name(number) for number in range(self._engine.num_io_tensors)]
         self._tensors = tuple(self._describe(name) for name in names)

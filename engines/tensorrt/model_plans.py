@@ -13,7 +13,7 @@ from engines.tensorrt.build_progress import BuildProgress
 from engines.tensorrt.gpu import Gpu
 from engines.tensorrt.package import TensorRT
 from engines.tensorrt.plan_builder import BuiltPlan, build_plan
-from engines.tensorrt.plan_cache import CacheKey, PlanCache
+from engines.tensorrt.plan_cache import Cached, CacheKey, PlanCache
 from engines.tensorrt.precision import Precision
 
 
@@ -74,16 +74,19 @@ def model_plans(
     profiles: tuple[BatchProfile, ...],
     machine: Machine,
     progress: BuildProgress,
+    *,
+    anew: bool = False,
 ) -> ModelPlans:
     """Plans for `machine`, compiled where the cache has none that can be trusted; progress says which and why.
 
+    anew: compile whatever the cache has, since what it had did not load.
     Raises PlanBuildError, BackendUnavailableError or ModelFolderError where a graph cannot be compiled. A cache that
     cannot be used costs only time: see `GraphPlan.not_kept`.
     """
     plans = {}
     for name, graph in engine_graphs(model, precision).items():
         key = plan_key(model.spec.model_sha256, name, graph, precision, profiles, machine)
-        found = machine.cache.load(key)
+        found = Cached() if anew else machine.cache.load(key)
         if found.content is not None:
             progress.stage(f"{key.kind}: taken from {machine.cache.folder}")
             plans[name] = GraphPlan(found.content, None, None)

@@ -67,6 +67,13 @@ def test_graphs_are_old_enough_for_tensorrt_8_6_and_take_any_batch(model: ModelF
 
 
 @pytest.mark.parametrize("precision", ["fp32", "fp16"])
+def test_no_weight_is_carried_that_nobody_uses(model: ModelFolder, precision: Any) -> None:
+    for graph in engine_graphs(model, precision).values():
+        read = onnx.load_model_from_string(graph).graph
+        assert {tensor.name for tensor in read.initializer} <= {name for node in read.node for name in node.input}
+
+
+@pytest.mark.parametrize("precision", ["fp32", "fp16"])
 def test_bytes_go_into_a_cast_and_nothing_else(model: ModelFolder, precision: Any) -> None:
     read, types = _typed(engine_graphs(model, precision)["backbone"])
     assert types["frames"] == TensorProto.UINT8

@@ -102,7 +102,7 @@ def test_what_tensorrt_refuses_is_an_engine_error(refused: str) -> None:
 
 
 def test_a_plan_that_does_not_load_is_a_build_error() -> None:
-    with pytest.raises(PlanBuildError, match="build it again"):
+    with pytest.raises(PlanBuildError, match="build it anew"):
         make_runner(RecordingTensorRT(refuses=("deserialize_cuda_engine",)))
 
 

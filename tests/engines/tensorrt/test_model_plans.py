@@ -54,6 +54,16 @@ def test_plans_are_built_once(model: ModelFolder, machine: Machine, tensorrt: Re
     assert said.count("taken from") == 3
 
 
+def test_plans_that_did_not_load_are_built_anew(
+    model: ModelFolder, machine: Machine, tensorrt: RecordingTensorRT
+) -> None:
+    plans(model, machine)
+    tensorrt.calls.clear()
+    anew = model_plans(model, "fp16", PROFILES, machine, KeptProgress(), anew=True)
+    assert len(tensorrt.named("build_serialized_network")) == 3
+    assert anew.head.layers == 4
+
+
 def test_timings_of_earlier_builds_are_used(model: ModelFolder, machine: Machine, tensorrt: RecordingTensorRT) -> None:
     plans(model, machine)
     assert tensorrt.named("create_timing_cache") == [
