@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 WEB := guard/serve/web
 
-.PHONY: setup demo test lint bench web-test clean
+.PHONY: setup demo test test-tensorrt lint bench web-test clean
 
 setup: .venv/.ready
 
@@ -23,6 +23,16 @@ lint: setup
 
 test: lint web-test
 	$(BIN)/python -m pytest
+
+# Optional: NVIDIA's builder for RTX needs no GPU, but 100 MB, so it comes only for the time of these tests.
+test-tensorrt: setup
+	rm -rf build/tensorrt
+	$(BIN)/python -m venv build/tensorrt
+	$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' > build/tensorrt/project.path
+	cp build/tensorrt/project.path $$(echo build/tensorrt/lib/python*/site-packages)/project.pth
+	build/tensorrt/bin/python -m pip install --quiet --disable-pip-version-check 'tensorrt-rtx>=1.7' 'cuda-bindings>=12.9'
+	build/tensorrt/bin/python -m pytest tests/engines/tensorrt -rs -s
+	rm -rf build/tensorrt
 
 web-test: setup
 	$(BIN)/python hatch_build.py test

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -19,8 +19,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 bench_app = typer.Typer(help="Measure on this machine.", no_args_is_help=True)
+engine_app = typer.Typer(help="Engines.", no_args_is_help=True)
 config_app = typer.Typer(help="Settings.", no_args_is_help=True)
 app.add_typer(bench_app, name="bench")
+app.add_typer(engine_app, name="engine")
 app.add_typer(config_app, name="config")
 
 ConfigFile = Annotated[Path | None, typer.Option("--config", help="TOML file with settings.", envvar="GUARD_CONFIG")]
@@ -142,6 +144,17 @@ def doctor(model: Model = None, config: ConfigFile = None, as_json: AsJson = Fal
 
     healthy = run_doctor(load_config(config, _overrides(engine={"model": model})), as_json=as_json)
     raise typer.Exit(0 if healthy else 1)
+
+
+@engine_app.command("build")
+def engine_build(
+    name: Annotated[str, typer.Argument(help="Shipped engine's name or an engine folder's path.")] = "default",
+    precision: Annotated[Literal["fp16", "fp32"], typer.Option(help="fp16 is mixed, and what a GPU runs.")] = "fp16",
+) -> None:
+    """Compile an engine for the GPU of this machine (TensorRT), so that the first call does not wait for it."""
+    from engines.tensorrt.build_command import build_engine
+
+    build_engine(name, precision)
 
 
 @bench_app.command("engine")

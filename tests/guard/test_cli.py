@@ -66,7 +66,7 @@ def test_help_loads_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "LOADED []"
-    for command in ("serve", "watch", "enroll", "score", "demo", "doctor", "bench"):
+    for command in ("serve", "watch", "enroll", "score", "demo", "doctor", "engine", "bench"):
         assert command in done.stdout
 
 

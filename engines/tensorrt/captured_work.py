@@ -1,0 +1,69 @@
+"""CUDA graphs: work that is enqueued once by hand, captured the second time, and replayed as one launch from then on.
+
+Through cuda-bindings, since pycuda has no graphs. What is captured may be any work on the stream, launches of pycuda
+kernels and runs of TensorRT alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from typing import Any
+
+from engines.errors import EngineError
+
+
+class CapturedWork:
+    """The graphs of one stream's work. One thread at a time.
+
+    driver: `cuda.bindings.driver`.
+    """
+
+    def __init__(self, driver: Any) -> None:
+        self._driver = driver
+        self._run_before: set[Hashable] = set()
+        self._graphs: dict[Hashable, Any] = {}
+
+    def launch(self, key: Hashable, stream: int, enqueue: Callable[[], None]) -> None:
+        """Do what `enqueue` puts on the stream, by the graph of `key` once there is one.
+
+        key: names everything that the graph holds fixed: batch size, addresses, arguments of kernels. The first call
+        of a key enqueues plainly, since TensorRT initialises itself in its first run, which cannot be captured.
+        Raises EngineError where CUDA refuses, and whatever `enqueue` raises.
+        """
+        if key in self._graphs:
+            self._ask(self._driver.cuGraphLaunch, self._graphs[key], stream)
+        elif key in self._run_before:
+            self._graphs[key] = self._capture(stream, enqueue)
+            self._ask(self._driver.cuGraphLaunch, self._graphs[key], stream)
+        else:
+            enqueue()
+            self._run_before.add(key)
+
+    def forget(self) -> None:
+        """Destroy all graphs; none may be running. May be called twice."""
+        while self._graphs:
+            _, graph = self._graphs.popitem()
+            self._ask(self._driver.cuGraphExecDestroy, graph)
+        self._run_before.clear()
+
+    def _capture(self, stream: int, enqueue: Callable[[], None]) -> Any:
+        # Thread-local: what other threads do with CUDA meanwhile neither joins the graph nor spoils it.
+        mode = self._driver.CUstreamCaptureMode.CU_STREAM_CAPTURE_MODE_THREAD_LOCAL
+        self._ask(self._driver.cuStreamBeginCapture, stream, mode)
+        try:
+            enqueue()
+        except BaseException:
+            # A stream that is left capturing is of no use to anyone; what this answers says less than the cause.
+            self._driver.cuStreamEndCapture(stream)
+            raise
+        captured = self._ask(self._driver.cuStreamEndCapture, stream)
+        try:
+            return self._ask(self._driver.cuGraphInstantiate, captured, 0)
+        finally:
+            self._ask(self._driver.cuGraphDestroy, captured)
+
+    def _ask(self, function: Any, *arguments: Any) -> Any:
+        status, *answer = function(*arguments)
+        if status != self._driver.CUresult.CUDA_SUCCESS:
+            raise EngineError(f"{function.__name__} failed ({status.name}); the engine has to be loaded again")
+        return answer[0] if answer else None

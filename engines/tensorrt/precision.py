@@ -1,0 +1,8 @@
+"""How precisely a GPU engine computes."""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+Precision: TypeAlias = Literal["fp32", "fp16"]
+"""fp16 is mixed: half tensors, but fp32 where neighbours are decided. fp32 excludes TF32."""
