@@ -3,7 +3,9 @@
 EngineError
 ├── ModelFolderError      an engine folder is missing, incomplete, altered or of another format
 ├── EngineInputError      a call with arrays of the wrong shape, dtype or slot
-└── BackendUnavailableError    the wanted backend cannot run on this machine
+└── BackendError          a backend cannot do its work; where there is another one, it takes over
+    ├── BackendUnavailableError    it cannot run on this machine
+    └── BackendFailedError         it broke while in use: device lost, out of memory, error of its runtime
 """
 
 from __future__ import annotations
@@ -21,5 +23,20 @@ class EngineInputError(EngineError, ValueError):
     """Arrays handed to an engine do not fit its contract (shape, dtype, slot out of range, slot twice)."""
 
 
-class BackendUnavailableError(EngineError):
-    """The wanted backend cannot run here (library or device missing)."""
+class BackendError(EngineError):
+    """A backend cannot do its work.
+
+    The text is a reason for `status.fallback_reason`: one clause without a semicolon, advice in brackets.
+    """
+
+
+class BackendUnavailableError(BackendError):
+    """The wanted backend cannot run here (no driver, library or device, a GPU that is too old, a plan that cannot be
+    built)."""
+
+
+class BackendFailedError(BackendError):
+    """A backend broke while it was in use: the device is lost, its memory is full, its runtime failed.
+
+    What it knew about its streams is lost.
+    """
