@@ -8,15 +8,22 @@ from pathlib import Path
 
 import pytest
 
+from engines import registry
 from engines.errors import BackendUnavailableError, ModelFolderError
 from engines.registry import DEFAULT_MODEL, available_models, find_model, load_engine
 
 
-def test_auto_says_why_nothing_faster_runs(random_engine_folder: Path) -> None:
+def test_auto_says_why_nothing_faster_runs(random_engine_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "find_gpu_trouble", lambda: "there is no NVIDIA driver")
     status = load_engine(str(random_engine_folder)).status
     assert (status.backend, status.precision) == ("onnx", "fp32")
-    assert status.fallback_reason is not None
-    assert "TensorRT" in status.fallback_reason
+    assert status.fallback_reason == "tensorrt: there is no NVIDIA driver"
+
+
+def test_a_working_gpu_is_told_to_be_idle(random_engine_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "find_gpu_trouble", lambda: None)
+    status = load_engine(str(random_engine_folder)).status
+    assert (status.backend, status.fallback_reason) == ("onnx", "tensorrt: this version has no device engine yet")
 
 
 def test_wanted_backend_is_no_fallback(random_engine_folder: Path) -> None:
@@ -24,7 +31,8 @@ def test_wanted_backend_is_no_fallback(random_engine_folder: Path) -> None:
 
 
 @pytest.mark.parametrize("backend", ["tensorrt", "quantum"])
-def test_backend_that_cannot_run(random_engine_folder: Path, backend: str) -> None:
+def test_backend_that_cannot_run(random_engine_folder: Path, backend: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "find_gpu_trouble", lambda: "there is no NVIDIA driver")
     with pytest.raises(BackendUnavailableError, match="'onnx'"):
         load_engine(str(random_engine_folder), backend=backend)
 
@@ -50,7 +58,7 @@ def test_engine_runs_without_torch(random_engine_folder: Path) -> None:
         "engine.open(1)\n"
         "frames = np.zeros((1, 128, 128), np.uint8)\n"
         "engine.step(np.zeros(1, np.int32), frames, np.ones(1, np.bool_))\n"
-        "print(sorted({'torch', 'training', 'guard', 'onnx'} & set(sys.modules)))\n"
+        "print(sorted({'torch', 'training', 'guard', 'onnx', 'tensorrt'} & set(sys.modules)))\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", program, str(random_engine_folder)], capture_output=True, text=True, check=True
