@@ -3,7 +3,9 @@
 EngineError
 ├── ModelFolderError      an engine folder is missing, incomplete, altered or of another format
 ├── EngineInputError      a call with arrays of the wrong shape, dtype or slot
-└── BackendUnavailableError    the wanted backend cannot run on this machine
+├── BackendUnavailableError    the wanted backend cannot run on this machine
+└── DeviceError           a GPU failed in mid-work: whatever it held is lost
+    └── DeviceMemoryError     it has no room for what was asked; what it holds is intact
 """
 
 from __future__ import annotations
@@ -23,3 +25,11 @@ class EngineInputError(EngineError, ValueError):
 
 class BackendUnavailableError(EngineError):
     """The wanted backend cannot run here (library or device missing)."""
+
+
+class DeviceError(EngineError):
+    """A GPU failed in mid-work (lost, illegal access, failed launch): its memory can no longer be relied on."""
+
+
+class DeviceMemoryError(DeviceError):
+    """No room on the device, or in the budget that the user gave it; everything already there is intact."""
