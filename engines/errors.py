@@ -8,7 +8,8 @@ EngineError
     ├── BackendUnavailableError    it cannot run on this machine
     │   └── PlanBuildError         TensorRT cannot compile or load an engine's graph
     └── BackendFailedError         it broke while in use: device lost, error of its runtime
-        └── DeviceMemoryError      the device has no room left
+        └── DeviceError            a GPU failed in mid-work: whatever it held is lost
+            └── DeviceMemoryError  it has no room for what was asked; what it holds is intact
 """
 
 from __future__ import annotations
@@ -53,5 +54,9 @@ class BackendFailedError(BackendError):
     """
 
 
-class DeviceMemoryError(BackendFailedError):
-    """The device has no memory for what was asked."""
+class DeviceError(BackendFailedError):
+    """A GPU failed in mid-work (lost, illegal access, failed launch): its memory can no longer be relied on."""
+
+
+class DeviceMemoryError(DeviceError):
+    """No room on the device, or in the budget that the user gave it; everything already there is intact."""
