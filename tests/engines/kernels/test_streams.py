@@ -50,10 +50,18 @@ def test_positions_count_from_the_frame_whose_margin_lies_behind_the_break(host_
 
 
 @pytest.mark.parametrize(
-    ("part", "value"), [("maps", np.nan), ("maps", -np.inf), ("slices", np.inf), ("positions", np.nan)]
+    ("part", "index", "value"),
+    # Both halves of a word, both values of a pair.
+    [
+        ("maps", 77, np.nan),
+        ("maps", 78, -np.inf),
+        ("slices", 78, np.inf),
+        ("positions", 77, np.nan),
+        ("positions", 78, np.inf),
+    ],
 )
 def test_a_value_that_is_not_finite_stays_in_its_stream_and_leaves_it(
-    host_device: HostDevice, part: str, value: float
+    host_device: HostDevice, part: str, index: int, value: float
 ) -> None:
     """One stream is poisoned at one frame: the other is the same to the bit, and it itself is later."""
     window, struck, steps = 3, 8, 8 + TEMPORAL_MARGIN + 1 + 3
@@ -64,7 +72,7 @@ def test_a_value_that_is_not_finite_stays_in_its_stream_and_leaves_it(
         other = int(np.flatnonzero(frames.slots == 1)[0])
         expected = clean.step(frames)
         if number == struck:
-            getattr(frames, part)[1 - other].reshape(-1)[77] = value
+            getattr(frames, part)[1 - other].reshape(-1)[index] = value
         found = poisoned.step(frames)
         np.testing.assert_array_equal(found.differences[other], expected.differences[other])
         np.testing.assert_array_equal(found.earlier[other], expected.earlier[other])
