@@ -40,11 +40,12 @@ def load_engine(name_or_path: str = "default", backend: str = "auto", *, threads
         raise BackendUnavailableError(f"{error}; use the backend 'onnx' or 'auto'") from None
 
 
-def _load_tensorrt(_model: ModelFolder) -> Engine:
+def _load_tensorrt(model: ModelFolder) -> Engine:
     if (trouble := find_gpu_trouble()) is not None:
         raise BackendUnavailableError(trouble)
-    # HERE: return the device engine. Until there is one, a working GPU is not used, and the status says so.
-    raise BackendUnavailableError("this version has no device engine yet")
+    from engines.tensorrt.device_loader import load_device_engine
+
+    return load_device_engine(model)
 
 
 def _load_onnx(model: ModelFolder, threads: int) -> Engine:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from engines.errors import BackendUnavailableError, DeviceError, DeviceMemoryErr
 
 
 class PycudaDevice:
-    """`engines.cuda.device.Device` on a GPU. Belongs to the thread that makes it: the context is pushed there.
+    """`engines.cuda.device.Device` on a GPU. One thread at a time: the context is pushed once in each that comes.
 
     number: as CUDA counts. cache: where kernels compiled on this machine are kept, the user's cache folder by default.
     Raises BackendUnavailableError where there is no pycuda, driver, GPU, or code that this GPU takes.
@@ -24,6 +25,8 @@ class PycudaDevice:
 
     def __init__(self, number: int = 0, cache: Path | None = None) -> None:
         self._driver = _import_driver()
+        self._context: Any = None
+        self._threads: set[int] = set()
         try:
             self._driver.init()
             device = self._driver.Device(number)
@@ -32,7 +35,7 @@ class PycudaDevice:
             if 10 * major + minor < ARCHITECTURES[0]:
                 raise BackendUnavailableError(f"{self._name} is too old (compute capability {major}.{minor})")
             self._context = device.retain_primary_context()
-            self._context.push()
+            self._make_current()
         except self._driver.Error as error:
             raise BackendUnavailableError(f"no usable GPU ({error})") from None
         self._allocations: dict[int, Any] = {}
@@ -119,6 +122,19 @@ class PycudaDevice:
         self._allocations.clear()
         self._leave()
 
+    @property
+    def free_bytes(self) -> int:
+        """Device memory that nobody has taken."""
+        with self._reported("the memory that is free cannot be asked for"):
+            free, _total = self._driver.mem_get_info()
+        return int(free)
+
+    def _make_current(self) -> None:
+        # An engine is loaded by one thread and used by another; pycuda refuses a context that was not pushed there.
+        if threading.get_ident() not in self._threads:
+            self._context.push()
+            self._threads.add(threading.get_ident())
+
     def _leave(self) -> None:
         self._functions.clear()
         self._module = self._stream = None
@@ -136,8 +152,9 @@ class PycudaDevice:
 
     @contextlib.contextmanager
     def _reported(self, what: str) -> Iterator[None]:
-        """Turn pycuda's errors into this package's."""
+        """Make the device this thread's and turn pycuda's errors into this package's."""
         try:
+            self._make_current()
             yield
         except self._driver.MemoryError as error:
             raise DeviceMemoryError(f"{self._name}: {what} ({error})") from error

@@ -9,8 +9,11 @@ from pathlib import Path
 import pytest
 
 from engines import registry
-from engines.errors import BackendUnavailableError, ModelFolderError
+from engines.device_engine import DeviceEngine
+from engines.errors import BackendUnavailableError, ModelFolderError, PlanBuildError
+from engines.model_folder import ModelFolder
 from engines.registry import DEFAULT_MODEL, available_models, find_model, load_engine
+from engines.tensorrt import device_loader
 
 
 def test_auto_says_why_nothing_faster_runs(random_engine_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -20,10 +23,14 @@ def test_auto_says_why_nothing_faster_runs(random_engine_folder: Path, monkeypat
     assert status.fallback_reason == "tensorrt: there is no NVIDIA driver"
 
 
-def test_a_working_gpu_is_told_to_be_idle(random_engine_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_working_gpu_without_a_plan_says_why(random_engine_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(model: ModelFolder) -> DeviceEngine:
+        raise PlanBuildError(f"TensorRT refuses {model.spec.name}")
+
     monkeypatch.setattr(registry, "find_gpu_trouble", lambda: None)
+    monkeypatch.setattr(device_loader, "load_device_engine", refuse)
     status = load_engine(str(random_engine_folder)).status
-    assert (status.backend, status.fallback_reason) == ("onnx", "tensorrt: this version has no device engine yet")
+    assert (status.backend, status.fallback_reason) == ("onnx", "tensorrt: TensorRT refuses random")
 
 
 def test_wanted_backend_is_no_fallback(random_engine_folder: Path) -> None:
