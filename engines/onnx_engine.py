@@ -8,9 +8,9 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from engines.errors import EngineError, EngineInputError, ModelFolderError
+from engines.errors import BackendFailedError, EngineInputError, ModelFolderError
 from engines.model_folder import BACKBONE_FILE, EMBEDDING_FILE, HEAD_FILE, ModelFolder
-from engines.protocol import FRAME_SIZE_PX, EngineSpec, EngineStatus, StepResult
+from engines.protocol import Batching, EngineSpec, EngineStatus, StepResult
 from engines.slot_state import (
     MAP_SHAPE,
     POSITION_SIZE,
@@ -21,8 +21,10 @@ from engines.slot_state import (
     MotionHistory,
     PositionWindow,
 )
+from engines.step_input import FRAME_SHAPE, check_step
 
-_FRAME_SHAPE = (FRAME_SIZE_PX, FRAME_SIZE_PX)
+_BATCHING = Batching(max_frames=8, wait_seconds=0.0)
+"""Frames are computed one by one: waiting gains nothing, and with 8 a step takes about 10 ms of a core."""
 
 
 class OnnxEngine:
@@ -30,10 +32,9 @@ class OnnxEngine:
 
     threads: threads inside one operator. One is the best use of a core when several engines or decoders share the
     machine; more help only a single engine on idle cores.
-    fallback_reason: why a faster backend is not in use, passed on in `status`.
     """
 
-    def __init__(self, model: ModelFolder, *, threads: int = 1, fallback_reason: str | None = None) -> None:
+    def __init__(self, model: ModelFolder, *, threads: int = 1) -> None:
         if model.spec.temporal_margin != TEMPORAL_MARGIN:
             raise ModelFolderError(
                 f"engine {model.spec.name}: temporal margin {model.spec.temporal_margin}, "
@@ -42,10 +43,10 @@ class OnnxEngine:
         self._spec = model.spec
         size = model.spec.embedding_size
         differences, earlier = (TAPS, *MAP_SHAPE), (TAPS - 1, *SLICE_SHAPE)
-        self._backbone = _Graph(BACKBONE_FILE, model.backbone, threads, [_FRAME_SHAPE], [MAP_SHAPE])
+        self._backbone = _Graph(BACKBONE_FILE, model.backbone, threads, [FRAME_SHAPE], [MAP_SHAPE])
         self._head = _Graph(HEAD_FILE, model.head, threads, [differences, earlier], [SLICE_SHAPE, (POSITION_SIZE,)])
         self._embedding = _Graph(EMBEDDING_FILE, model.embedding, threads, [(2 * POSITION_SIZE,)], [(size,)])
-        self._status = EngineStatus("onnx", "fp32", f"cpu, {threads} thread(s)", fallback_reason)
+        self._status = EngineStatus("onnx", "fp32", f"cpu, {threads} thread(s)", None)
         self._slots = 0
         self._history = MotionHistory(0)
         self._window = PositionWindow(0, self._spec.window_positions)
@@ -57,6 +58,10 @@ class OnnxEngine:
     @property
     def status(self) -> EngineStatus:
         return self._status
+
+    @property
+    def batching(self) -> Batching:
+        return _BATCHING
 
     def open(self, slots: int) -> None:
         """Make room for `slots` streams, numbered from 0, all empty. Raises EngineInputError below 1."""
@@ -75,7 +80,7 @@ class OnnxEngine:
 
     def step(self, slots: NDArray[np.int32], frames: NDArray[np.uint8], continues: NDArray[np.bool_]) -> StepResult:
         """Take one new frame for each named slot; see `engines.protocol.Engine.step`."""
-        self._check(slots, frames, continues)
+        check_step(self._slots, slots, frames, continues)
         positions = np.empty((slots.size, POSITION_SIZE), np.float32)
         for row, slot in enumerate(slots.tolist()):
             positions[row] = self._position(slot, frames[row], bool(continues[row]))
@@ -103,24 +108,6 @@ class OnnxEngine:
         self._history.push_slice(slot, newest[0])
         position: FloatArray = positions[0]
         return position
-
-    def _check(self, slots: NDArray[np.int32], frames: NDArray[np.uint8], continues: NDArray[np.bool_]) -> None:
-        if self._slots == 0:
-            raise EngineInputError("the engine is not open: call open(slots) first")
-        if slots.ndim != 1:
-            raise EngineInputError(f"slots must be one row of numbers, got shape {slots.shape}")
-        for name, array, dtype, shape in (
-            ("slots", slots, np.int32, (len(slots),)),
-            ("frames", frames, np.uint8, (len(slots), *_FRAME_SHAPE)),
-            ("continues", continues, np.bool_, (len(slots),)),
-        ):
-            if array.dtype != dtype or array.shape != shape:
-                wanted = f"{np.dtype(dtype).name} {shape}"
-                raise EngineInputError(f"{name} must be {wanted}, got {array.dtype.name} {array.shape}")
-        if slots.size and not (slots.min() >= 0 and slots.max() < self._slots):
-            raise EngineInputError(f"slots {slots.tolist()} reach outside 0..{self._slots - 1}")
-        if len(set(slots.tolist())) != slots.size:
-            raise EngineInputError(f"slots {slots.tolist()} name a stream twice in one step")
 
 
 class _Graph:
@@ -151,5 +138,5 @@ class _Graph:
         try:
             outputs: list[FloatArray] = self._session.run(None, dict(zip(self._inputs, inputs, strict=True)))
         except Exception as error:
-            raise EngineError(f"{self._name}: ONNX Runtime failed ({error})") from error
+            raise BackendFailedError(f"{self._name}: ONNX Runtime failed ({error})") from error
         return outputs

@@ -68,6 +68,17 @@ class EngineStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class Batching:
+    """How a backend likes its frames: what `engines.batching` goes by."""
+
+    max_frames: int
+    """In one step; more wait for the next one, so that no stream waits for all others."""
+    wait_seconds: float
+    """How long a frame is worth holding back for frames of other streams; 0 where a batch costs the sum of its parts.
+    """
+
+
+@dataclass(frozen=True, slots=True)
 class StepResult:
     """Outcome of one `step`, rows in the order of the call.
 
@@ -86,7 +97,11 @@ class Engine(Protocol):
     def spec(self) -> EngineSpec: ...
 
     @property
-    def status(self) -> EngineStatus: ...
+    def status(self) -> EngineStatus:
+        """What runs now; it changes where a backend fails in use and another takes over."""
+
+    @property
+    def batching(self) -> Batching: ...
 
     def open(self, slots: int) -> None:
         """Make room for `slots` streams, numbered from 0, all empty. Raises EngineInputError below 1."""
@@ -101,7 +116,7 @@ class Engine(Protocol):
         frames: uint8 (n, 128, 128), full-range luma.
         continues: bool (n,); False where a break lies between the slot's previous frame and this one, so that no
         difference is taken across it. The first frame after `open` or `reset` never continues, whatever is said.
-        Raises EngineInputError for anything else.
+        Raises EngineInputError for anything else, BackendFailedError where the backend broke and no other took over.
         """
 
     def close(self) -> None:

@@ -1,12 +1,14 @@
-"""Finds engines by name and picks the backend."""
+"""Finds engines by name and lines up the backends."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from engines.errors import BackendUnavailableError, ModelFolderError
+from engines.fallback import Backend, FallbackEngine
+from engines.gpu_probe import find_gpu_trouble
 from engines.manifest import MANIFEST_FILE
-from engines.model_folder import read_model_folder
+from engines.model_folder import ModelFolder, read_model_folder
 from engines.protocol import Engine
 
 MODELS_FOLDER = Path(__file__).parent / "models"
@@ -14,26 +16,43 @@ MODELS_FOLDER = Path(__file__).parent / "models"
 DEFAULT_MODEL = "f5c-stream"
 """The shipped engine that "default" stands for."""
 
-_NO_TENSORRT = "this version has no TensorRT backend"
+_CHAINS = {"auto": ("tensorrt", "onnx"), "tensorrt": ("tensorrt",), "onnx": ("onnx",)}
+"""What each wanted backend may come down to, fastest first."""
 
 
 def load_engine(name_or_path: str = "default", backend: str = "auto", *, threads: int = 1) -> Engine:
     """Load a shipped engine by name, or any engine folder by path; it still has to be opened.
 
-    backend: "auto" takes the fastest that runs here and says in `status.fallback_reason` why it is not a faster one;
-    "onnx" takes ONNX Runtime on the CPU. threads: of the CPU backend.
+    backend: "auto" takes the fastest that runs here, goes on with the next where it fails in use, and says in
+    `status.fallback_reason` why it is not a faster one; "tensorrt" and "onnx" (ONNX Runtime on the CPU) take that one
+    and no other. threads: of the CPU backend.
     Raises ModelFolderError for an unknown name or an engine folder that cannot be trusted, BackendUnavailableError for
     a backend that cannot run here.
     """
-    if backend == "tensorrt":
-        raise BackendUnavailableError(f"{_NO_TENSORRT}; use the backend 'onnx' or 'auto'")
-    if backend not in ("auto", "onnx"):
-        raise BackendUnavailableError(f"unknown backend {backend!r}; known are 'auto' and 'onnx'")
+    if backend not in _CHAINS:
+        known = ", ".join(map(repr, _CHAINS))
+        raise BackendUnavailableError(f"unknown backend {backend!r}; known are {known}")
     model = read_model_folder(find_model(name_or_path))
+    loaders = {"tensorrt": lambda: _load_tensorrt(model), "onnx": lambda: _load_onnx(model, threads)}
+    try:
+        return FallbackEngine([Backend(name, loaders[name]) for name in _CHAINS[backend]])
+    except BackendUnavailableError as error:
+        raise BackendUnavailableError(f"{error}; use the backend 'onnx' or 'auto'") from None
+
+
+def _load_tensorrt(model: ModelFolder) -> Engine:
+    if (trouble := find_gpu_trouble()) is not None:
+        raise BackendUnavailableError(trouble)
+    from engines.tensorrt.device_loader import load_device_engine
+
+    return load_device_engine(model)
+
+
+def _load_onnx(model: ModelFolder, threads: int) -> Engine:
     # Imported here so that listing engines and asking for help stay quick.
     from engines.onnx_engine import OnnxEngine
 
-    return OnnxEngine(model, threads=threads, fallback_reason=_NO_TENSORRT if backend == "auto" else None)
+    return OnnxEngine(model, threads=threads)
 
 
 def find_model(name_or_path: str) -> Path:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from engines.golden import GOLDEN_COSINE, golden_cosine, read_golden
@@ -43,7 +44,8 @@ def run_doctor(config: GuardConfig, *, as_json: bool) -> bool:
     table = Table("check", "", "found", "what to do")
     for finding in findings:
         mark = "[green]ok[/green]" if finding.ok else "[bold red]fails[/bold red]"
-        table.add_row(finding.check, mark, finding.detail, finding.advice)
+        # What was found may hold brackets, as in the name of an extra: they are no markup.
+        table.add_row(finding.check, mark, escape(finding.detail), escape(finding.advice))
     Console().print(table)
     return healthy
 
@@ -93,7 +95,7 @@ def _engine(config: GuardConfig) -> str:
             f"{status.backend} does not give the engine's golden vectors (cosine {cosine:.4f}); "
             "choose another backend (engine.backend), or reinstall"
         )
-    slower = f" ({status.fallback_reason})" if status.fallback_reason else ""
+    slower = f", not faster because {status.fallback_reason}" if status.fallback_reason else ""
     where = f"{status.backend}, {status.precision}, {status.device}{slower}"
     return f"{spec.name} {spec.version} on {where}; golden vectors met (cosine {cosine:.6f})"
 

@@ -22,7 +22,7 @@ from guard.calls.source import LatestFrames
 from guard.config import GuardConfig
 from guard.errors import EnrolmentBusyError, EnrolmentError, GuardError, NotInCallError, UnknownNameError
 from guard.media.front_end import FaceFrontEnd
-from guard.pipeline import EnrolmentMoved, Judged, Outcome, Pipeline, SeatKey
+from guard.pipeline import EngineChanged, EnrolmentMoved, Judged, Outcome, Pipeline, SeatKey
 from guard.reports import alert_fields, engine_info, health_fields, score_fields, state_fields
 from guard.serve.events import ParticipantSnapshot
 from guard.serve.hub import EventHub
@@ -253,6 +253,9 @@ class Monitor:
     def _receive(self, outcomes: list[Outcome]) -> None:
         cpu = time.thread_time()
         for outcome in outcomes:
+            if isinstance(outcome, EngineChanged):
+                self._announce_engine()
+                continue
             member = self._members.get(outcome.seat)
             if member is None:
                 continue
@@ -261,6 +264,11 @@ class Monitor:
             else:
                 self._receive_enrolment(member, outcome)
         self.publishing_cpu_seconds += time.thread_time() - cpu
+
+    def _announce_engine(self) -> None:
+        """To the viewers of every call, also of those that nobody is in."""
+        for call in self._hub.calls:
+            self._hub.publish(call, None, {"type": "engine", "engine": engine_info(self._engine)})
 
     def _receive_verdict(self, member: _Member, judged: Judged) -> None:
         verdict, now = judged.verdict, time.monotonic()
@@ -354,7 +362,7 @@ class Monitor:
 
     def _run_pipeline(self) -> None:
         while not self._stopping:
-            self._wake.wait(_IDLE_SECONDS)
+            self._wake.wait(self.pipeline.idle_seconds(_IDLE_SECONDS))
             self._wake.clear()
             try:
                 self._obey_orders()

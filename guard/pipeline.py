@@ -2,7 +2,7 @@
 
 No thread, no clock and no network in here: the monitor says what time it is and hands on what comes out.
 
-    LatestFrames -> FaceFrontEnd -> Engine.step (one batch over all seats) -> Verifier | Enrolment -> Outcome
+    LatestFrames -> FaceFrontEnd -> BatchScheduler -> Engine.step (one batch over seats) -> Verifier | Enrolment
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.protocol import Engine
+from engines.batching import BatchScheduler, Scheduled
+from engines.protocol import Engine, EngineStatus
 from guard.calls.source import LatestFrames, ReceivedFrame
 from guard.config import GuardConfig
 from guard.errors import EnrolmentError, SourceError
@@ -75,7 +76,14 @@ class EnrolmentMoved:
     failure: str | None = None
 
 
-Outcome = Judged | EnrolmentMoved
+@dataclass(frozen=True, slots=True)
+class EngineChanged:
+    """The engine goes on otherwise than before: its backend failed, another took over, and all windows start anew."""
+
+    status: EngineStatus
+
+
+Outcome = Judged | EnrolmentMoved | EngineChanged
 
 
 @dataclass(slots=True)
@@ -109,7 +117,7 @@ class StageCpu:
 
 @dataclass(slots=True)
 class _Taken:
-    """A face frame on its way through one round."""
+    """A face frame on its way to the engine."""
 
     seat: Seat
     face: FaceFrame
@@ -127,11 +135,14 @@ class Pipeline:
     clock: Callable[[], float] = time.monotonic
     seats: dict[SeatKey, Seat] = field(default_factory=dict)
     cpu: StageCpu = field(default_factory=StageCpu)
+    scheduler: BatchScheduler[_Taken] = field(default_factory=BatchScheduler)
     _free_slots: list[int] = field(default_factory=list)
+    _status: EngineStatus = field(init=False)
 
     def __post_init__(self) -> None:
         slots = self.config.calls.max_participants
         self.engine.open(slots)
+        self._status = self.engine.status
         self._free_slots = list(range(slots))[::-1]
 
     def add(self, key: SeatKey, frames: LatestFrames, now: float) -> Seat:
@@ -145,12 +156,14 @@ class Pipeline:
         verifier = Verifier(self.engine.spec, self.config.verify)
         seat = Seat(key, slot, frames, self.make_front_end(), verifier, last_arrival_seconds=now)
         self.seats[key] = seat
+        self.scheduler.join(slot)
         return seat
 
     def remove(self, key: SeatKey) -> None:
         """A participant's video has ended; everything about them is forgotten."""
         seat = self.seats.pop(key, None)
         if seat is not None:
+            self.scheduler.leave(seat.slot)
             self._free_slots.append(seat.slot)
 
     def set_template(self, key: SeatKey, template: Template | None) -> Judged:
@@ -159,15 +172,35 @@ class Pipeline:
         return self._judged(seat, seat.verifier.set_template(template))
 
     def tick(self) -> Iterator[Outcome]:
-        """Take what has arrived, one batch over all seats after the other, and judge it."""
-        while batch := self._take_round():
-            yield from self._judge_round(batch)
+        """Take what has arrived, and judge one batch over seats where one is due.
+
+        Never more than one: under a load that cannot be kept up with, orders and verdicts would wait without end.
+        """
+        self._offer_frames()
+        if batch := self.scheduler.take(self.clock(), self.engine.batching):
+            yield from self._judge_batch(batch)
+            self._offer_frames()
         now = self.clock()
         for seat in self.seats.values():
             yield from self._without_frames(seat, now)
+        if self.engine.status != self._status:
+            self._status = self.engine.status
+            yield EngineChanged(self._status)
 
-    def _take_round(self) -> list[_Taken]:
-        return [taken for seat in self.seats.values() if (taken := self._take(seat)) is not None]
+    def idle_seconds(self, longest: float) -> float:
+        """How long `tick` may be left alone unless a frame arrives: until a batch is due, at most `longest`."""
+        due = self.scheduler.due_seconds(self.engine.batching)
+        return longest if due is None else min(max(due - self.clock(), 0.0), longest)
+
+    def _offer_frames(self) -> None:
+        """Give the scheduler a frame of every seat that has one and none waiting there.
+
+        One at a time: what piles up stays in the seat's own queue, where a short jam costs no frame, and a long one
+        costs the oldest before any work went into them.
+        """
+        for seat in self.seats.values():
+            if not self.scheduler.waits(seat.slot) and (taken := self._take(seat)) is not None:
+                self.scheduler.offer(seat.slot, taken, taken.face.continues, self.clock())
 
     def _take(self, seat: Seat) -> _Taken | None:
         """The seat's next frame that shows a face; frames that show none are dealt with on the way."""
@@ -183,19 +216,20 @@ class Pipeline:
             seat.missing = result.reason or seat.missing
         return None
 
-    def _judge_round(self, batch: list[_Taken]) -> Iterator[Outcome]:
-        for taken in batch:
-            self._forget_old_window(taken.seat, taken.face)
-        started, cpu = self.clock(), time.thread_time()
+    def _judge_batch(self, batch: list[Scheduled[_Taken]]) -> Iterator[Outcome]:
+        for scheduled in batch:
+            self._forget_old_window(scheduled.frame.seat, scheduled.frame.face)
+        cpu = time.thread_time()
         result = self.engine.step(
-            np.array([taken.seat.slot for taken in batch], np.int32),
-            np.stack([taken.face.pixels for taken in batch]),
-            np.array([taken.face.continues for taken in batch]),
+            np.array([scheduled.stream for scheduled in batch], np.int32),
+            np.stack([scheduled.frame.face.pixels for scheduled in batch]),
+            np.array([scheduled.continues for scheduled in batch]),
         )
-        engine_seconds = self.clock() - started
+        ended = self.clock()
         self.cpu.engine += time.thread_time() - cpu
-        for taken, embedding, valid_fraction in zip(batch, result.embeddings, result.valid_fraction, strict=True):
-            yield from self._judge(taken, embedding, float(valid_fraction), engine_seconds)
+        for scheduled, embedding, valid_fraction in zip(batch, result.embeddings, result.valid_fraction, strict=True):
+            engine_seconds = ended - scheduled.offered_seconds
+            yield from self._judge(scheduled.frame, embedding, float(valid_fraction), engine_seconds)
 
     def _forget_old_window(self, seat: Seat, face: FaceFrame) -> None:
         last, seat.last_face_seconds = seat.last_face_seconds, face.arrival_seconds

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from pydantic import SecretStr
 from rich.console import Console
+from rich.markup import escape
 
 from guard.calls.whip import whip_router
 from guard.calls.whip_sink import WhipSink
@@ -92,7 +93,7 @@ def _announce(guard: RunningGuard) -> None:
     console = Console()
     console.print(f"engine     {status.engine.name} on {status.engine.backend} ({status.engine.device})")
     if status.engine.fallback_reason:
-        console.print(f"           not faster because {status.engine.fallback_reason}")
+        console.print(f"           not faster because {escape(status.engine.fallback_reason)}", soft_wrap=True)
     console.print(f"dashboard  {guard.dashboard_url}", soft_wrap=True)
     console.print(f"join page  {guard.join_url}", soft_wrap=True)
     console.print(

@@ -12,6 +12,7 @@ from rich.text import Text
 from guard.serve.client import follow
 from guard.serve.events import (
     AlertEvent,
+    EngineEvent,
     Event,
     HealthEvent,
     HelloEvent,
@@ -91,6 +92,10 @@ def _body(event: Event) -> Text:
             return Text(
                 f"{event.severity}: {event.reason}", style="bold red" if event.severity == "critical" else "red"
             )
+        case EngineEvent():
+            engine = event.engine
+            slower = f": {engine.fallback_reason}" if engine.fallback_reason else ""
+            return Text(f"goes on with {engine.backend} on {engine.device}{slower}", style="yellow")
         case ParticipantEvent():
             return Text(_participant(event))
         case HealthEvent():

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable
 from typing import Any
 
-from engines.errors import EngineError
+from engines.errors import BackendFailedError
 
 
 class CapturedWork:
@@ -28,7 +28,7 @@ class CapturedWork:
 
         key: names everything that the graph holds fixed: batch size, addresses, arguments of kernels. The first call
         of a key enqueues plainly, since TensorRT initialises itself in its first run, which cannot be captured.
-        Raises EngineError where CUDA refuses, and whatever `enqueue` raises.
+        Raises BackendFailedError where CUDA refuses, and whatever `enqueue` raises.
         """
         if key in self._graphs:
             self._ask(self._driver.cuGraphLaunch, self._graphs[key], stream)
@@ -65,5 +65,5 @@ class CapturedWork:
     def _ask(self, function: Any, *arguments: Any) -> Any:
         status, *answer = function(*arguments)
         if status != self._driver.CUresult.CUDA_SUCCESS:
-            raise EngineError(f"{function.__name__} failed ({status.name}); the engine has to be loaded again")
+            raise BackendFailedError(f"{function.__name__} failed ({status.name}); the engine has to be loaded again")
         return answer[0] if answer else None

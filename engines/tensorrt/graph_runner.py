@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from math import prod
 from typing import Any
 
-from engines.errors import EngineError, EngineInputError, PlanBuildError
+from engines.errors import BackendFailedError, EngineInputError, PlanBuildError
 from engines.tensorrt.batch_buckets import BatchProfile, bucket_for, profile_of
 from engines.tensorrt.package import MessageLog, TensorRT
 
@@ -89,7 +89,7 @@ class GraphRunner:
         rows: of the batch. The memory of every tensor must hold `bucket(rows)` rows; those beyond `rows` are padding,
         whatever they hold. addresses: of every tensor, in device memory; another address than last time costs a call,
         and makes graphs that were captured stale. stream: a CUDA stream's handle, not the default stream.
-        Raises EngineInputError for a tensor that is missing, EngineError where TensorRT refuses.
+        Raises EngineInputError for a tensor that is missing, BackendFailedError where TensorRT refuses.
         """
         missing = [tensor.name for tensor in self._tensors if tensor.name not in addresses]
         if missing:
@@ -114,7 +114,7 @@ class GraphRunner:
     def _new_context(self, bucket: int, stream: int) -> Any:
         context = self._tensorrt.context_without_scratch(self._engine)
         if context is None:
-            raise EngineError(f"TensorRT makes no execution context for batches of {bucket} ({self._reason()})")
+            raise BackendFailedError(f"TensorRT makes no execution context for batches of {bucket} ({self._reason()})")
         self._tensorrt.give_scratch(context, *self._scratch)
         profile = profile_of(bucket, self._profiles)
         self._require(context.set_optimization_profile_async(profile, stream), f"profile {profile}")
@@ -133,7 +133,9 @@ class GraphRunner:
 
     def _require(self, accepted: bool, what: str) -> None:
         if not accepted:
-            raise EngineError(f"TensorRT refuses this {what} ({self._reason()}); the engine has to be loaded again")
+            raise BackendFailedError(
+                f"TensorRT refuses this {what} ({self._reason()}); the engine has to be loaded again"
+            )
 
     def _reason(self) -> str:
         return "; ".join(self._log.errors[-3:]) or "it gave no reason"

@@ -3,7 +3,7 @@
 Every event is one JSON object: the envelope `v, type, seq, time, call, participant` and the fields of its type.
 `seq` is strictly increasing within a call, also when the server is restarted; it does not start at 1. A client that
 reconnects gives its last `seq` and gets what it missed. A gap in `seq` means that the viewer was slow and scores or
-health reports were left out for it; state changes, participants and alerts never are.
+health reports were left out for it; changes of state or engine, participants and alerts never are.
 """
 
 from __future__ import annotations
@@ -137,6 +137,13 @@ class HealthEvent(_Event):
     engine_lag_ms: float
 
 
+class EngineEvent(_Event):
+    """Another backend computes from now on, since the one before failed; every window starts anew."""
+
+    type: Literal["engine"] = "engine"
+    engine: EngineInfo
+
+
 class ClientPing(_Message):
     """The only message that a client may send: asks for a `pong`, so that a browser can tell a dead connection."""
 
@@ -150,10 +157,11 @@ class Pong(_Message):
 
 
 LiveEvent = Annotated[
-    ParticipantEvent | ScoreEvent | StateEvent | AlertEvent | HealthEvent, Field(discriminator="type")
+    ParticipantEvent | ScoreEvent | StateEvent | AlertEvent | HealthEvent | EngineEvent, Field(discriminator="type")
 ]
 Event = Annotated[
-    HelloEvent | ParticipantEvent | ScoreEvent | StateEvent | AlertEvent | HealthEvent, Field(discriminator="type")
+    HelloEvent | ParticipantEvent | ScoreEvent | StateEvent | AlertEvent | HealthEvent | EngineEvent,
+    Field(discriminator="type"),
 ]
 HelloEvent.model_rebuild()
 LIVE_EVENT_ADAPTER: TypeAdapter[LiveEvent] = TypeAdapter(LiveEvent)

@@ -45,8 +45,8 @@ class Subscription:
     """One viewer's queue.
 
     What it missed before it came is handed out first and does not count towards `limit`. When `limit` live events
-    wait, waiting scores and health reports are dropped; state changes, participants and alerts never are. When those
-    alone fill the queue the viewer is evicted: its queue ends, and it may come back with its last seq.
+    wait, waiting scores and health reports are dropped; changes of state or engine, participants and alerts never are.
+    When those alone fill the queue the viewer is evicted: its queue ends, and it may come back with its last seq.
     """
 
     def __init__(
@@ -143,6 +143,11 @@ class EventHub:
         self._now = now
         self._channels: dict[str, _Channel] = {}
         self._highest_forgotten = 0
+
+    @property
+    def calls(self) -> tuple[str, ...]:
+        """Every call that has events or viewers, the quietest first."""
+        return tuple(self._channels)
 
     def publish(self, call: str, participant: str | None, fields: Mapping[str, object]) -> LiveEvent:
         """Add `v`, `seq` and `time` to `fields` (which name the `type`), keep the event and queue it for every viewer.

@@ -8,15 +8,29 @@ from pathlib import Path
 
 import pytest
 
-from engines.errors import BackendUnavailableError, ModelFolderError
+from engines import registry
+from engines.device_engine import DeviceEngine
+from engines.errors import BackendUnavailableError, ModelFolderError, PlanBuildError
+from engines.model_folder import ModelFolder
 from engines.registry import DEFAULT_MODEL, available_models, find_model, load_engine
+from engines.tensorrt import device_loader
 
 
-def test_auto_says_why_nothing_faster_runs(random_engine_folder: Path) -> None:
+def test_auto_says_why_nothing_faster_runs(random_engine_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "find_gpu_trouble", lambda: "there is no NVIDIA driver")
     status = load_engine(str(random_engine_folder)).status
     assert (status.backend, status.precision) == ("onnx", "fp32")
-    assert status.fallback_reason is not None
-    assert "TensorRT" in status.fallback_reason
+    assert status.fallback_reason == "tensorrt: there is no NVIDIA driver"
+
+
+def test_a_working_gpu_without_a_plan_says_why(random_engine_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(model: ModelFolder) -> DeviceEngine:
+        raise PlanBuildError(f"TensorRT refuses {model.spec.name}")
+
+    monkeypatch.setattr(registry, "find_gpu_trouble", lambda: None)
+    monkeypatch.setattr(device_loader, "load_device_engine", refuse)
+    status = load_engine(str(random_engine_folder)).status
+    assert (status.backend, status.fallback_reason) == ("onnx", "tensorrt: TensorRT refuses random")
 
 
 def test_wanted_backend_is_no_fallback(random_engine_folder: Path) -> None:
@@ -24,7 +38,8 @@ def test_wanted_backend_is_no_fallback(random_engine_folder: Path) -> None:
 
 
 @pytest.mark.parametrize("backend", ["tensorrt", "quantum"])
-def test_backend_that_cannot_run(random_engine_folder: Path, backend: str) -> None:
+def test_backend_that_cannot_run(random_engine_folder: Path, backend: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "find_gpu_trouble", lambda: "there is no NVIDIA driver")
     with pytest.raises(BackendUnavailableError, match="'onnx'"):
         load_engine(str(random_engine_folder), backend=backend)
 
@@ -50,7 +65,7 @@ def test_engine_runs_without_torch(random_engine_folder: Path) -> None:
         "engine.open(1)\n"
         "frames = np.zeros((1, 128, 128), np.uint8)\n"
         "engine.step(np.zeros(1, np.int32), frames, np.ones(1, np.bool_))\n"
-        "print(sorted({'torch', 'training', 'guard', 'onnx'} & set(sys.modules)))\n"
+        "print(sorted({'torch', 'training', 'guard', 'onnx', 'tensorrt'} & set(sys.modules)))\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", program, str(random_engine_folder)], capture_output=True, text=True, check=True

@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 from engines.pixels import CropBox, FaceBox, LumaPlane
-from engines.protocol import Calibration, EngineSpec, EngineStatus, StepResult
+from engines.protocol import Batching, Calibration, EngineSpec, EngineStatus, StepResult
 from guard.calls.source import ReceivedFrame
 from guard.media.front_end import FaceFrontEnd
 from guard.verify.template import CONSENT_STATEMENT, CONSENT_TEXT_VERSION, ConsentRecord, Template
@@ -37,6 +37,7 @@ class BrightnessEngine:
     batches: list[list[int]] = field(default_factory=list)
     filled: dict[int, int] = field(default_factory=dict)
     closed: bool = False
+    batching: Batching = field(default_factory=lambda: Batching(max_frames=8, wait_seconds=0.0))
 
     @property
     def spec(self) -> EngineSpec:

@@ -16,6 +16,7 @@ import pytest
 
 from demo.puppet_frames import FPS, make_player
 from demo.recording import record
+from engines import registry
 from engines.registry import find_model
 from guard import cli
 
@@ -177,6 +178,18 @@ def test_doctor_finds_a_sound_machine(run: Run, monkeypatch: pytest.MonkeyPatch)
     assert {check["check"] for check in report["checks"]} >= {"engine", "face detector", "codecs", "template store"}
     assert report["ok"] is (code == 0)
     assert code == 0, report
+
+
+def test_doctor_tells_why_no_gpu_is_in_use(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    trouble = "pycuda is not installed (pip install 'whodrives[gpu]')"
+    monkeypatch.setattr(registry, "find_gpu_trouble", lambda: trouble)
+    monkeypatch.setenv("COLUMNS", "400")
+    assert f"not faster because tensorrt: {trouble}" in run("doctor")[1]
+    monkeypatch.setenv("GUARD_ENGINE__BACKEND", "tensorrt")
+    report = json.loads(run("doctor", "--json")[1])
+    (engine,) = (check for check in report["checks"] if check["check"] == "engine")
+    assert (engine["ok"], engine["detail"]) == (False, f"tensorrt: {trouble}")
+    assert engine["advice"] == "use the backend 'onnx' or 'auto'"
 
 
 def test_a_recording_has_the_frames_that_were_asked_for(tmp_path: Path) -> None:

@@ -6,14 +6,17 @@ from collections.abc import Callable
 
 import pytest
 
+from engines.fallback import Backend, FallbackEngine
+from engines.protocol import Batching, Engine
 from guard.calls.source import LatestFrames
 from guard.config import CallsConfig, GuardConfig, VerifyConfig
 from guard.errors import SourceError
 from guard.media.front_end import FaceFrontEnd
-from guard.pipeline import EnrolmentMoved, Judged, Outcome, Pipeline, SeatKey
+from guard.pipeline import EngineChanged, EnrolmentMoved, Judged, Outcome, Pipeline, SeatKey
 from guard.verify.enrolment import Enrolment
 from guard.verify.states import AbstainReason, DriverState
 from guard.verify.template import ConsentRecord, Template
+from tests.engines.dying_engine import LOST, DyingEngine
 from tests.guard.conftest import ALICE, MALLORY, NOBODY, BrightnessEngine, gray_frame
 
 FPS = 30
@@ -23,9 +26,7 @@ SEAT = SeatKey("main", "alice")
 class Call:
     """A pipeline, a clock, and participants who send frames of a given brightness."""
 
-    def __init__(
-        self, engine: BrightnessEngine, make_front_end: Callable[[], FaceFrontEnd], config: GuardConfig
-    ) -> None:
+    def __init__(self, engine: Engine, make_front_end: Callable[[], FaceFrontEnd], config: GuardConfig) -> None:
         self.now = 0.0
         self.pipeline = Pipeline(engine, config, make_front_end, clock=lambda: self.now)
         self.queues: dict[SeatKey, LatestFrames] = {}
@@ -78,6 +79,84 @@ def test_one_engine_step_takes_the_frames_of_all_participants(call: Call, bright
     call.join(other)
     call.play(1, {SEAT: ALICE, other: MALLORY})
     assert {tuple(sorted(batch)) for batch in brightness_engine.batches} == {(0, 1)}
+
+
+def test_a_frame_waits_for_the_other_participants_no_longer_than_the_engine_likes(
+    call: Call, brightness_engine: BrightnessEngine
+) -> None:
+    brightness_engine.batching = Batching(max_frames=8, wait_seconds=0.004)
+    other = SeatKey("main", "bob")
+    call.join()
+    call.join(other)
+    call.queues[SEAT].push(gray_frame(ALICE, 0.0, 0.0))
+    assert list(call.pipeline.tick()) == []
+    assert call.pipeline.idle_seconds(0.1) == pytest.approx(0.004)
+    call.queues[other].push(gray_frame(MALLORY, 0.0, 0.0))
+    assert len(list(call.pipeline.tick())) == 2
+    assert call.pipeline.idle_seconds(0.1) == 0.1
+    call.queues[SEAT].push(gray_frame(ALICE, 1 / FPS, 0.0))
+    assert list(call.pipeline.tick()) == []
+    call.now = 0.004
+    assert call.pipeline.idle_seconds(0.1) == 0
+    judged = [item for item in call.pipeline.tick() if isinstance(item, Judged)]
+    assert [item.stages.engine for item in judged if item.stages] == [pytest.approx(0.004)]
+    assert brightness_engine.batches == [[0, 1], [0]]
+
+
+def test_what_piles_up_is_judged_batch_by_batch_and_nobody_is_left_out(
+    call: Call, brightness_engine: BrightnessEngine
+) -> None:
+    brightness_engine.batching = Batching(max_frames=1, wait_seconds=0.0)
+    other = SeatKey("main", "bob")
+    call.join()
+    call.join(other)
+    for n in range(4):
+        call.queues[SEAT].push(gray_frame(ALICE, n / FPS, 0.0))
+        call.queues[other].push(gray_frame(MALLORY, n / FPS, 0.0))
+    ticks = 0
+    while call.pipeline.idle_seconds(0.1) == 0 or ticks == 0:
+        assert len(list(call.pipeline.tick())) == 1
+        ticks += 1
+    assert brightness_engine.batches == [[0], [1]] * 4
+    counters = call.pipeline.scheduler.counters
+    assert (counters.offered, counters.taken, counters.dropped) == (8, 8, 0)
+
+
+def test_a_waiting_frame_leaves_with_its_participant(call: Call, brightness_engine: BrightnessEngine) -> None:
+    """Else the next one in this slot would begin with a stranger's frame."""
+    brightness_engine.batching = Batching(max_frames=8, wait_seconds=0.004)
+    other = SeatKey("main", "bob")
+    call.join()
+    call.join(other)
+    call.queues[SEAT].push(gray_frame(ALICE, 0.0, 0.0))
+    list(call.pipeline.tick())
+    call.pipeline.remove(SEAT)
+    call.join()
+    call.now = 1.0
+    list(call.pipeline.tick())
+    assert brightness_engine.batches == []
+
+
+def test_an_engine_that_fails_in_mid_call_is_told_once_and_the_call_goes_on(
+    make_front_end: Callable[[], FaceFrontEnd], alice_template: Template
+) -> None:
+    first, second = DyingEngine(BrightnessEngine(), steps=20 * FPS), BrightnessEngine()
+    engine = FallbackEngine([Backend("dying", lambda: first), Backend("cpu", lambda: second)])
+    config = GuardConfig(calls=CallsConfig(max_participants=2), verify=VerifyConfig(enrolment_seconds=5))
+    call = Call(engine, make_front_end, config)
+    call.join()
+    call.pipeline.set_template(SEAT, alice_template)
+    before = call.play(20, {SEAT: ALICE})
+    assert states(before)[-1] is DriverState.VERIFIED
+    after = call.play(20, {SEAT: ALICE})
+    (changed,) = [item for item in before + after if isinstance(item, EngineChanged)]
+    assert changed.status == engine.status
+    assert changed.status.fallback_reason == f"dying: failed in use ({LOST})"
+    judged = [item for item in after if isinstance(item, Judged)]
+    assert len(judged) == 20 * FPS
+    assert judged[0].valid_fraction == pytest.approx(1 / 16)
+    assert alerts(after) == []
+    assert judged[-1].verdict.state is DriverState.VERIFIED
 
 
 def test_who_is_not_enrolled_is_scored_against_nobody(call: Call) -> None:

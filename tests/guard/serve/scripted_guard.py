@@ -149,3 +149,8 @@ def score(why: str = "") -> dict[str, object]:
         "fps": 29.8,
         "latency": {"total_ms": 40.0, "queue_ms": 1.0, "pixels_ms": 2.0, "engine_ms": 36.0, "verify_ms": 1.0},
     }
+
+
+def engine() -> dict[str, object]:
+    """Fields of an engine event."""
+    return {"type": "engine", "engine": ENGINE}

@@ -49,6 +49,13 @@ def test_calls_are_numbered_and_delivered_apart() -> None:
     assert here.seq == viewer.position + 1
 
 
+def test_calls_with_events_or_viewers_are_known() -> None:
+    hub = make_hub()
+    hub.publish("a", None, alert("one"))
+    hub.subscribe("b", None)
+    assert hub.calls == ("a", "b")
+
+
 @pytest.mark.parametrize(
     ("back", "expected"),
     [

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.protocol import FRAME_SIZE_PX, Calibration, EngineSpec, EngineStatus, StepResult
+from engines.protocol import FRAME_SIZE_PX, Batching, Calibration, EngineSpec, EngineStatus, StepResult
 from tests.guard.verify.driver_space import SIZE, unit
 from training.evaluation.streams import DriverStream, stream_clip
 
@@ -35,6 +35,7 @@ class MadeUpEngine:
             calibration=Calibration(slope=2.0, offset=-5.0, cohort=cohort),
         )
         self.status = EngineStatus("made-up", "fp32", "cpu", None)
+        self.batching = Batching(max_frames=8, wait_seconds=0.0)
         self._spread = spread
         self._windows: list[list[NDArray[np.float64] | None]] = []
 

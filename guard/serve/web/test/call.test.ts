@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 
 import type { GuardEvent } from "../src/events/schema";
 import { ALERTS_KEPT, CallModel } from "../src/model/call";
-import { alert, health, hello, roster, score, snapshot, state } from "./event-builders";
+import { alert, engine, engineInfo, health, hello, roster, score, snapshot, state } from "./event-builders";
 
 function modelAfter(...events: GuardEvent[]): CallModel {
   const model = new CallModel("main");
@@ -155,5 +155,22 @@ describe("alerts", () => {
     const model = modelAfter(hello(10), roster(11, { action: "left" }), alert(12));
     expect(model.alerts.length).toBe(1);
     expect(model.participants.size).toBe(0);
+  });
+});
+
+describe("the engine", () => {
+  const lost = { backend: "onnx", fallback_reason: "tensorrt: failed in use (device lost)" };
+
+  test("is the one of the hello until another one takes over", () => {
+    const model = modelAfter(hello(10, { engine: engineInfo({ backend: "tensorrt" }) }));
+    expect(model.engine).toEqual(engineInfo({ backend: "tensorrt" }));
+    expect(model.apply(engine(11, lost))).toEqual([]);
+    expect(model.engine).toEqual(engineInfo(lost));
+  });
+
+  test("after a reconnect is the one that runs now", () => {
+    const model = modelAfter(hello(10, { engine: engineInfo({ backend: "tensorrt" }) }), engine(11, lost));
+    model.apply(hello(11, { resumed_from: 11, engine: engineInfo(lost) }));
+    expect(model.engine).toEqual(engineInfo(lost));
   });
 });

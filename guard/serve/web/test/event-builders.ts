@@ -2,6 +2,8 @@
 
 import type {
   AlertEvent,
+  EngineEvent,
+  EngineInfo,
   HealthEvent,
   HelloEvent,
   ParticipantEvent,
@@ -29,23 +31,32 @@ export function snapshot(participant: string, change: Partial<ParticipantSnapsho
   };
 }
 
+export function engineInfo(change: Partial<EngineInfo> = {}): EngineInfo {
+  return {
+    name: "test",
+    version: "1",
+    model_sha256: "0".repeat(64),
+    backend: "onnx",
+    precision: "fp32",
+    device: "cpu",
+    fallback_reason: null,
+    window_frames: 64,
+    window_seconds: 2.1,
+    ...change,
+  };
+}
+
+export function engine(seq: number, change: Partial<EngineInfo> = {}): EngineEvent {
+  return { ...envelope(seq), type: "engine", participant: null, engine: engineInfo(change) };
+}
+
 export function hello(seq: number, change: Partial<HelloEvent> = {}): HelloEvent {
   return {
     ...envelope(seq, 0),
     type: "hello",
     participant: null,
     server_version: "0.1.0",
-    engine: {
-      name: "test",
-      version: "1",
-      model_sha256: "0".repeat(64),
-      backend: "onnx",
-      precision: "fp32",
-      device: "cpu",
-      fallback_reason: null,
-      window_frames: 64,
-      window_seconds: 2.1,
-    },
+    engine: engineInfo(),
     resumed_from: null,
     participants: [snapshot("alice")],
     ...change,

@@ -5,6 +5,7 @@ import {
   PARTICIPANT_ACTIONS,
   parseEvent,
   type AlertEvent,
+  type EngineEvent,
   type EngineInfo,
   type HealthEvent,
   type HelloEvent,
@@ -89,6 +90,7 @@ const EVENT_FIELDS = {
     queue_frames: "integer",
     engine_lag_ms: "number",
   } satisfies Fields<HealthEvent>,
+  EngineEvent: { ...OF_SOMEONE, type: "const engine", engine: "EngineInfo" } satisfies Fields<EngineEvent>,
   EngineInfo: {
     name: "string",
     version: "string",

@@ -5,7 +5,8 @@ import type { Session } from "./session";
 export function EngineFooter({ session }: { session: Session }) {
   const status = session.status.value;
   if (status === null) return <footer class="engine" />;
-  const { engine, version } = status;
+  const { version } = status;
+  const engine = session.engine.value ?? status.engine;
   return (
     <footer class="engine" data-testid="engine">
       <span>

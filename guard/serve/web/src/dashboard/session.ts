@@ -2,7 +2,7 @@
 
 import { batch, computed, effect, signal } from "@preact/signals";
 
-import type { GuardEvent } from "../events/schema";
+import type { EngineInfo, GuardEvent } from "../events/schema";
 import { CallModel, type Alert, type Participant } from "../model/call";
 import { STALE_SECONDS } from "../model/standing";
 import { readPreferences, writePreferences, type Preferences } from "../model/preferences";
@@ -23,6 +23,8 @@ export class Session {
   readonly connection = signal<Connection>({ kind: "connecting" });
   readonly participants = signal<ReadonlyMap<string, Participant>>(new Map());
   readonly alerts = signal<readonly Alert[]>([]);
+  /** What computes now, as the events tell; null before the first. */
+  readonly engine = signal<EngineInfo | null>(null);
   /** Newest alert, for the live region. */
   readonly announced = signal<Alert | null>(null);
   /** Newest server time in seconds: the right edge of every time-line. */
@@ -144,6 +146,7 @@ export class Session {
     batch(() => {
       this.participants.value = this.model.participants;
       this.alerts.value = this.model.alerts;
+      this.engine.value = this.model.engine;
       this.seconds.value = this.model.seconds;
     });
   }

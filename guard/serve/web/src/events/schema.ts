@@ -111,7 +111,20 @@ export interface HealthEvent extends Envelope {
   engine_lag_ms: number;
 }
 
-export type GuardEvent = HelloEvent | ParticipantEvent | ScoreEvent | StateEvent | AlertEvent | HealthEvent;
+/** Another backend computes from now on, since the one before failed; every window starts anew. */
+export interface EngineEvent extends Envelope {
+  type: "engine";
+  engine: EngineInfo;
+}
+
+export type GuardEvent =
+  | HelloEvent
+  | ParticipantEvent
+  | ScoreEvent
+  | StateEvent
+  | AlertEvent
+  | HealthEvent
+  | EngineEvent;
 export type EventType = GuardEvent["type"];
 
 const EVENT_TYPES: ReadonlySet<string> = new Set<EventType>([
@@ -121,6 +134,7 @@ const EVENT_TYPES: ReadonlySet<string> = new Set<EventType>([
   "state",
   "alert",
   "health",
+  "engine",
 ]);
 
 /**

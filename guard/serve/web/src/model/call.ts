@@ -61,6 +61,7 @@ export class CallModel {
   participants: ReadonlyMap<string, Participant> = new Map();
   /** Newest first. */
   alerts: readonly Alert[] = [];
+  /** What computes now. */
   engine: EngineInfo | null = null;
   serverVersion = "";
   /** Newest seq seen; what a reconnect resumes from. */
@@ -94,6 +95,9 @@ export class CallModel {
         });
       case "alert":
         return this.alert(event);
+      case "engine":
+        this.engine = event.engine;
+        return [];
     }
   }
 

@@ -1,0 +1,175 @@
+"""A GPU through pycuda, in the primary context, which TensorRT uses too."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from engines.cuda.compile import ARCHITECTURES, module_images
+from engines.cuda.device import Buffer, Launch
+from engines.errors import BackendUnavailableError, DeviceError, DeviceMemoryError, EngineInputError
+
+
+class PycudaDevice:
+    """`engines.cuda.device.Device` on a GPU. One thread at a time: the context is pushed once in each that comes.
+
+    number: as CUDA counts. cache: where kernels compiled on this machine are kept, the user's cache folder by default.
+    Raises BackendUnavailableError where there is no pycuda, driver, GPU, or code that this GPU takes.
+    """
+
+    def __init__(self, number: int = 0, cache: Path | None = None) -> None:
+        self._driver = _import_driver()
+        self._context: Any = None
+        self._threads: set[int] = set()
+        try:
+            self._driver.init()
+            device = self._driver.Device(number)
+            self._name: str = device.name()
+            major, minor = device.compute_capability()
+            if 10 * major + minor < ARCHITECTURES[0]:
+                raise BackendUnavailableError(f"{self._name} is too old (compute capability {major}.{minor})")
+            self._context = device.retain_primary_context()
+            self._make_current()
+        except self._driver.Error as error:
+            raise BackendUnavailableError(f"no usable GPU ({error})") from None
+        self._allocations: dict[int, Any] = {}
+        self._functions: dict[str, Any] = {}
+        try:
+            self._module = self._load(10 * major + minor, cache)
+            with self._reported("a stream cannot be made"):
+                self._stream = self._driver.Stream()
+        except (BackendUnavailableError, DeviceError):
+            self._leave()
+            raise
+
+    @property
+    def name(self) -> str:
+        """As the driver calls it."""
+        return self._name
+
+    @property
+    def stream(self) -> int:
+        """Address of the stream (CUstream)."""
+        return int(self._stream.handle)
+
+    def allocate(self, size_bytes: int) -> Buffer:
+        """New memory of unknown content. Raises DeviceMemoryError where there is no room."""
+        with self._reported(f"{size_bytes} bytes cannot be allocated"):
+            allocation = self._driver.mem_alloc(size_bytes)
+        buffer = Buffer(int(allocation), size_bytes)
+        self._allocations[buffer.address] = allocation
+        return buffer
+
+    def free(self, buffer: Buffer) -> None:
+        """Give memory back."""
+        with self._reported("memory cannot be freed"):
+            self._allocations.pop(buffer.address).free()
+
+    def zero(self, buffer: Buffer) -> None:
+        """Fill with zero bytes."""
+        with self._reported("memory cannot be set"):
+            self._driver.memset_d8_async(buffer.address, 0, buffer.size_bytes, self._stream)
+
+    def upload(self, buffer: Buffer, array: NDArray[Any]) -> None:
+        """Copy a contiguous array to the start of a buffer; the driver stages what is not page-locked first."""
+        _check_fits(buffer, array)
+        with self._reported("an upload failed"):
+            self._driver.memcpy_htod_async(buffer.address, array, self._stream)
+
+    def download(self, array: NDArray[Any], buffer: Buffer) -> None:
+        """Fill a contiguous array from the start of a buffer."""
+        _check_fits(buffer, array)
+        with self._reported("a download failed"):
+            self._driver.memcpy_dtoh_async(array, buffer.address, self._stream)
+
+    def launch(self, launch: Launch) -> None:
+        """Start a kernel."""
+        with self._reported(f"{launch.kernel} cannot be launched"):
+            function = self._functions.get(launch.kernel)
+            if function is None:
+                # Prepared, because a call that is not packs its arguments anew and keeps them by value without type.
+                function = self._module.get_function(launch.kernel)
+                function.prepare([argument.dtype for argument in launch.arguments])
+                self._functions[launch.kernel] = function
+            function.prepared_async_call(launch.grid, launch.block, self._stream, *launch.arguments)
+
+    def synchronise(self) -> None:
+        """Wait until everything started so far is through."""
+        with self._reported("the device failed"):
+            self._stream.synchronize()
+
+    def host_array(self, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
+        """A page-locked array of unknown content."""
+        with self._reported("page-locked memory cannot be had"):
+            array: NDArray[Any] = self._driver.pagelocked_empty(shape, np.dtype(dtype))
+        return array
+
+    def close(self) -> None:
+        """Free everything and leave the context. May be called twice."""
+        if self._context is None:
+            return
+        # A device that is lost cannot free anything either; what it held is gone with it.
+        with contextlib.suppress(self._driver.Error):
+            self._stream.synchronize()
+            for allocation in self._allocations.values():
+                allocation.free()
+        self._allocations.clear()
+        self._leave()
+
+    @property
+    def free_bytes(self) -> int:
+        """Device memory that nobody has taken."""
+        with self._reported("the memory that is free cannot be asked for"):
+            free, _total = self._driver.mem_get_info()
+        return int(free)
+
+    def _make_current(self) -> None:
+        # An engine is loaded by one thread and used by another; pycuda refuses a context that was not pushed there.
+        if threading.get_ident() not in self._threads:
+            self._context.push()
+            self._threads.add(threading.get_ident())
+
+    def _leave(self) -> None:
+        self._functions.clear()
+        self._module = self._stream = None
+        with contextlib.suppress(self._driver.Error):
+            self._context.pop()
+            self._context.detach()
+        self._context = None
+
+    def _load(self, architecture: int, cache: Path | None) -> Any:
+        """The kernels' module. Raises BackendUnavailableError where no image loads."""
+        for image in module_images(architecture, cache):
+            with contextlib.suppress(self._driver.Error):
+                return self._driver.module_from_buffer(image.content)
+        raise AssertionError("module_images ends with an error")
+
+    @contextlib.contextmanager
+    def _reported(self, what: str) -> Iterator[None]:
+        """Make the device this thread's and turn pycuda's errors into this package's."""
+        try:
+            self._make_current()
+            yield
+        except self._driver.MemoryError as error:
+            raise DeviceMemoryError(f"{self._name}: {what} ({error})") from error
+        except self._driver.Error as error:
+            raise DeviceError(f"{self._name}: {what} ({error})") from error
+
+
+def _import_driver() -> Any:
+    try:
+        import pycuda.driver
+    except ImportError as error:
+        raise BackendUnavailableError(f"pycuda does not load ({error}, pip install 'whodrives[gpu]')") from None
+    return pycuda.driver
+
+
+def _check_fits(buffer: Buffer, array: NDArray[Any]) -> None:
+    if not array.flags.c_contiguous or array.nbytes > buffer.size_bytes:
+        raise EngineInputError(f"{array.nbytes} bytes of {array.shape} do not fit a buffer of {buffer.size_bytes}")

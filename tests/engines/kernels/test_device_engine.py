@@ -1,0 +1,168 @@
+"""The device engine on the host, kernels compiled by g++, graphs by ONNX Runtime, against the CPU engine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from engines.cuda.device import Launch
+from engines.device_engine import DeviceEngine, DeviceGraphs
+from engines.device_record import RecordLayout
+from engines.errors import DeviceError, EngineInputError, ModelFolderError
+from engines.fallback import Backend, FallbackEngine
+from engines.golden import golden_clip
+from engines.model_folder import ModelFolder, read_model_folder
+from engines.onnx_engine import OnnxEngine
+from engines.protocol import EngineStatus, StepResult
+from engines.registry import find_model
+from engines.tensorrt.model_plans import engine_graphs
+from engines.tensorrt.precision import Precision
+from tests.engines.kernels.host_device import HostDevice
+from tests.engines.kernels.host_graphs import HostGraph, NoCapture
+
+STATUS = EngineStatus("host", "fp16", "host", None)
+BUCKETS = (1, 2, 4)
+PLENTY = 2**30
+
+
+@pytest.fixture(scope="module")
+def model() -> ModelFolder:
+    """The shipped engine's folder: its weights are trained, so that half precision is measured where it counts."""
+    return read_model_folder(find_model("default"))
+
+
+def _graphs(model: ModelFolder, precision: Precision) -> DeviceGraphs:
+    graphs = engine_graphs(model, precision)
+    return DeviceGraphs(*(HostGraph(graphs[name]) for name in ("backbone", "head", "embedding")))
+
+
+def _engine(
+    model: ModelFolder, device: HostDevice, capture: NoCapture | None = None, budget: int = PLENTY
+) -> DeviceEngine:
+    return DeviceEngine(model.spec, STATUS, device, _graphs(model, "fp16"), capture or NoCapture(), BUCKETS, budget)
+
+
+@pytest.fixture
+def engine(model: ModelFolder, host_device: HostDevice) -> Iterator[DeviceEngine]:
+    engine = _engine(model, host_device)
+    yield engine
+    engine.close()
+
+
+def _step(
+    engine: DeviceEngine | OnnxEngine | FallbackEngine, slots: list[int], frame: NDArray[np.uint8], follows: bool = True
+) -> StepResult:
+    """The same frame for several streams."""
+    count = len(slots)
+    return engine.step(np.array(slots, np.int32), np.repeat(frame[None], count, 0), np.full(count, follows))
+
+
+def test_it_answers_as_the_cpu_engine_does(model: ModelFolder, engine: DeviceEngine) -> None:
+    """The golden clip with its break, on the shipped weights: the issue wants a cosine of 0.999 in half precision."""
+    reference = OnnxEngine(model)
+    frames, continues = golden_clip(model.spec.window_frames)
+    slot = np.array([1], np.int32)
+    for each in (engine, reference):
+        each.open(2)
+    cosines = []
+    for frame, follows in zip(frames[:, None], continues[:, None], strict=True):
+        own, wanted = engine.step(slot, frame, follows), reference.step(slot, frame, follows)
+        np.testing.assert_array_equal(own.valid_fraction, wanted.valid_fraction)
+        if wanted.valid_fraction[0] > 0:
+            cosines.append(float(own.embeddings[0] @ wanted.embeddings[0]))
+    assert len(cosines) > model.spec.window_frames
+    assert min(cosines) >= 0.999
+
+
+def test_steps_of_any_size_and_order_keep_streams_apart(model: ModelFolder, host_device: HostDevice) -> None:
+    """Seven streams in batches of 4, 2 and 1 with padding, some absent, some broken: each as if it were alone."""
+    capture = NoCapture()
+    engine, reference = _engine(model, host_device, capture), OnnxEngine(model)
+    random = np.random.default_rng(5)
+    frames, _ = golden_clip(model.spec.window_frames)
+    for each in (engine, reference):
+        each.open(7)
+    for _ in range(12):
+        slots = random.permutation(7)[: int(random.integers(1, 8))].astype(np.int32)
+        pictures = frames[random.integers(len(frames), size=len(slots))]
+        continues = random.random(len(slots)) > 0.05
+        own, wanted = engine.step(slots, pictures, continues), reference.step(slots, pictures, continues)
+        np.testing.assert_array_equal(own.valid_fraction, wanted.valid_fraction)
+        cosines = (own.embeddings * wanted.embeddings).sum(1)[wanted.valid_fraction > 0]
+        assert (cosines > 0.99).all()
+    assert set(capture.keys) == set(BUCKETS)
+    engine.close()
+
+
+def test_a_stream_that_lost_its_place_begins_anew(model: ModelFolder, host_device: HostDevice) -> None:
+    room_for_two = 2 * (RecordLayout(model.spec.window_positions).size_bytes + 12)
+    engine = _engine(model, host_device, budget=room_for_two)
+    engine.open(3)
+    frame = golden_clip(model.spec.window_frames)[0][0]
+    for _ in range(7):
+        shares = _step(engine, [0, 1], frame).valid_fraction
+    assert (shares > 0).all()
+    _step(engine, [1], frame)
+    assert _step(engine, [2], frame).valid_fraction[0] == 0  # takes the place of 0, which was idle for longest
+    assert _step(engine, [1], frame).valid_fraction[0] > 0
+    assert _step(engine, [0], frame).valid_fraction[0] == 0
+    assert engine.ring_status.evictions == 2
+    engine.close()
+
+
+def test_a_reset_stream_begins_anew(model: ModelFolder, engine: DeviceEngine) -> None:
+    engine.open(2)
+    frame = golden_clip(model.spec.window_frames)[0][0]
+    for _ in range(7):
+        _step(engine, [0, 1], frame)
+    engine.reset(0)
+    assert (_step(engine, [0, 1], frame).valid_fraction > 0).tolist() == [False, True]
+
+
+def test_everything_is_given_back(model: ModelFolder, host_device: HostDevice) -> None:
+    engine = _engine(model, host_device)
+    engine.open(2)
+    _step(engine, [0], np.zeros((128, 128), np.uint8))
+    engine.close()
+    engine.close()
+    assert host_device.allocated_bytes == 0
+    with pytest.raises(EngineInputError, match="not open"):
+        _step(engine, [0], np.zeros((128, 128), np.uint8))
+
+
+class _LostDevice(HostDevice):
+    """A device that falls off the bus after some launches."""
+
+    launches_left = 20
+
+    def launch(self, launch: Launch) -> None:
+        if self.launches_left == 0:
+            raise DeviceError("the device fell off the bus")
+        self.launches_left -= 1
+        super().launch(launch)
+
+
+def test_a_lost_device_hands_its_streams_to_the_cpu(model: ModelFolder, host_library: Path) -> None:
+    device = _LostDevice(host_library)
+    chain = FallbackEngine(
+        [Backend("tensorrt", lambda: _engine(model, device)), Backend("onnx", lambda: OnnxEngine(model))]
+    )
+    chain.open(1)
+    assert chain.status.backend == "host"
+    frame = golden_clip(model.spec.window_frames)[0][0]
+    shares = [float(_step(chain, [0], frame).valid_fraction[0]) for _ in range(12)]
+    assert chain.status.backend == "onnx"
+    assert "fell off the bus" in str(chain.status.fallback_reason)
+    begun = shares[::-1].index(0)  # steps since the last one that counted for nothing
+    assert shares[-1] == pytest.approx(begun / model.spec.window_positions)
+    assert 0 < begun < 7  # the streams began anew in mid-run
+    chain.close()
+
+
+def test_graphs_in_full_precision_are_refused(model: ModelFolder, host_device: HostDevice) -> None:
+    with pytest.raises(ModelFolderError, match=r"differences, earlier_slices, maps, slice"):
+        DeviceEngine(model.spec, STATUS, host_device, _graphs(model, "fp32"), NoCapture(), BUCKETS, PLENTY)
