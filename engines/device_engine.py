@@ -7,6 +7,7 @@ One batch, in this order on the device's one stream (engines/kernels/README.md):
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 from engines.cuda import launches
 from engines.cuda.device import Buffer, Device
 from engines.device_ring import DeviceRing, RingStatus
-from engines.errors import ModelFolderError
+from engines.errors import EngineInputError, ModelFolderError
 from engines.protocol import Batching, EngineSpec, EngineStatus, StepResult
 from engines.slot_state import MAP_SHAPE, POSITION_SIZE, SLICE_SHAPE, TAPS
 from engines.step_input import FRAME_SHAPE, check_step
@@ -80,6 +81,29 @@ class DeviceGraphs:
         return self.backbone, self.head, self.embedding
 
 
+@dataclass(frozen=True, slots=True)
+class _HostRows:
+    """Page-locked rows of one batch on their way to the device and back."""
+
+    frames: NDArray[np.uint8]
+    places: NDArray[np.int32]
+    continues: NDArray[np.uint8]
+    embeddings: NDArray[np.float32]
+    valid_fraction: NDArray[np.float32]
+
+    @classmethod
+    def on(cls, device: Device, rows: int, embedding_size: int) -> _HostRows:
+        found = cls(
+            device.host_array((rows, *FRAME_SHAPE), np.uint8),
+            device.host_array((rows,), np.int32),
+            device.host_array((rows,), np.uint8),
+            device.host_array((rows, embedding_size), np.float32),
+            device.host_array((rows,), np.float32),
+        )
+        found.frames.fill(0)
+        return found
+
+
 class DeviceEngine:
     """`engines.protocol.Engine` on a `Device`.
 
@@ -103,12 +127,8 @@ class DeviceEngine:
         self._ring = DeviceRing(device, spec.window_positions, budget_bytes)
         self._slots = 0
         self._buffers: dict[str, Buffer] = {}
-        most = buckets[-1]
-        self._frames = device.host_array((most, *FRAME_SHAPE), np.uint8)
-        self._places = device.host_array((most,), np.int32)
-        self._continues = device.host_array((most,), np.uint8)
-        self._embeddings = device.host_array((most, spec.embedding_size), np.float32)
-        self._valid_fraction = device.host_array((most,), np.float32)
+        self._host: _HostRows | None = None
+        self._closed = False
 
     @property
     def spec(self) -> EngineSpec:
@@ -128,11 +148,18 @@ class DeviceEngine:
         return self._ring.status
 
     def open(self, slots: int) -> None:
-        """Make room for `slots` streams, all empty. Raises EngineInputError below 1, DeviceMemoryError without room."""
-        self._capture.forget()
-        self._ring.open(slots)
-        if not self._buffers:
-            self._allocate()
+        """Make room for `slots` streams, all empty, and run every size of batch that they can make.
+
+        A graph's first runs take many times as long as the later ones; they must not happen in a call.
+        Raises EngineInputError below 1, DeviceMemoryError without room.
+        """
+        with self._device.current():
+            self._capture.forget()
+            self._ring.open(slots)
+            if self._host is None:
+                self._host = _HostRows.on(self._device, self._buckets[-1], self._spec.embedding_size)
+                self._allocate()
+            self._warm_up(self._host, min(slots, self._buckets[-1]))
         self._slots = slots
 
     def reset(self, slot: int) -> None:
@@ -144,26 +171,49 @@ class DeviceEngine:
 
         A stream whose place went to another one begins anew. Raises DeviceError where the device fails.
         """
+        host = self._host
+        if host is None:
+            raise EngineInputError("the engine is not open: call open(slots) first")
         check_step(self._slots, slots, frames, continues)
         embeddings = np.zeros((slots.size, self._spec.embedding_size), np.float32)
         valid_fraction = np.zeros(slots.size, np.float32)
-        for piece in cut_into_batches(slots.size, self._buckets):
-            rows = slice(piece.start, piece.start + piece.rows)
-            self._run(piece, slots[rows], frames[rows], continues[rows])
-            valid = self._valid_fraction[: piece.rows]
-            valid_fraction[rows] = valid
-            embeddings[rows] = np.where(valid[:, None] > 0, self._embeddings[: piece.rows], np.float32(0))
+        with self._device.current():
+            for piece in cut_into_batches(slots.size, self._buckets):
+                rows = slice(piece.start, piece.start + piece.rows)
+                host.places[: piece.rows] = self._ring.acquire(slots[rows])
+                host.frames[: piece.rows] = frames[rows]
+                host.continues[: piece.rows] = continues[rows]
+                self._run(host, piece)
+                valid = host.valid_fraction[: piece.rows]
+                valid_fraction[rows] = valid
+                embeddings[rows] = np.where(valid[:, None] > 0, host.embeddings[: piece.rows], np.float32(0))
         return StepResult(embeddings, valid_fraction)
 
     def close(self) -> None:
         """Free everything, the device too: an engine that was closed is not opened again. May be called twice."""
-        self._slots = 0
-        self._capture.forget()
-        for graph in self._graphs.all:
-            graph.close()
-        self._ring.close()
+        if self._closed:
+            return
+        self._closed, self._slots = True, 0
+        with contextlib.ExitStack() as steps:  # last first, each whatever became of the others
+            steps.callback(self._device.close)
+            steps.enter_context(self._device.current())
+            steps.callback(self._forget_host)
+            steps.callback(self._ring.close)
+            for graph in self._graphs.all:
+                steps.callback(graph.close)
+            steps.callback(self._capture.forget)
+
+    def _forget_host(self) -> None:
+        self._host = None
         self._buffers.clear()
-        self._device.close()
+
+    def _warm_up(self, host: _HostRows, most: int) -> None:
+        """Twice each: the first run initialises, the second is captured. The rows are nobody's."""
+        for bucket in self._buckets:
+            for _ in range(2):
+                self._run(host, BatchPiece(0, 0, bucket))
+            if bucket >= most:
+                return
 
     def _allocate(self) -> None:
         most = self._buckets[-1]
@@ -176,25 +226,16 @@ class DeviceEngine:
         for graph in self._graphs.all:
             graph.use_scratch(scratch.address, scratch.size_bytes)
 
-    def _run(
-        self,
-        piece: BatchPiece,
-        slots: NDArray[np.int32],
-        frames: NDArray[np.uint8],
-        continues: NDArray[np.bool_],
-    ) -> None:
-        """One batch, through to host memory."""
-        device, bucket = self._device, piece.bucket
-        self._places[:bucket] = _NOBODY
-        self._places[: piece.rows] = self._ring.acquire(slots)
-        self._frames[: piece.rows] = frames
-        self._continues[: piece.rows] = continues
-        device.upload(self._buffers["places"], self._places[:bucket])
-        device.upload(self._buffers["continues"], self._continues[:bucket])
-        device.upload(self._buffers["frames"], self._frames[: piece.rows])
+    def _run(self, host: _HostRows, piece: BatchPiece) -> None:
+        """One batch, from host memory and through to it. What lies behind its rows stands for nobody."""
+        device, rows, bucket = self._device, piece.rows, piece.bucket
+        host.places[rows:bucket] = _NOBODY
+        device.upload(self._buffers["places"], host.places[:bucket])
+        device.upload(self._buffers["continues"], host.continues[:bucket])
+        device.upload(self._buffers["frames"], host.frames[:bucket])
         self._capture.launch(bucket, device.stream, lambda: self._enqueue(bucket))
-        device.download(self._embeddings[: piece.rows], self._buffers["embedding"])
-        device.download(self._valid_fraction[: piece.rows], self._buffers["valid_fraction"])
+        device.download(host.embeddings[:bucket], self._buffers["embedding"])
+        device.download(host.valid_fraction[:bucket], self._buffers["valid_fraction"])
         device.synchronise()
 
     def _enqueue(self, rows: int) -> None:

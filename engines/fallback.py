@@ -14,7 +14,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.errors import BackendError, BackendFailedError, BackendUnavailableError
+from engines.errors import (
+    BackendError,
+    BackendFailedError,
+    BackendUnavailableError,
+    EngineError,
+    EngineInputError,
+    ModelFolderError,
+)
 from engines.protocol import Batching, Engine, EngineSpec, EngineStatus, StepResult
 
 logger = logging.getLogger(__name__)
@@ -44,6 +51,7 @@ class FallbackEngine:
         self._reasons: list[str] = []
         self._slots = 0
         self._name = ""
+        self._failure: BackendFailedError | None = None
         self._engine = self._load_next()
         self._status = self._status_now()
 
@@ -65,33 +73,43 @@ class FallbackEngine:
 
         Raises EngineInputError below 1, BackendError where none has.
         """
+        self._check_alive()
         try:
             self._engine.open(slots)
             self._slots = slots
-        except BackendError as error:
+        except EngineInputError:
+            raise
+        except Exception as error:  # noqa: BLE001 - drivers and runtimes raise what they like
             self._slots = slots
-            self._fall_back(error)
+            self._fall_back(_as_backend_error(error))
 
     def reset(self, slot: int) -> None:
         """Forget one stream; see `engines.protocol.Engine.reset`."""
+        self._check_alive()
         try:
             self._engine.reset(slot)
-        except BackendFailedError as error:
-            self._fall_back(error)
+        except EngineInputError:
+            raise
+        except Exception as error:  # noqa: BLE001
+            self._fall_back(_as_backend_error(error))
 
     def step(self, slots: NDArray[np.int32], frames: NDArray[np.uint8], continues: NDArray[np.bool_]) -> StepResult:
         """Take one new frame for each named slot; see `engines.protocol.Engine.step`.
 
         The frames of a step in which the backend failed are the first ones of the next backend.
         """
+        self._check_alive()
         while True:
             try:
                 return self._engine.step(slots, frames, continues)
-            except BackendFailedError as error:
+            except EngineInputError:
+                raise
+            except Exception as error:
+                failure = _as_backend_error(error)
                 if not self._left:
                     self._forget(slots)
-                    raise
-                self._fall_back(error)
+                    raise failure from error
+                self._fall_back(failure)
                 continues = np.zeros_like(continues)
 
     def close(self) -> None:
@@ -99,16 +117,21 @@ class FallbackEngine:
         self._slots = 0
         self._engine.close()
 
+    def _check_alive(self) -> None:
+        if self._failure is not None:
+            raise self._failure
+
     def _fall_back(self, error: BackendError) -> None:
-        """Go on with the next backend that works. Raises `error` where none is left, BackendUnavailableError where none
-        of those left works."""
-        if not self._left:
-            raise error
+        """Go on with the next backend that works. Raises BackendFailedError where none of those left does."""
         failed = self._name
         self._reasons.append(f"{failed}: failed in use ({error})")
         # Before anything else is loaded: the next one may need its memory.
         _close(self._engine, failed)
-        self._engine = self._load_next()
+        try:
+            self._engine = self._load_next()
+        except EngineError as none_left:
+            self._failure = BackendFailedError(f"no backend is left ({none_left})")
+            raise self._failure from none_left
         self._status = self._status_now()
         logger.warning(
             "engine: %s failed in use (%s); going on with %s, all streams start anew",
@@ -118,7 +141,10 @@ class FallbackEngine:
         )
 
     def _load_next(self) -> Engine:
-        """The first of the backends left that works, open where this engine is."""
+        """The first of the backends left that works, open where this engine is.
+
+        Raises BackendUnavailableError where none does, or what the last one says of a folder that it cannot trust.
+        """
         while self._left:
             backend, engine = self._left.popleft(), None
             try:
@@ -127,10 +153,12 @@ class FallbackEngine:
                     engine.open(self._slots)
                 self._name = backend.name
                 return engine
-            except BackendError as error:
-                self._reasons.append(f"{backend.name}: {error}")
+            except Exception as error:
                 if engine is not None:
                     _close(engine, backend.name)
+                if isinstance(error, ModelFolderError) and not self._left:
+                    raise
+                self._reasons.append(f"{backend.name}: {_as_backend_error(error)}")
         raise BackendUnavailableError(", ".join(self._reasons))
 
     def _status_now(self) -> EngineStatus:
@@ -140,6 +168,14 @@ class FallbackEngine:
         """A step that failed half-way has moved some of its streams on and some not."""
         for slot in slots.tolist():
             self._engine.reset(slot)
+
+
+def _as_backend_error(error: Exception) -> BackendError:
+    """Drivers, runtimes and their bindings raise errors of all kinds; all of them mean that this backend is no good."""
+    if isinstance(error, BackendError):
+        return error
+    logger.error("engine: unexpected %s", type(error).__name__, exc_info=error)
+    return BackendFailedError(f"{type(error).__name__}: {error}")
 
 
 def _close(engine: Engine, name: str) -> None:

@@ -11,6 +11,7 @@ from importlib import import_module
 from typing import Any
 
 from engines.errors import BackendUnavailableError
+from engines.tensorrt.package import find_tensorrt
 
 MIN_COMPUTE_CAPABILITY = (7, 5)
 """Turing: the oldest that CUDA 13 and TensorRT 11 compile for."""
@@ -20,9 +21,6 @@ MIN_FREE_BYTES = 512 * 2**20
 builder's workspace and the state of the first few hundred streams (0.4 MB each)."""
 
 DRIVER_LIBRARY = "libcuda.so.1"
-
-TENSORRT_MODULES = ("tensorrt", "tensorrt_rtx")
-"""Either will do."""
 
 _INSTALL = "pip install 'whodrives[gpu]'"
 
@@ -35,7 +33,7 @@ def find_gpu_trouble() -> str | None:
     try:
         cuda = _driver()
         device = _device(cuda)
-        _check_tensorrt()
+        find_tensorrt()
         _check_memory(cuda, device)
     except BackendUnavailableError as trouble:
         return str(trouble)
@@ -73,11 +71,6 @@ def _device(cuda: Any) -> Any:
             f"{_dotted(MIN_COMPUTE_CAPABILITY)} is needed)"
         )
     return device
-
-
-def _check_tensorrt() -> None:
-    if all(_import(name) is None for name in TENSORRT_MODULES):
-        raise BackendUnavailableError(f"TensorRT is not installed ({_INSTALL})")
 
 
 def _check_memory(cuda: Any, device: Any) -> None:

@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from engines.golden import GOLDEN_COSINE, golden_cosine, read_golden
+from engines.golden import golden_bound, golden_cosine, read_golden
 from engines.registry import find_model
 from guard.config import GuardConfig
 
@@ -90,7 +90,7 @@ def _engine(config: GuardConfig) -> str:
     engine = make_engine(config.engine)
     cosine = golden_cosine(engine, read_golden(find_model(config.engine.model)))
     spec, status = engine.spec, engine.status
-    if not cosine >= GOLDEN_COSINE:
+    if not cosine >= golden_bound(status.precision):
         raise RuntimeError(
             f"{status.backend} does not give the engine's golden vectors (cosine {cosine:.4f}); "
             "choose another backend (engine.backend), or reinstall"

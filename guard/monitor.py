@@ -364,12 +364,14 @@ class Monitor:
         while not self._stopping:
             self._wake.wait(self.pipeline.idle_seconds(_IDLE_SECONDS))
             self._wake.clear()
+            outcomes: list[Outcome] = []
             try:
                 self._obey_orders()
-                self._hand_over(list(self.pipeline.tick()))
+                outcomes.extend(self.pipeline.tick())  # keeps what came before an error
             except Exception:
                 # One seat's trouble must not end the watch over the others; it is in the log.
                 logger.exception("the pipeline failed on a tick; going on")
+            self._hand_over(outcomes)
 
     def _obey_orders(self) -> None:
         while True:

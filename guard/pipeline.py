@@ -7,6 +7,7 @@ No thread, no clock and no network in here: the monitor says what time it is and
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.batching import BatchScheduler, Scheduled
+from engines.errors import EngineError
 from engines.protocol import Engine, EngineStatus
 from guard.calls.source import LatestFrames, ReceivedFrame
 from guard.config import GuardConfig
@@ -27,6 +29,8 @@ from guard.verify.enrolment import Enrolment
 from guard.verify.states import AbstainReason
 from guard.verify.template import Template
 from guard.verify.verifier import Verifier
+
+logger = logging.getLogger(__name__)
 
 _FORGET_WINDOW_SECONDS = 1.0
 """After so long without a frame the window starts anew: what was seen before may have been somebody else."""
@@ -151,8 +155,9 @@ class Pipeline:
             raise SourceError(f"{key.participant} is in call {key.call} already; leave first")
         if not self._free_slots:
             raise SourceError("all slots are taken; raise calls.max_participants or wait until somebody leaves")
-        slot = self._free_slots.pop()
+        slot = self._free_slots[-1]
         self.engine.reset(slot)
+        self._free_slots.pop()
         verifier = Verifier(self.engine.spec, self.config.verify)
         seat = Seat(key, slot, frames, self.make_front_end(), verifier, last_arrival_seconds=now)
         self.seats[key] = seat
@@ -217,14 +222,21 @@ class Pipeline:
         return None
 
     def _judge_batch(self, batch: list[Scheduled[_Taken]]) -> Iterator[Outcome]:
-        for scheduled in batch:
-            self._forget_old_window(scheduled.frame.seat, scheduled.frame.face)
         cpu = time.thread_time()
-        result = self.engine.step(
-            np.array([scheduled.stream for scheduled in batch], np.int32),
-            np.stack([scheduled.frame.face.pixels for scheduled in batch]),
-            np.array([scheduled.continues for scheduled in batch]),
-        )
+        try:
+            for scheduled in batch:
+                self._forget_old_window(scheduled.frame.seat, scheduled.frame.face)
+            result = self.engine.step(
+                np.array([scheduled.stream for scheduled in batch], np.int32),
+                np.stack([scheduled.frame.face.pixels for scheduled in batch]),
+                np.array([scheduled.continues for scheduled in batch]),
+            )
+        except EngineError:
+            # An engine without another to take over: what was said of these seats before must not stand.
+            logger.exception("the engine failed; %d participants get no verdict", len(batch))
+            for scheduled in batch:
+                yield from self._abstain(scheduled.frame.seat, AbstainReason.ENGINE_FAILED, self.clock())
+            return
         ended = self.clock()
         self.cpu.engine += time.thread_time() - cpu
         for scheduled, embedding, valid_fraction in zip(batch, result.embeddings, result.valid_fraction, strict=True):
@@ -254,7 +266,12 @@ class Pipeline:
     def _without_frames(self, seat: Seat, now: float) -> Iterator[Outcome]:
         stalled = now - seat.last_arrival_seconds > self.config.calls.stalled_seconds
         reason = AbstainReason.STALLED if stalled else seat.missing
-        if reason is None or now - seat.last_abstained_seconds < _ABSTAIN_REPEAT_SECONDS:
+        if reason is not None:
+            yield from self._abstain(seat, reason, now)
+
+    def _abstain(self, seat: Seat, reason: AbstainReason, now: float) -> Iterator[Outcome]:
+        """No verdict on a seat; told at most twice a second."""
+        if now - seat.last_abstained_seconds < _ABSTAIN_REPEAT_SECONDS:
             return
         seat.last_abstained_seconds = now
         if seat.enrolment is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -30,7 +31,8 @@ class Launch:
 
 
 class Device(Protocol):
-    """One device with one stream, on which everything below happens in the order of the calls. For one thread.
+    """One device with one stream, on which everything below happens in the order of the calls. For one thread at a
+    time.
 
     Calls return before the work is done, except `synchronise` and `close`. Whatever failed on the device comes up as
     DeviceError at a later call, at the latest at `synchronise`; afterwards the device is of no more use.
@@ -39,6 +41,12 @@ class Device(Protocol):
     @property
     def name(self) -> str:
         """What people call it, such as "NVIDIA H100 80GB HBM3"."""
+
+    def current(self) -> AbstractContextManager[None]:
+        """While it is entered the device is this thread's: all calls below, and libraries on its stream, want that.
+
+        Raises DeviceError where the device is lost.
+        """
 
     @property
     def stream(self) -> int:
@@ -76,4 +84,4 @@ class Device(Protocol):
         """An array of unknown content that copies to and from the device bypass the CPU for (page-locked)."""
 
     def close(self) -> None:
-        """Free everything. May be called twice."""
+        """Free everything; not inside of `current`. May be called twice."""

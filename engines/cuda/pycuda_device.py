@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,9 +14,12 @@ from engines.cuda.compile import ARCHITECTURES, module_images
 from engines.cuda.device import Buffer, Launch
 from engines.errors import BackendUnavailableError, DeviceError, DeviceMemoryError, EngineInputError
 
+_NON_BLOCKING = 1
+"""CU_STREAM_NON_BLOCKING: what others do on the default stream must not join, and so spoil, a captured graph."""
+
 
 class PycudaDevice:
-    """`engines.cuda.device.Device` on a GPU. One thread at a time: the context is pushed once in each that comes.
+    """`engines.cuda.device.Device` on a GPU.
 
     number: as CUDA counts. cache: where kernels compiled on this machine are kept, the user's cache folder by default.
     Raises BackendUnavailableError where there is no pycuda, driver, GPU, or code that this GPU takes.
@@ -25,8 +27,10 @@ class PycudaDevice:
 
     def __init__(self, number: int = 0, cache: Path | None = None) -> None:
         self._driver = _import_driver()
-        self._context: Any = None
-        self._threads: set[int] = set()
+        self._allocations: dict[int, Any] = {}
+        self._functions: dict[str, Any] = {}
+        self._module: Any = None
+        self._stream: Any = None
         try:
             self._driver.init()
             device = self._driver.Device(number)
@@ -34,19 +38,26 @@ class PycudaDevice:
             major, minor = device.compute_capability()
             if 10 * major + minor < ARCHITECTURES[0]:
                 raise BackendUnavailableError(f"{self._name} is too old (compute capability {major}.{minor})")
-            self._context = device.retain_primary_context()
-            self._make_current()
+            self._context: Any = device.retain_primary_context()
         except self._driver.Error as error:
             raise BackendUnavailableError(f"no usable GPU ({error})") from None
-        self._allocations: dict[int, Any] = {}
-        self._functions: dict[str, Any] = {}
         try:
-            self._module = self._load(10 * major + minor, cache)
-            with self._reported("a stream cannot be made"):
-                self._stream = self._driver.Stream()
-        except (BackendUnavailableError, DeviceError):
-            self._leave()
+            with self.current(), self._reported("a stream cannot be made"):
+                self._module = self._load(10 * major + minor, cache)
+                self._stream = self._driver.Stream(_NON_BLOCKING)
+        except BaseException:
+            self.close()
             raise
+
+    @contextlib.contextmanager
+    def current(self) -> Iterator[None]:
+        """Push the context for this thread and pop it again: pycuda ends the process with a thread that left one."""
+        with self._reported("it cannot be used"):
+            self._context.push()
+        try:
+            yield
+        finally:
+            self._context.pop()
 
     @property
     def name(self) -> str:
@@ -111,16 +122,22 @@ class PycudaDevice:
         return array
 
     def close(self) -> None:
-        """Free everything and leave the context. May be called twice."""
+        """Free everything. May be called twice."""
         if self._context is None:
             return
         # A device that is lost cannot free anything either; what it held is gone with it.
-        with contextlib.suppress(self._driver.Error):
-            self._stream.synchronize()
+        with contextlib.suppress(self._driver.Error, DeviceError), self.current():
+            if self._stream is not None:
+                self._stream.synchronize()
             for allocation in self._allocations.values():
                 allocation.free()
+            # Here, since their destructors want the context too.
+            self._functions.clear()
+            self._module = self._stream = None
         self._allocations.clear()
-        self._leave()
+        with contextlib.suppress(self._driver.Error):
+            self._context.detach()
+        self._context = None
 
     @property
     def free_bytes(self) -> int:
@@ -128,20 +145,6 @@ class PycudaDevice:
         with self._reported("the memory that is free cannot be asked for"):
             free, _total = self._driver.mem_get_info()
         return int(free)
-
-    def _make_current(self) -> None:
-        # An engine is loaded by one thread and used by another; pycuda refuses a context that was not pushed there.
-        if threading.get_ident() not in self._threads:
-            self._context.push()
-            self._threads.add(threading.get_ident())
-
-    def _leave(self) -> None:
-        self._functions.clear()
-        self._module = self._stream = None
-        with contextlib.suppress(self._driver.Error):
-            self._context.pop()
-            self._context.detach()
-        self._context = None
 
     def _load(self, architecture: int, cache: Path | None) -> Any:
         """The kernels' module. Raises BackendUnavailableError where no image loads."""
@@ -152,9 +155,8 @@ class PycudaDevice:
 
     @contextlib.contextmanager
     def _reported(self, what: str) -> Iterator[None]:
-        """Make the device this thread's and turn pycuda's errors into this package's."""
+        """Turn pycuda's errors into this package's."""
         try:
-            self._make_current()
             yield
         except self._driver.MemoryError as error:
             raise DeviceMemoryError(f"{self._name}: {what} ({error})") from error

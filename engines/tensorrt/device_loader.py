@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from engines.cuda.pycuda_device import PycudaDevice
 from engines.device_engine import DeviceEngine, DeviceGraphs
-from engines.errors import EngineError, PlanBuildError
+from engines.errors import PlanBuildError
 from engines.model_folder import ModelFolder
 from engines.protocol import EngineStatus
 from engines.tensorrt.batch_buckets import batch_buckets, batch_profiles
@@ -32,12 +32,13 @@ def load_device_engine(model: ModelFolder) -> DeviceEngine:
     capture = CapturedWork(cuda_driver())
     device = PycudaDevice()
     try:
-        graphs = _graphs(model, machine)
+        with device.current():
+            graphs = _graphs(model, machine)
+            budget_bytes = int(_BUDGET_SHARE * device.free_bytes)
         name = f"{device.name}, {machine.tensorrt.name} {machine.tensorrt.version}"
         status = EngineStatus("tensorrt", _PRECISION, name, None)
-        budget_bytes = int(_BUDGET_SHARE * device.free_bytes)
         return DeviceEngine(model.spec, status, device, graphs, capture, batch_buckets(), budget_bytes)
-    except EngineError:
+    except BaseException:
         device.close()
         raise
 

@@ -12,7 +12,7 @@ from engines.tensorrt.batch_buckets import BatchProfile
 from engines.tensorrt.build_progress import BuildProgress
 from engines.tensorrt.gpu import Gpu
 from engines.tensorrt.package import TensorRT
-from engines.tensorrt.plan_builder import BuiltPlan, build_plan
+from engines.tensorrt.plan_builder import BUILD_RECIPE, BuiltPlan, build_plan
 from engines.tensorrt.plan_cache import Cached, CacheKey, PlanCache
 from engines.tensorrt.precision import Precision
 
@@ -108,7 +108,12 @@ def plan_key(
 ) -> CacheKey:
     """Everything that a plan depends on; the graph's own hash covers the rewriting of `graph_precision` too."""
     ranges = " ".join(f"{batch.smallest}-{batch.usual}-{batch.largest}" for batch in profiles)
-    graph_facts = {"graph": name, "graph_sha256": hashlib.sha256(graph).hexdigest(), "profiles": ranges}
+    graph_facts = {
+        "recipe": BUILD_RECIPE,
+        "graph": name,
+        "graph_sha256": hashlib.sha256(graph).hexdigest(),
+        "profiles": ranges,
+    }
     facts = {"model_sha256": model_sha256, "precision": precision, **graph_facts, **_machine_facts(machine)}
     return CacheKey(f"{name}-{precision}", facts)
 

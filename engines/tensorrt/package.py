@@ -57,9 +57,12 @@ class TensorRT:
         fixed = (self.module.LayerType.CAST, self.module.LayerType.CONSTANT)
         for layer in (network.get_layer(number) for number in range(network.num_layers)):
             outputs = [layer.get_output(number).dtype for number in range(layer.num_outputs)]
-            if layer.type not in fixed and outputs and all(dtype in floats for dtype in outputs):
-                layer.precision = outputs[0]
-                for number, dtype in enumerate(outputs):
+            # TopK gives indices beside its values: it is held by the values' type.
+            if layer.type in fixed or not outputs or outputs[0] not in floats:
+                continue
+            layer.precision = outputs[0]
+            for number, dtype in enumerate(outputs):
+                if dtype in floats:
                     layer.set_output_type(number, dtype)
 
     def allow_capture(self, config: Any) -> None:
@@ -153,7 +156,7 @@ def find_tensorrt() -> TensorRT:
             return import_tensorrt(name)
         except BackendUnavailableError as error:
             failures.append(str(error))
-    raise BackendUnavailableError(f"{'; '.join(failures)}; install it with: pip install 'whodrives[gpu]'")
+    raise BackendUnavailableError(f"{', '.join(failures)} (pip install 'whodrives[gpu]')")
 
 
 def import_tensorrt(name: str) -> TensorRT:
@@ -163,7 +166,7 @@ def import_tensorrt(name: str) -> TensorRT:
     except ModuleNotFoundError as error:
         missing = "is not installed" if error.name == name else f"lacks {error.name}"
         raise BackendUnavailableError(f"{name} {missing}") from None
-    except (ImportError, OSError, RuntimeError) as error:
+    except Exception as error:  # noqa: BLE001 - a binary package that meets other versions than it was built for
         raise BackendUnavailableError(f"{name} does not load ({one_line(str(error))})") from None
     version = str(getattr(module, "__version__", "0"))
     release = tuple(int(part) for part in re.findall(r"\d+", version)[:2])

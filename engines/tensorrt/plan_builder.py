@@ -11,6 +11,9 @@ from engines.tensorrt.build_progress import BuildProgress, progress_monitor
 from engines.tensorrt.package import MessageLog, TensorRT, one_line
 from engines.tensorrt.precision import Precision
 
+BUILD_RECIPE = "1"
+"""To be raised whenever the settings change that plans are built with, so that none of the old ones is taken."""
+
 
 @dataclass(frozen=True, slots=True)
 class BuiltPlan:

@@ -24,3 +24,4 @@ class AbstainReason(StrEnum):
     STALLED = "no frames"
     UNSTEADY = "too many breaks"
     ENGINE_CHANGED = "template belongs to another engine"
+    ENGINE_FAILED = "engine failed"

@@ -68,12 +68,47 @@ def test_where_no_backend_works_all_reasons_are_told() -> None:
         FallbackEngine([Backend("fast", absent("no driver")), Backend("quick", absent("too old"))])
 
 
-def test_a_damaged_folder_is_no_reason_to_try_another_backend(onnx: Load) -> None:
-    def load() -> Engine:
-        raise ModelFolderError("altered")
+def test_a_folder_that_one_backend_cannot_take_may_suit_the_next(onnx: Load) -> None:
+    """Weights too large for half precision, say. What nobody can take is the folder's fault."""
 
+    def load() -> Engine:
+        raise ModelFolderError("too large for half")
+
+    engine = FallbackEngine([Backend("fast", load), Backend("onnx", onnx)])
+    assert engine.status.fallback_reason == "fast: ModelFolderError: too large for half"
     with pytest.raises(ModelFolderError):
-        FallbackEngine([Backend("fast", load), Backend("onnx", onnx)])
+        FallbackEngine([Backend("fast", absent("no driver")), Backend("onnx", load)])
+
+
+@pytest.mark.parametrize(
+    "error", [TypeError("nullptr"), KeyError("INT64"), RuntimeError("no home directory"), OSError()]
+)
+def test_whatever_a_driver_or_binding_raises_is_a_reason(onnx: Load, moving_clip: Clip, error: Exception) -> None:
+    def load() -> Engine:
+        raise error
+
+    engine = FallbackEngine(
+        [Backend("odd", load), Backend("dying", lambda: DyingEngine(onnx())), Backend("onnx", onnx)]
+    )
+    engine.open(1)
+    assert type(error).__name__ in str(engine.status.fallback_reason)
+    odd_in_use = onnx()
+    odd_in_use.step = load  # type: ignore[method-assign, assignment]
+    engine = FallbackEngine([Backend("odd", lambda: odd_in_use), Backend("onnx", onnx)])
+    engine.open(1)
+    assert step(engine, moving_clip[:1]).embeddings.shape[0] == 1
+    assert engine.status.fallback_reason is not None
+
+
+def test_when_no_backend_is_left_every_step_says_so(onnx: Load, moving_clip: Clip) -> None:
+    chain = [Backend("dying", lambda: DyingEngine(onnx(), steps=0)), Backend("gone", absent("no room"))]
+    engine = FallbackEngine(chain)
+    engine.open(1)
+    for _ in range(2):
+        with pytest.raises(BackendFailedError, match=r"no backend is left.*no room"):
+            step(engine, moving_clip[:1])
+    with pytest.raises(BackendFailedError, match="no backend is left"):
+        engine.reset(0)
 
 
 @given(steps=st.integers(0, 24))

@@ -68,16 +68,26 @@ class Gpu:
 def gpu(monkeypatch: pytest.MonkeyPatch) -> Gpu:
     gpu = Gpu()
     driver: Any = ModuleType("pycuda.driver")
+    tensorrt: Any = ModuleType("tensorrt")
+    tensorrt.__version__ = "11.4"
     driver.Error, driver.init, driver.Device, driver.mem_get_info = CudaError, gpu.init, gpu, gpu.mem_get_info
     monkeypatch.setattr(ctypes, "CDLL", lambda name: name)
     for name, module in {
         "pycuda": ModuleType("pycuda"),
         "pycuda.driver": driver,
-        "tensorrt": ModuleType("tensorrt"),
+        "tensorrt": tensorrt,
         "tensorrt_rtx": None,
     }.items():
         monkeypatch.setitem(sys.modules, name, module)
     return gpu
+
+
+_import_module = importlib.import_module
+
+
+def _replace_import(monkeypatch: pytest.MonkeyPatch, import_module: Callable[[str], ModuleType]) -> None:
+    monkeypatch.setattr(gpu_probe, "import_module", import_module)
+    monkeypatch.setattr(importlib, "import_module", import_module)
 
 
 def without(name: str) -> Callable[[pytest.MonkeyPatch, Gpu], None]:
@@ -87,9 +97,9 @@ def without(name: str) -> Callable[[pytest.MonkeyPatch, Gpu], None]:
         def import_module(wanted: str) -> ModuleType:
             if wanted.partition(".")[0] in (name, "tensorrt_rtx"):
                 raise ModuleNotFoundError(f"No module named {name!r}", name=wanted.partition(".")[0])
-            return importlib.import_module(wanted)
+            return _import_module(wanted)
 
-        monkeypatch.setattr(gpu_probe, "import_module", import_module)
+        _replace_import(monkeypatch, import_module)
 
     return take_away
 
@@ -101,9 +111,9 @@ def broken(name: str, error: Exception) -> Callable[[pytest.MonkeyPatch, Gpu], N
         def import_module(wanted: str) -> ModuleType:
             if wanted.partition(".")[0] == name:
                 raise error
-            return importlib.import_module(wanted)
+            return _import_module(wanted)
 
-        monkeypatch.setattr(gpu_probe, "import_module", import_module)
+        _replace_import(monkeypatch, import_module)
 
     return take_away
 
@@ -130,6 +140,12 @@ def test_a_machine_that_has_everything_has_no_trouble(gpu: Gpu) -> None:
     assert gpu.contexts == 0
 
 
+def test_the_package_for_rtx_does_where_the_full_one_does_not_load(gpu: Gpu, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "tensorrt_rtx", ModuleType("tensorrt_rtx"))
+    broken("tensorrt", ImportError("libnvinfer.so.11"))(monkeypatch, gpu)
+    assert find_gpu_trouble() is None
+
+
 @pytest.mark.parametrize(
     ("take_away", "says"),
     [
@@ -144,7 +160,10 @@ def test_a_machine_that_has_everything_has_no_trouble(gpu: Gpu) -> None:
         (having(devices=0), "the NVIDIA driver shows no GPU"),
         (having(capability=(7, 0)), "NVIDIA H100 is too old (compute capability 7.0, 7.5 is needed)"),
         (having(capability=(6, 9)), "NVIDIA H100 is too old"),
-        (without("tensorrt"), "TensorRT is not installed (pip install 'whodrives[gpu]')"),
+        (
+            without("tensorrt"),
+            "tensorrt is not installed, tensorrt_rtx is not installed (pip install 'whodrives[gpu]')",
+        ),
         (broken("tensorrt", AttributeError("np.bool")), "tensorrt does not load (np.bool)"),
         (having(context_error=CudaError("out of memory")), "NVIDIA H100 takes no more work (out of memory)"),
         (having(free_bytes=MIN_FREE_BYTES - 2**20), "NVIDIA H100 has 511 MiB of memory free, 512 MiB are needed"),

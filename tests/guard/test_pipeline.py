@@ -159,6 +159,22 @@ def test_an_engine_that_fails_in_mid_call_is_told_once_and_the_call_goes_on(
     assert judged[-1].verdict.state is DriverState.VERIFIED
 
 
+def test_nobody_stays_verified_on_an_engine_that_fails_for_good(
+    make_front_end: Callable[[], FaceFrontEnd], alice_template: Template
+) -> None:
+    """Frames keep arriving, so nothing stalls; still nobody has looked at them."""
+    engine = FallbackEngine([Backend("dying", lambda: DyingEngine(BrightnessEngine(), steps=20 * FPS))])
+    config = GuardConfig(calls=CallsConfig(max_participants=2), verify=VerifyConfig(enrolment_seconds=5))
+    call = Call(engine, make_front_end, config)
+    call.join()
+    call.pipeline.set_template(SEAT, alice_template)
+    assert states(call.play(20, {SEAT: ALICE}))[-1] is DriverState.VERIFIED
+    after = [item.verdict for item in call.play(5, {SEAT: ALICE}) if isinstance(item, Judged)]
+    assert {verdict.state for verdict in after} == {DriverState.ABSTAIN}
+    assert {verdict.abstain_reason for verdict in after} == {AbstainReason.ENGINE_FAILED}
+    assert 5 <= len(after) <= 11  # at once, then twice a second
+
+
 def test_who_is_not_enrolled_is_scored_against_nobody(call: Call) -> None:
     call.join()
     outcomes = call.play(5, {SEAT: ALICE})

@@ -53,7 +53,8 @@ class FakeDriver(ModuleType):
             retain_primary_context=lambda: context,
         )
 
-    def Stream(self) -> Any:  # noqa: N802 - pycuda's name
+    def Stream(self, flags: int) -> Any:  # noqa: N802 - pycuda's name
+        assert flags == 1
         return SimpleNamespace(handle=0x51, synchronize=lambda: self.note("synchronize"))
 
     def module_from_buffer(self, content: bytes) -> Any:
@@ -103,8 +104,8 @@ def driver(monkeypatch: pytest.MonkeyPatch) -> FakeDriver:
 
 def test_shipped_kernels_are_loaded_into_the_primary_context(driver: FakeDriver) -> None:
     device = PycudaDevice()
-    assert [call[0] for call in driver.calls] == ["init", "push", "module_from_buffer"]
-    assert driver.calls[-1][1] == (KERNELS / "kernels.fatbin").read_bytes()
+    assert [call[0] for call in driver.calls] == ["init", "push", "module_from_buffer", "pop"]
+    assert driver.calls[2][1] == (KERNELS / "kernels.fatbin").read_bytes()
     assert (device.name, device.stream) == ("GPU 0", 0x51)
 
 
@@ -133,7 +134,7 @@ def test_memory_is_freed_once(driver: FakeDriver) -> None:
     driver.calls.clear()
     device.close()
     device.close()
-    assert [call[0] for call in driver.calls] == ["synchronize", "free", "pop", "detach"]
+    assert [call[0] for call in driver.calls] == ["push", "synchronize", "free", "pop", "detach"]
 
 
 def test_errors_are_told_apart(driver: FakeDriver) -> None:
@@ -163,6 +164,16 @@ def test_context_is_left_where_no_kernels_load(
     with pytest.raises(BackendUnavailableError, match=r"sm_90: the driver refused.*nvcc is not on PATH.*NVRTC is not"):
         PycudaDevice(cache=tmp_path)
     assert [call[0] for call in driver.calls[-2:]] == ["pop", "detach"]
+    assert [call[0] for call in driver.calls].count("push") == [call[0] for call in driver.calls].count("pop")
+
+
+def test_context_is_popped_whatever_happens_in_it(driver: FakeDriver) -> None:
+    """pycuda aborts the process when a thread ends with a context that it pushed."""
+    device = PycudaDevice()
+    driver.calls.clear()
+    with pytest.raises(KeyError), device.current():
+        raise KeyError
+    assert [call[0] for call in driver.calls] == ["push", "pop"]
 
 
 def test_machine_that_cannot_is_told_why(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import shutil
 import subprocess
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,9 @@ class HostDevice:
     @property
     def name(self) -> str:
         return "host"
+
+    def current(self) -> AbstractContextManager[None]:
+        return nullcontext()
 
     @property
     def stream(self) -> int:

@@ -78,7 +78,7 @@ def test_a_machine_without_tensorrt_gets_one_line(run: Run, monkeypatch: pytest.
     status, said = run("build")
     assert status == 1
     assert said.startswith("error: tensorrt ")
-    assert said.endswith("install it with: pip install 'whodrives[gpu]'\n")
+    assert said.endswith("(pip install 'whodrives[gpu]')\n")
     assert said.count("\n") == 1
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from engines.errors import EngineError, EngineInputError, PlanBuildError
+from engines.errors import BackendFailedError, EngineError, EngineInputError, PlanBuildError
 from engines.tensorrt.batch_buckets import batch_buckets, batch_profiles
 from engines.tensorrt.captured_work import CapturedWork
 from engines.tensorrt.graph_runner import GraphRunner, GraphTensor
@@ -136,22 +136,42 @@ def test_every_key_has_its_graph_and_all_are_destroyed() -> None:
     assert cuda.calls == []  # a first run again
 
 
-def test_a_failure_while_capturing_ends_the_capture() -> None:
+def test_what_cannot_be_captured_runs_plainly_for_good() -> None:
     cuda = RecordingCuda()
     work = CapturedWork(cuda)
-    work.launch("a", STREAM, lambda: None)
+    runs: list[bool] = []
 
-    def fail() -> None:
-        raise EngineError("refused")
+    def enqueue() -> None:
+        capturing = [call[0] for call in cuda.calls].count("cuStreamBeginCapture") > len(ended(cuda))
+        runs.append(capturing)
+        if capturing:
+            raise BackendFailedError("not while capturing")
 
-    with pytest.raises(EngineError, match="refused"):
-        work.launch("a", STREAM, fail)
+    for _ in range(4):
+        work.launch("a", STREAM, enqueue)
+    assert runs == [False, True, False, False, False]
     assert [call[0] for call in cuda.calls] == ["cuStreamBeginCapture", "cuStreamEndCapture"]
 
 
-def test_what_cuda_refuses_is_an_engine_error() -> None:
+def ended(cuda: RecordingCuda) -> list[tuple[object, ...]]:
+    return [call for call in cuda.calls if call[0] == "cuStreamEndCapture"]
+
+
+def test_a_capture_that_cuda_spoils_is_no_failure_but_a_graph_that_does_not_run_is() -> None:
     cuda = RecordingCuda(fails={"cuStreamEndCapture": CUresult.CUDA_ERROR_STREAM_CAPTURE_INVALIDATED})
+    runs: list[int] = []
     work = CapturedWork(cuda)
-    work.launch("a", STREAM, lambda: None)
-    with pytest.raises(EngineError, match=r"cuStreamEndCapture failed \(CUDA_ERROR_STREAM_CAPTURE_INVALIDATED\)"):
+    for _ in range(3):
+        work.launch("a", STREAM, lambda: runs.append(1))
+    assert len(runs) == 4  # plain, in vain while capturing, and plain again twice
+    broken = CapturedWork(RecordingCuda(fails={"cuGraphLaunch": CUresult.CUDA_ERROR_NO_DEVICE}))
+    broken.launch("a", STREAM, lambda: None)
+    with pytest.raises(BackendFailedError, match="cuGraphLaunch failed"):
+        broken.launch("a", STREAM, lambda: None)
+
+
+def test_graphs_of_a_lost_device_are_forgotten_without_a_word() -> None:
+    work = CapturedWork(RecordingCuda(fails={"cuGraphExecDestroy": CUresult.CUDA_ERROR_NO_DEVICE}))
+    for _ in range(2):
         work.launch("a", STREAM, lambda: None)
+    work.forget()
