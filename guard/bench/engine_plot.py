@@ -52,4 +52,4 @@ def _plot_stages(axes: Axes, report: EngineReport) -> None:
         bottom += heights
     axes.bar(names, [timing.rest_ms for _, timing in rows], bottom=bottom, label="rest", color="lightgrey")
     axes.set(xlabel="streams", ylabel="ms per frame (watched)")
-    axes.legend()
+    axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))  # beside the bars, whatever their height
