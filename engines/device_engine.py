@@ -143,6 +143,10 @@ class DeviceEngine:
         return Batching(max_frames=self._buckets[-1], wait_seconds=_BATCH_WAIT_SECONDS)
 
     @property
+    def stream_bytes(self) -> int:
+        return self._ring.layout.size_bytes
+
+    @property
     def ring_status(self) -> RingStatus:
         """How full the streams' memory is."""
         return self._ring.status

@@ -68,6 +68,10 @@ class FallbackEngine:
     def batching(self) -> Batching:
         return self._engine.batching
 
+    @property
+    def stream_bytes(self) -> int:
+        return self._engine.stream_bytes
+
     def open(self, slots: int) -> None:
         """Make room for `slots` streams, all empty, on the first backend that has room for them.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import onnxruntime
@@ -21,10 +21,13 @@ from engines.slot_state import (
     MotionHistory,
     PositionWindow,
 )
+from engines.stage_clock import StageClock
 from engines.step_input import FRAME_SHAPE, check_step
 
 _BATCHING = Batching(max_frames=8, wait_seconds=0.0)
 """Frames are computed one by one: waiting gains nothing, and with 8 a step takes about 10 ms of a core."""
+
+_Part = TypeVar("_Part")
 
 
 class OnnxEngine:
@@ -32,9 +35,10 @@ class OnnxEngine:
 
     threads: threads inside one operator. One is the best use of a core when several engines or decoders share the
     machine; more help only a single engine on idle cores.
+    clock: counts the stages backbone, difference (all that is kept of maps and slices), head, pooling and embedding.
     """
 
-    def __init__(self, model: ModelFolder, *, threads: int = 1) -> None:
+    def __init__(self, model: ModelFolder, *, threads: int = 1, clock: StageClock | None = None) -> None:
         if model.spec.temporal_margin != TEMPORAL_MARGIN:
             raise ModelFolderError(
                 f"engine {model.spec.name}: temporal margin {model.spec.temporal_margin}, "
@@ -43,13 +47,15 @@ class OnnxEngine:
         self._spec = model.spec
         size = model.spec.embedding_size
         differences, earlier = (TAPS, *MAP_SHAPE), (TAPS - 1, *SLICE_SHAPE)
-        self._backbone = _Graph(BACKBONE_FILE, model.backbone, threads, [FRAME_SHAPE], [MAP_SHAPE])
-        self._head = _Graph(HEAD_FILE, model.head, threads, [differences, earlier], [SLICE_SHAPE, (POSITION_SIZE,)])
-        self._embedding = _Graph(EMBEDDING_FILE, model.embedding, threads, [(2 * POSITION_SIZE,)], [(size,)])
+        backbone = _Graph(BACKBONE_FILE, model.backbone, threads, [FRAME_SHAPE], [MAP_SHAPE])
+        head = _Graph(HEAD_FILE, model.head, threads, [differences, earlier], [SLICE_SHAPE, (POSITION_SIZE,)])
+        embedding = _Graph(EMBEDDING_FILE, model.embedding, threads, [(2 * POSITION_SIZE,)], [(size,)])
+        self._clock = clock
+        self._backbone = self._watched("backbone", backbone)
+        self._head = self._watched("head", head)
+        self._embedding = self._watched("embedding", embedding)
         self._status = EngineStatus("onnx", "fp32", f"cpu, {threads} thread(s)", None)
-        self._slots = 0
-        self._history = MotionHistory(0)
-        self._window = PositionWindow(0, self._spec.window_positions)
+        self._make_room(0)
 
     @property
     def spec(self) -> EngineSpec:
@@ -63,13 +69,15 @@ class OnnxEngine:
     def batching(self) -> Batching:
         return _BATCHING
 
+    @property
+    def stream_bytes(self) -> int:
+        return self._history.slot_bytes + self._window.slot_bytes
+
     def open(self, slots: int) -> None:
         """Make room for `slots` streams, numbered from 0, all empty. Raises EngineInputError below 1."""
         if slots < 1:
             raise EngineInputError(f"an engine needs room for at least 1 stream, got {slots}")
-        self._history = MotionHistory(slots)
-        self._window = PositionWindow(slots, self._spec.window_positions)
-        self._slots = slots
+        self._make_room(slots)
 
     def reset(self, slot: int) -> None:
         """Forget one stream. Raises EngineInputError for a slot that does not exist."""
@@ -92,9 +100,15 @@ class OnnxEngine:
 
     def close(self) -> None:
         """Forget all streams and free their memory. May be called twice."""
-        self._slots = 0
-        self._history = MotionHistory(0)
-        self._window = PositionWindow(0, self._spec.window_positions)
+        self._make_room(0)
+
+    def _make_room(self, slots: int) -> None:
+        self._history = self._watched("difference", MotionHistory(slots))
+        self._window = self._watched("pooling", PositionWindow(slots, self._spec.window_positions))
+        self._slots = slots
+
+    def _watched(self, stage: str, part: _Part) -> _Part:
+        return part if self._clock is None else self._clock.watched(stage, part)
 
     def _position(self, slot: int, frame: NDArray[np.uint8], continues: bool) -> FloatArray:
         """The pooled head output (512,) that a stream's new frame completes.

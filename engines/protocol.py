@@ -103,6 +103,10 @@ class Engine(Protocol):
     @property
     def batching(self) -> Batching: ...
 
+    @property
+    def stream_bytes(self) -> int:
+        """Memory that one stream takes where the engine runs: its maps, slices and positions."""
+
     def open(self, slots: int) -> None:
         """Make room for `slots` streams, numbered from 0, all empty. Raises EngineInputError below 1."""
 

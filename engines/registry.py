@@ -10,6 +10,7 @@ from engines.gpu_probe import find_gpu_trouble
 from engines.manifest import MANIFEST_FILE
 from engines.model_folder import ModelFolder, read_model_folder
 from engines.protocol import Engine
+from engines.stage_clock import StageClock
 
 MODELS_FOLDER = Path(__file__).parent / "models"
 
@@ -20,12 +21,14 @@ _CHAINS = {"auto": ("tensorrt", "onnx"), "tensorrt": ("tensorrt",), "onnx": ("on
 """What each wanted backend may come down to, fastest first."""
 
 
-def load_engine(name_or_path: str = "default", backend: str = "auto", *, threads: int = 1) -> Engine:
+def load_engine(
+    name_or_path: str = "default", backend: str = "auto", *, threads: int = 1, clock: StageClock | None = None
+) -> Engine:
     """Load a shipped engine by name, or any engine folder by path; it still has to be opened.
 
     backend: "auto" takes the fastest that runs here, goes on with the next where it fails in use, and says in
     `status.fallback_reason` why it is not a faster one; "tensorrt" and "onnx" (ONNX Runtime on the CPU) take that one
-    and no other. threads: of the CPU backend.
+    and no other. threads: of the CPU backend. clock: counts what each stage takes; an engine with one is slower.
     Raises ModelFolderError for an unknown name or an engine folder that cannot be trusted, BackendUnavailableError for
     a backend that cannot run here.
     """
@@ -33,26 +36,26 @@ def load_engine(name_or_path: str = "default", backend: str = "auto", *, threads
         known = ", ".join(map(repr, _CHAINS))
         raise BackendUnavailableError(f"unknown backend {backend!r}; known are {known}")
     model = read_model_folder(find_model(name_or_path))
-    loaders = {"tensorrt": lambda: _load_tensorrt(model), "onnx": lambda: _load_onnx(model, threads)}
+    loaders = {"tensorrt": lambda: _load_tensorrt(model, clock), "onnx": lambda: _load_onnx(model, threads, clock)}
     try:
         return FallbackEngine([Backend(name, loaders[name]) for name in _CHAINS[backend]])
     except BackendUnavailableError as error:
         raise BackendUnavailableError(f"{error}; use the backend 'onnx' or 'auto'") from None
 
 
-def _load_tensorrt(model: ModelFolder) -> Engine:
+def _load_tensorrt(model: ModelFolder, clock: StageClock | None) -> Engine:
     if (trouble := find_gpu_trouble()) is not None:
         raise BackendUnavailableError(trouble)
     from engines.tensorrt.device_loader import load_device_engine
 
-    return load_device_engine(model)
+    return load_device_engine(model, clock)
 
 
-def _load_onnx(model: ModelFolder, threads: int) -> Engine:
+def _load_onnx(model: ModelFolder, threads: int, clock: StageClock | None) -> Engine:
     # Imported here so that listing engines and asking for help stay quick.
     from engines.onnx_engine import OnnxEngine
 
-    return OnnxEngine(model, threads=threads)
+    return OnnxEngine(model, threads=threads, clock=clock)
 
 
 def find_model(name_or_path: str) -> Path:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -30,6 +32,11 @@ class NewestRows:
         self._rows = np.zeros((slots, _LAP_ROWS, *shape), np.float32)
         self._end = [TAPS - 1] * slots
 
+    @property
+    def slot_bytes(self) -> int:
+        """Of one slot's buffer."""
+        return _bytes_per_slot(self._rows)
+
     def append(self, slot: int) -> FloatArray:
         """The place of the slot's next row, to be written by the caller."""
         end = self._end[slot]
@@ -54,6 +61,12 @@ class MotionHistory:
         self._differences = NewestRows(slots, MAP_SHAPE)
         self._slices = NewestRows(slots, SLICE_SHAPE)
         self._run_frames = np.zeros(slots, np.int64)
+
+    @property
+    def slot_bytes(self) -> int:
+        """Memory of one slot that has had a frame: previous map, differences, slices."""
+        previous = math.prod(MAP_SHAPE) * np.dtype(np.float32).itemsize
+        return previous + self._differences.slot_bytes + self._slices.slot_bytes
 
     def reset(self, slot: int) -> None:
         """Old differences and slices may stay: they count for nothing while the run is short."""
@@ -104,6 +117,11 @@ class PositionWindow:
         self._sums = np.zeros((slots, 2, POSITION_SIZE), np.float64)
         self._cursor = np.zeros(slots, np.int64)
 
+    @property
+    def slot_bytes(self) -> int:
+        """Memory of one slot: values, which of them count, sums."""
+        return sum(map(_bytes_per_slot, (self._values, self._valid, self._sums)))
+
     def reset(self, slot: int) -> None:
         """Empty one slot's window."""
         self._values[slot] = 0
@@ -131,6 +149,10 @@ class PositionWindow:
         mean, square = (self._sums[slots] / np.maximum(count, 1)[:, None, None]).transpose(1, 0, 2)
         variance = np.maximum(square - mean * mean, 0)
         return np.concatenate([mean, variance], axis=1).astype(np.float32), (count / self._positions).astype(np.float32)
+
+
+def _bytes_per_slot(array: NDArray[np.generic]) -> int:
+    return math.prod(array.shape[1:]) * array.itemsize
 
 
 def _powers(values: FloatArray) -> NDArray[np.float64]:

@@ -28,6 +28,7 @@ app.add_typer(config_app, name="config")
 ConfigFile = Annotated[Path | None, typer.Option("--config", help="TOML file with settings.", envvar="GUARD_CONFIG")]
 Model = Annotated[str | None, typer.Option(help="Shipped engine's name or an engine folder's path.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
+Streams = Annotated[str, typer.Option(help="Numbers of streams, comma-separated.")]
 Token = Annotated[str | None, typer.Option(help="Bearer token of the running guard.", envvar="GUARD_SERVER__TOKEN")]
 
 
@@ -159,21 +160,31 @@ def engine_build(
 
 @bench_app.command("engine")
 def bench_engine(
+    streams: Streams = "1,4,8",
+    backend: Annotated[str | None, typer.Option(help="auto, onnx or tensorrt [default: auto].")] = None,
+    seconds: Annotated[
+        float, typer.Option(min=0.1, help="Time for each of three passes over each number of streams.")
+    ] = 5.0,
     model: Model = None,
-    seconds: Annotated[float, typer.Option(min=0.5, help="Time for each number of streams.")] = 5.0,
     config: ConfigFile = None,
-    as_json: AsJson = False,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="Write all figures to this file; '-' prints them instead of tables.")
+    ] = None,
+    plot_file: Annotated[Path | None, typer.Option("--plot", help="Draw them into this file (.png, .svg).")] = None,
 ) -> None:
-    """Milliseconds per frame of the engine alone, for 1, 4 and 8 streams in a batch."""
+    """The engine alone: time per frame, whether it keeps up at 30 fps, stages, share of the machine's ceilings."""
     from guard.bench.engine import run_engine_bench
+    from guard.bench.stream_counts import parse_stream_counts
     from guard.config import load_config
 
-    run_engine_bench(load_config(config, _overrides(engine={"model": model})), seconds, as_json=as_json)
+    counts = parse_stream_counts(streams)
+    settings = load_config(config, _overrides(engine={"model": model, "backend": backend}))
+    run_engine_bench(settings, counts, seconds, json_file=json_file, plot_file=plot_file)
 
 
 @bench_app.command("latency")
 def bench_latency(
-    streams: Annotated[str, typer.Option(help="Numbers of streams, comma-separated.")] = "1,4,8",
+    streams: Streams = "1,4,8",
     seconds: Annotated[
         float, typer.Option(min=5, help="Measured time for each number of streams, after warm-up.")
     ] = 20.0,
@@ -183,9 +194,10 @@ def bench_latency(
 ) -> None:
     """Pipeline latency (frame arrival to score sent) and CPU split over real WebRTC streams at 30 fps."""
     from guard.bench.latency import run_latency_bench
+    from guard.bench.stream_counts import parse_stream_counts
     from guard.config import load_config
 
-    counts = tuple(int(count) for count in streams.split(","))
+    counts = parse_stream_counts(streams)
     run_latency_bench(load_config(config, _overrides(engine={"model": model})), counts, seconds, as_json=as_json)
 
 

@@ -7,13 +7,14 @@ from collections.abc import Callable
 from engines.face_detector import SlimFaceDetector
 from engines.protocol import Engine
 from engines.registry import load_engine
+from engines.stage_clock import StageClock
 from guard.config import EngineConfig, VerifyConfig
 from guard.media.front_end import FaceFrontEnd
 
 
-def make_engine(config: EngineConfig) -> Engine:
-    """The configured engine, loaded and checked. Raises EngineError."""
-    return load_engine(config.model, config.backend, threads=config.threads)
+def make_engine(config: EngineConfig, clock: StageClock | None = None) -> Engine:
+    """The configured engine, loaded and checked; with a clock, to see where its time goes. Raises EngineError."""
+    return load_engine(config.model, config.backend, threads=config.threads, clock=clock)
 
 
 def front_end_factory(config: VerifyConfig) -> Callable[[], FaceFrontEnd]:

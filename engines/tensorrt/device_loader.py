@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from engines.cuda.pycuda_device import PycudaDevice
 from engines.device_engine import DeviceEngine, DeviceGraphs
+from engines.device_stages import watched_parts
 from engines.errors import PlanBuildError
 from engines.model_folder import ModelFolder
 from engines.protocol import EngineStatus
+from engines.stage_clock import StageClock
 from engines.tensorrt.batch_buckets import batch_buckets, batch_profiles
 from engines.tensorrt.build_progress import StderrProgress
 from engines.tensorrt.captured_work import CapturedWork
@@ -22,14 +24,14 @@ _BUDGET_SHARE = 0.8
 """Of the memory that is free once the graphs are loaded: the streams' records. The rest is left to other programs."""
 
 
-def load_device_engine(model: ModelFolder) -> DeviceEngine:
-    """Load, and compile where need be.
+def load_device_engine(model: ModelFolder, clock: StageClock | None = None) -> DeviceEngine:
+    """Load, and compile where need be. clock: counts what each stage takes, see `engines.device_stages`.
 
     Raises BackendUnavailableError (PlanBuildError) where this machine cannot run it, ModelFolderError for graphs of
     another version.
     """
     machine = Machine(find_tensorrt(), find_gpu(), default_plan_cache())
-    capture = CapturedWork(cuda_driver())
+    captured = CapturedWork(cuda_driver())
     device = PycudaDevice()
     try:
         with device.current():
@@ -37,7 +39,8 @@ def load_device_engine(model: ModelFolder) -> DeviceEngine:
             budget_bytes = int(_BUDGET_SHARE * device.free_bytes)
         name = f"{device.name}, {machine.tensorrt.name} {machine.tensorrt.version}"
         status = EngineStatus("tensorrt", _PRECISION, name, None)
-        return DeviceEngine(model.spec, status, device, graphs, capture, batch_buckets(), budget_bytes)
+        parts = (device, graphs, captured) if clock is None else watched_parts(device, graphs, clock)
+        return DeviceEngine(model.spec, status, *parts, batch_buckets(), budget_bytes)
     except BaseException:
         device.close()
         raise

@@ -1,40 +1,130 @@
-"""`guard bench engine`: the engine alone, without decoding, for several numbers of streams in a batch."""
+"""`guard bench engine`: the engine alone, without decoding, for several numbers of streams in a batch.
+
+Three passes for each number: back to back (what a frame costs), at 30 frames a second (does it keep up), and by stages,
+on an engine of its own that is loaded with a clock.
+"""
 
 from __future__ import annotations
 
 import json
 import sys
 from dataclasses import asdict
+from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
 
-from engines.bench import measure_engine
+from engines.bench import StageTiming, measure_engine, measure_paced, measure_stages
+from engines.protocol import Engine
+from engines.stage_clock import StageClock
+from guard.bench.ceilings import Ceilings, cpu_ceilings, stage_rates, stage_work
+from guard.bench.energy import EnergyMeter, find_gpu_meter, find_processor_meter
+from guard.bench.engine_report import EnergySource, EngineReport, EngineRow, print_report
 from guard.bench.machine import describe_machine
 from guard.config import GuardConfig
+from guard.errors import ConfigError
 from guard.runtime import make_engine
 
-_STREAMS = (1, 4, 8)
+_CPU_BACKEND = "onnx"
+_STANDARD_OUTPUT = Path("-")
+_PIPE_COLUMNS = 132
+"""Width of the tables where no terminal tells one: a figure that is cut short is none."""
 
 
-def run_engine_bench(config: GuardConfig, seconds: float, *, as_json: bool) -> None:
-    """Print milliseconds per frame. Raises EngineError where the engine cannot be loaded."""
+def run_engine_bench(
+    config: GuardConfig, counts: tuple[int, ...], seconds: float, *, json_file: Path | None, plot_file: Path | None
+) -> None:
+    """Print what the engine takes, and write it where asked; "-" prints the JSON instead of the tables.
+
+    Raises EngineError where the engine cannot be loaded, ConfigError for files that cannot be written, before anything
+    is measured.
+    """
+    _check_files(json_file, plot_file)
+    report = _measure(config, counts, seconds)
+    if json_file == _STANDARD_OUTPUT:
+        sys.stdout.write(json.dumps(asdict(report)) + "\n")
+    else:
+        print_report(report, Console(width=None if sys.stdout.isatty() else _PIPE_COLUMNS))
+    if json_file is not None and json_file != _STANDARD_OUTPUT:
+        _write(json_file, json.dumps(asdict(report), indent=2) + "\n")
+    if plot_file is not None:
+        from guard.bench.engine_plot import save_plot
+
+        try:
+            save_plot(report, plot_file)
+        except OSError as error:
+            raise ConfigError(f"cannot write {plot_file}: {error.strerror}") from None
+
+
+def _measure(config: GuardConfig, counts: tuple[int, ...], seconds: float) -> EngineReport:
     engine = make_engine(config.engine)
-    timings = [measure_engine(engine, streams, seconds) for streams in _STREAMS]
+    meter, ceilings = _surroundings(engine, config.engine.threads)
+    rows = [_row(engine, count, seconds, meter) for count in counts]
+    spec, status = engine.spec, engine.status
+    # Before the next one is loaded: a device has room for one engine's streams.
     engine.close()
-    machine, status = describe_machine(), engine.status
-    if as_json:
-        rows = [asdict(timing) for timing in timings]
-        report = {"machine": machine, "engine": engine.spec.name, "status": asdict(status), "timings": rows}
-        sys.stdout.write(json.dumps(report) + "\n")
-        return
-    table = Table("streams", "p50 ms/frame", "p95", "p99", "max", "frames/s", "streams at 30 fps")
-    for timing in timings:
-        rate = timing.frames_per_second
-        cells = (timing.p50_ms, timing.p95_ms, timing.p99_ms, timing.max_ms)
-        table.add_row(str(timing.streams), *(f"{cell:.2f}" for cell in cells), f"{rate:.0f}", f"{rate / 30:.0f}")
-    console = Console()
-    console.print(
-        f"{engine.spec.name} on {status.backend} {status.precision}, {config.engine.threads} thread; {machine}"
+    stages = _stages(config, counts, seconds)
+    for row, (backend, timing) in zip(rows, stages, strict=True):
+        # Where the backend failed in one of the passes only, the stages are those of another engine.
+        if backend == row.backend:
+            row.stages = timing
+            work = stage_work(on_device=backend != _CPU_BACKEND)
+            row.rates = stage_rates(timing.stages_ms, work, ceilings)
+    return EngineReport(
+        machine=describe_machine(),
+        engine=f"{spec.name} {spec.version}",
+        status=status,
+        threads=config.engine.threads,
+        seconds=seconds,
+        ceilings=ceilings,
+        energy=EnergySource(None, meter) if isinstance(meter, str) else EnergySource(meter.source, None),
+        rows=rows,
+        streams_at_30_fps=max((row.timing.streams for row in rows if row.keeps_up), default=None),
     )
-    console.print(table)
+
+
+def _surroundings(engine: Engine, threads: int) -> tuple[EnergyMeter | str, Ceilings]:
+    if engine.status.backend == _CPU_BACKEND:
+        return find_processor_meter(), cpu_ceilings(threads)
+    return find_gpu_meter(), Ceilings(None, None, "not measured on a device by this command")
+
+
+def _row(engine: Engine, count: int, seconds: float, meter: EnergyMeter | str) -> EngineRow:
+    try:
+        timing = measure_engine(engine, count, seconds, None if isinstance(meter, str) else meter.joules)
+        paced = measure_paced(engine, count, seconds)
+    except MemoryError as error:
+        raise ConfigError(f"no memory for {count} streams ({error}); use fewer") from None
+    return EngineRow(engine.status.backend, timing, paced, paced.keeps_up, engine.stream_bytes)
+
+
+def _stages(config: GuardConfig, counts: tuple[int, ...], seconds: float) -> list[tuple[str, StageTiming]]:
+    """For each number of streams the backend that ran, and its stages."""
+    clock = StageClock()
+    engine = make_engine(config.engine, clock)
+    found = []
+    for count in counts:
+        timing = measure_stages(engine, clock, count, seconds)
+        found.append((engine.status.backend, timing))
+    engine.close()
+    return found
+
+
+def _write(file: Path, text: str) -> None:
+    try:
+        file.write_text(text, "utf-8")
+    except OSError as error:
+        raise ConfigError(f"cannot write {file}: {error.strerror}") from None
+
+
+def _check_files(json_file: Path | None, plot_file: Path | None) -> None:
+    for file in (json_file, plot_file):
+        if file is not None and file != _STANDARD_OUTPUT and not file.parent.is_dir():
+            raise ConfigError(f"cannot write {file}: there is no folder {file.parent}")
+    if plot_file is None:
+        return
+    try:
+        from guard.bench.engine_plot import plot_endings
+    except ImportError as error:
+        raise ConfigError(f"--plot needs matplotlib ({error}): pip install matplotlib") from None
+    if plot_file.suffix.removeprefix(".").lower() not in plot_endings():
+        raise ConfigError(f"cannot draw {plot_file}: its ending must be one of {', '.join(plot_endings())}")

@@ -36,6 +36,10 @@ class DyingEngine:
     def batching(self) -> Batching:
         return Batching(max_frames=64, wait_seconds=0.003)
 
+    @property
+    def stream_bytes(self) -> int:
+        return self._inner.stream_bytes
+
     def open(self, slots: int) -> None:
         self._opens_left -= 1
         self._look()

@@ -13,6 +13,7 @@ from engines.device_engine import DeviceEngine
 from engines.errors import BackendUnavailableError, ModelFolderError, PlanBuildError
 from engines.model_folder import ModelFolder
 from engines.registry import DEFAULT_MODEL, available_models, find_model, load_engine
+from engines.stage_clock import StageClock
 from engines.tensorrt import device_loader
 
 
@@ -24,7 +25,7 @@ def test_auto_says_why_nothing_faster_runs(random_engine_folder: Path, monkeypat
 
 
 def test_a_working_gpu_without_a_plan_says_why(random_engine_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(model: ModelFolder) -> DeviceEngine:
+    def refuse(model: ModelFolder, clock: StageClock | None) -> DeviceEngine:
         raise PlanBuildError(f"TensorRT refuses {model.spec.name}")
 
     monkeypatch.setattr(registry, "find_gpu_trouble", lambda: None)

@@ -50,6 +50,10 @@ class BrightnessEngine:
     def status(self) -> EngineStatus:
         return EngineStatus("test", "fp32", "cpu", None)
 
+    @property
+    def stream_bytes(self) -> int:
+        return 0
+
     def open(self, slots: int) -> None:
         self.filled = dict.fromkeys(range(slots), 0)
 

@@ -36,6 +36,7 @@ class MadeUpEngine:
         )
         self.status = EngineStatus("made-up", "fp32", "cpu", None)
         self.batching = Batching(max_frames=8, wait_seconds=0.0)
+        self.stream_bytes = 0
         self._spread = spread
         self._windows: list[list[NDArray[np.float64] | None]] = []
 

@@ -1,0 +1,124 @@
+"""The parts of a device engine under a stopwatch.
+
+A device works on while the host goes ahead, so each call is waited for before the next one starts, and nothing is
+captured. Such a step is slower than one in use: the stages say how the work is shared out, not what a step takes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping
+from contextlib import AbstractContextManager
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from engines.cuda.device import Buffer, Device, Launch
+from engines.device_engine import Capture, DeviceGraphs, Graph, GraphTensor
+from engines.stage_clock import StageClock
+
+_STAGE_OF_KERNEL = {
+    "advance_runs": "difference",
+    "difference_maps": "difference",
+    "reset_records": "ring",
+    "gather_slices": "ring",
+    "push_slices": "ring",
+    "push_positions": "ring",
+}
+
+
+def watched_parts(device: Device, graphs: DeviceGraphs, clock: StageClock) -> tuple[Device, DeviceGraphs, Capture]:
+    """What `DeviceEngine` takes, each call counted to one of: upload, backbone, difference, ring, head, embedding,
+    download."""
+    watched = DeviceGraphs(
+        _WatchedGraph("backbone", graphs.backbone, device, clock),
+        _WatchedGraph("head", graphs.head, device, clock),
+        _WatchedGraph("embedding", graphs.embedding, device, clock),
+    )
+    return _WatchedDevice(device, clock), watched, _EachTimeAnew()
+
+
+class _WatchedDevice:
+    """`engines.cuda.device.Device`"""
+
+    def __init__(self, device: Device, clock: StageClock) -> None:
+        self._device, self._clock = device, clock
+        wait = device.synchronise
+        self._upload = clock.timed("upload", device.upload, settle=wait)
+        self._download = clock.timed("download", device.download, settle=wait)
+        self._launch = {
+            kernel: clock.timed(stage, device.launch, settle=wait) for kernel, stage in _STAGE_OF_KERNEL.items()
+        }
+
+    @property
+    def name(self) -> str:
+        return self._device.name
+
+    def current(self) -> AbstractContextManager[None]:
+        return self._device.current()
+
+    @property
+    def stream(self) -> int:
+        return self._device.stream
+
+    def allocate(self, size_bytes: int) -> Buffer:
+        return self._device.allocate(size_bytes)
+
+    def free(self, buffer: Buffer) -> None:
+        self._device.free(buffer)
+
+    def zero(self, buffer: Buffer) -> None:
+        self._device.zero(buffer)
+
+    def upload(self, buffer: Buffer, array: NDArray[Any]) -> None:
+        self._upload(buffer, array)
+
+    def download(self, array: NDArray[Any], buffer: Buffer) -> None:
+        self._download(array, buffer)
+
+    def launch(self, launch: Launch) -> None:
+        self._launch[launch.kernel](launch)
+
+    def synchronise(self) -> None:
+        self._device.synchronise()
+
+    def host_array(self, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[np.generic]:
+        return self._device.host_array(shape, dtype)
+
+    def close(self) -> None:
+        self._device.close()
+
+
+class _WatchedGraph:
+    """`engines.device_engine.Graph`"""
+
+    def __init__(self, stage: str, graph: Graph, device: Device, clock: StageClock) -> None:
+        self._graph = graph
+        self._enqueue = clock.timed(stage, graph.enqueue, settle=device.synchronise)
+
+    @property
+    def tensors(self) -> tuple[GraphTensor, ...]:
+        return self._graph.tensors
+
+    @property
+    def scratch_bytes(self) -> int:
+        return self._graph.scratch_bytes
+
+    def use_scratch(self, address: int, size_bytes: int) -> None:
+        self._graph.use_scratch(address, size_bytes)
+
+    def enqueue(self, rows: int, addresses: Mapping[str, int], stream: int) -> None:
+        self._enqueue(rows, addresses, stream)
+
+    def close(self) -> None:
+        self._graph.close()
+
+
+class _EachTimeAnew:
+    """`engines.device_engine.Capture` that captures nothing, since a captured graph has no stages."""
+
+    def launch(self, key: Hashable, stream: int, enqueue: Callable[[], None]) -> None:  # noqa: ARG002
+        enqueue()
+
+    def forget(self) -> None:
+        pass

@@ -1,0 +1,95 @@
+"""How much of what a machine can do an engine's stages use."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from engines.slot_state import MAP_SHAPE, SLICE_SHAPE, TAPS
+
+BACKBONE_MACS, HEAD_MACS = 16_353_664, 31_850_496
+"""Multiply-adds of one frame: of the graphs' convolutions and matrix products, the rest is left out."""
+
+_THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+_HALF_BYTES, _FLOAT_BYTES = 2, 4
+_CHILD_SECONDS = 120
+
+
+@dataclass(frozen=True, slots=True)
+class Ceilings:
+    """What the machine reached in the same run, or why that is not known. Billions of operations, bytes a second."""
+
+    gflops: float | None
+    copy_gbps: float | None
+    about: str
+
+
+@dataclass(frozen=True, slots=True)
+class StageWork:
+    """Work that one frame needs of one stage: operations (two per multiply-add), or bytes read and written."""
+
+    operations: int = 0
+    moved_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class StageRate:
+    """What a stage reaches: billions of operations or bytes a second (`unit`), and its share of the ceiling."""
+
+    rate: float
+    unit: str
+    share: float | None
+
+
+def cpu_ceilings(threads: int) -> Ceilings:
+    """Measure the processor with as many threads as the engine has; takes about two seconds."""
+    command = [sys.executable, "-m", "guard.bench.cpu_ceilings", str(threads)]
+    environment = os.environ | dict.fromkeys(_THREAD_VARIABLES, str(threads))
+    try:
+        done = subprocess.run(
+            command, env=environment, capture_output=True, text=True, timeout=_CHILD_SECONDS, check=True
+        )
+        found = json.loads(done.stdout)
+    except (OSError, ValueError, subprocess.SubprocessError) as error:
+        return Ceilings(None, None, f"not measured: {error}")
+    about = f"best fp32 matrix product and best copy (read + written) of numpy, {threads} thread(s), same run"
+    return Ceilings(found["gflops"], found["copy_gbps"], about)
+
+
+def stage_work(on_device: bool) -> dict[str, StageWork]:
+    """Of the stages that have a ceiling, per frame.
+
+    difference on the CPU, in fp32: newest and previous map read, difference written, slice copied. On a device, in
+    halves: newest and three earlier maps read, one map and three differences written (engines/kernels/README.md).
+    """
+    map_values, slice_values = math.prod(MAP_SHAPE), math.prod(SLICE_SHAPE)
+    on_cpu_bytes = _FLOAT_BYTES * (3 * map_values + 2 * slice_values)
+    on_device_bytes = _HALF_BYTES * map_values * (1 + TAPS + 1 + TAPS)
+    return {
+        "backbone": StageWork(operations=2 * BACKBONE_MACS),
+        "difference": StageWork(moved_bytes=on_device_bytes if on_device else on_cpu_bytes),
+        "head": StageWork(operations=2 * HEAD_MACS),
+    }
+
+
+def stage_rates(
+    stages_ms: Mapping[str, float], work: Mapping[str, StageWork], ceilings: Ceilings
+) -> dict[str, StageRate]:
+    """What the stages reach, from their milliseconds per frame; those that took no measurable time are left out."""
+    rates = {}
+    for stage, needed in work.items():
+        if (spent_ms := stages_ms.get(stage, 0.0)) <= 0:
+            continue
+        amount, unit, ceiling = (
+            (needed.operations, "GFLOP/s", ceilings.gflops)
+            if needed.operations
+            else (needed.moved_bytes, "GB/s", ceilings.copy_gbps)
+        )
+        rate = amount / spent_ms / 1e6
+        rates[stage] = StageRate(rate, unit, None if ceiling is None else rate / ceiling)
+    return rates
