@@ -13,7 +13,7 @@ from engines.model_folder import ModelFolder
 from engines.onnx_engine import OnnxEngine
 from engines.protocol import EngineStatus
 from tests.engines.kernels.streams import KernelStreams, random_frames
-from tests.gpu.clips import drawn_clips
+from tests.gpu.clips import Clip, drawn_clips
 from tests.gpu.difference_load import DifferenceLoad
 from tests.gpu.engine_parts import EngineParts
 from tests.gpu.section import UnavailableError
@@ -103,7 +103,12 @@ def test_differencing_is_full_from_the_first_timed_launch(host_stack: Stack) -> 
 
 def test_engine_on_two_clips(host_stack: Stack, model: ModelFolder) -> None:
     engine = _parts(model).engine(model, host_stack, (1, 2))
-    clips = drawn_clips(model.spec.window_frames)[:2]
+    golden, mirrored = drawn_clips(model.spec.window_frames)[:2]
+    after_break = golden.frames[-46:]
+    clips = [
+        Clip("golden", after_break, np.ones(46, np.bool_)),
+        Clip("mirrored", mirrored.frames[:12], mirrored.continues[:12]),
+    ]
     values = _as_json(compare_engines(engine, OnnxEngine(model), clips))
     assert values["cosine_min"] >= 0.999
     assert values["decisions"]["differing"] == 0
