@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from engines.cuda import launches
+from engines.cuda.device import Device
 from engines.device_ring import DeviceRing
 from engines.slot_state import MAP_SHAPE
 from tests.engines.kernels.host_device import HostDevice
@@ -20,7 +21,7 @@ from tests.engines.kernels.streams import assert_agree, run_both
 MAP_BYTES = int(np.prod(MAP_SHAPE)) * 2
 
 
-def run_sequence(device: HostDevice) -> None:
+def run_sequence(device: Device) -> None:
     for found, expected in run_both(device, np.random.default_rng(9), slots=3, window=3, steps=14, padding=1):
         assert_agree(found, expected)
     frames, normal = device.allocate(2 * 128 * 128), device.allocate(2 * 128 * 128 * 2)
@@ -30,7 +31,7 @@ def run_sequence(device: HostDevice) -> None:
     )
 
 
-def difference_one_map(device: HostDevice, map_bytes: int, offset: int) -> None:
+def difference_one_map(device: Device, map_bytes: int, offset: int) -> None:
     """`difference_maps` of one row, whose new map is read at `offset` of a buffer of `map_bytes`."""
     ring = DeviceRing(device, 3, 2**30)
     ring.open(1)

@@ -1,0 +1,42 @@
+"""The host in the place of a GPU: the same sections on the kernels compiled by g++."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from engines.model_folder import ModelFolder, read_model_folder
+from engines.registry import find_model
+from tests.engines.kernels.host_device import HostDevice, build_host_library, missing_compiler
+from tests.gpu.device_clock import HostClock
+from tests.gpu.stack import Stack
+from tests.gpu.stage_times import NoCapture
+
+
+@pytest.fixture(scope="session")
+def host_library(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The kernels compiled for the host; the test is skipped where there is no compiler."""
+    if reason := missing_compiler():
+        pytest.skip(reason)
+    return build_host_library(tmp_path_factory.mktemp("kernels"))
+
+
+@pytest.fixture
+def host_stack(host_library: Path) -> Iterator[Stack]:
+    """What `open_gpu_stack` gives, on the host."""
+    device = HostDevice(host_library)
+    yield Stack(device, HostClock(), _copy, NoCapture())
+    device.close()
+
+
+@pytest.fixture(scope="session")
+def model() -> ModelFolder:
+    """The shipped engine's folder."""
+    return read_model_folder(find_model("default"))
+
+
+def _copy(to: int, source: int, size_bytes: int) -> None:
+    ctypes.memmove(to, source, size_bytes)

@@ -1,0 +1,126 @@
+"""Times what a device engine puts on its stream, stage by stage, by wrapping the parts that it is made of."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from engines.cuda.device import Buffer, Device, Launch
+from engines.device_engine import Capture, Graph, GraphTensor
+from tests.gpu.device_clock import Clock
+
+
+class StageLog:
+    """Marks around the stages of one step after another."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._marks: list[tuple[str, Any, Any]] = []
+        self._steps: dict[str, list[float]] = defaultdict(list)
+
+    def timed(self, stage: str, work: Callable[[], None]) -> None:
+        """Do something between two marks."""
+        begin = self._clock.mark()
+        work()
+        self._marks.append((stage, begin, self._clock.mark()))
+
+    def end_step(self) -> None:
+        """Note how long each stage took; the stream must be past it."""
+        sums: dict[str, float] = defaultdict(float)
+        for stage, begin, end in self._marks:
+            sums[stage] += self._clock.milliseconds(begin, end)
+        for stage, milliseconds in sums.items():
+            self._steps[stage].append(milliseconds)
+        self._marks.clear()
+
+    def forget_steps(self) -> None:
+        """Of warming up."""
+        self._steps.clear()
+
+    def medians_ms(self) -> dict[str, float]:
+        """Of each stage, per step, in the order of a step."""
+        return {stage: float(np.median(times)) for stage, times in self._steps.items()}
+
+
+class TimedGraph:
+    """`Graph` that is captured by itself, so that its time is not that of launching its kernels one by one."""
+
+    def __init__(self, graph: Graph, stage: str, log: StageLog, capture: Capture) -> None:
+        self._graph, self._stage, self._log, self._capture = graph, stage, log, capture
+
+    @property
+    def tensors(self) -> tuple[GraphTensor, ...]:
+        return self._graph.tensors
+
+    @property
+    def scratch_bytes(self) -> int:
+        return self._graph.scratch_bytes
+
+    def use_scratch(self, address: int, size_bytes: int) -> None:
+        self._graph.use_scratch(address, size_bytes)
+
+    def enqueue(self, rows: int, addresses: Mapping[str, int], stream: int) -> None:
+        def work() -> None:
+            self._capture.launch((self._stage, rows), stream, lambda: self._graph.enqueue(rows, addresses, stream))
+
+        self._log.timed(self._stage, work)
+
+    def close(self) -> None:
+        self._capture.forget()
+        self._graph.close()
+
+
+class TimedDevice:
+    """`Device` whose copies and launches are timed: "upload", "download", and the kernels by their names."""
+
+    def __init__(self, device: Device, log: StageLog) -> None:
+        self._device, self._log = device, log
+
+    @property
+    def name(self) -> str:
+        return self._device.name
+
+    @property
+    def stream(self) -> int:
+        return self._device.stream
+
+    def allocate(self, size_bytes: int) -> Buffer:
+        return self._device.allocate(size_bytes)
+
+    def free(self, buffer: Buffer) -> None:
+        self._device.free(buffer)
+
+    def zero(self, buffer: Buffer) -> None:
+        self._device.zero(buffer)
+
+    def upload(self, buffer: Buffer, array: NDArray[Any]) -> None:
+        self._log.timed("upload", lambda: self._device.upload(buffer, array))
+
+    def download(self, array: NDArray[Any], buffer: Buffer) -> None:
+        self._log.timed("download", lambda: self._device.download(array, buffer))
+
+    def launch(self, launch: Launch) -> None:
+        self._log.timed(launch.kernel, lambda: self._device.launch(launch))
+
+    def synchronise(self) -> None:
+        self._device.synchronise()
+
+    def host_array(self, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
+        return self._device.host_array(shape, dtype)
+
+    def close(self) -> None:
+        self._device.close()
+
+
+class NoCapture:
+    """`Capture` that captures nothing: its parts do, each by itself."""
+
+    def launch(self, key: Hashable, stream: int, enqueue: Callable[[], None]) -> None:
+        enqueue()
+
+    def forget(self) -> None:
+        """There is nothing to forget."""
