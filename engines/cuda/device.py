@@ -84,4 +84,4 @@ class Device(Protocol):
         """An array of unknown content that copies to and from the device bypass the CPU for (page-locked)."""
 
     def close(self) -> None:
-        """Free everything; not inside of `current`. May be called twice."""
+        """Free everything. May be called twice."""

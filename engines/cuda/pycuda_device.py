@@ -57,7 +57,8 @@ class PycudaDevice:
         try:
             yield
         finally:
-            self._context.pop()
+            if self._context is not None:  # `close` has left it where it was called in here
+                self._context.pop()
 
     @property
     def name(self) -> str:

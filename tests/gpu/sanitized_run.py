@@ -15,11 +15,12 @@ def main(what: str) -> None:
     """Prints "begun" and "done", by which the caller knows how far it came."""
     device = PycudaDevice()
     print("begun", flush=True)  # noqa: T201 - read by the caller
-    if what == "sequence":
-        run_sequence(device)
-    else:
-        difference_one_map(device, MAP_BYTES - 16, 0)
-    device.synchronise()
+    with device.current():
+        if what == "sequence":
+            run_sequence(device)
+        else:
+            difference_one_map(device, MAP_BYTES - 16, 0)
+        device.synchronise()
     device.close()
     print("done", flush=True)  # noqa: T201 - read by the caller
 

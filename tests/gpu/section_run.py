@@ -112,7 +112,8 @@ def _arithmetic(model: ModelFolder) -> dict[str, Any]:
 def _gpu_stack() -> Iterator[Stack]:
     stack = open_gpu_stack()
     try:
-        yield stack
+        with stack.device.current():
+            yield stack
     finally:
         stack.device.close()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Mapping
+from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
@@ -83,6 +84,9 @@ class TimedDevice:
     @property
     def name(self) -> str:
         return self._device.name
+
+    def current(self) -> AbstractContextManager[None]:
+        return self._device.current()
 
     @property
     def stream(self) -> int:
