@@ -104,6 +104,15 @@ class _HostRows:
         return found
 
 
+@dataclass(frozen=True, slots=True)
+class _Running:
+    """A batch that was started. mark: of the device, behind its last copy."""
+
+    piece: BatchPiece
+    host: _HostRows
+    mark: object
+
+
 class DeviceEngine:
     """`engines.protocol.Engine` on a `Device`.
 
@@ -127,7 +136,7 @@ class DeviceEngine:
         self._ring = DeviceRing(device, spec.window_positions, budget_bytes)
         self._slots = 0
         self._buffers: dict[str, Buffer] = {}
-        self._host: _HostRows | None = None
+        self._host: tuple[_HostRows, _HostRows] | None = None
         self._closed = False
 
     @property
@@ -161,9 +170,11 @@ class DeviceEngine:
             self._capture.forget()
             self._ring.open(slots)
             if self._host is None:
-                self._host = _HostRows.on(self._device, self._buckets[-1], self._spec.embedding_size)
+                shape = self._device, self._buckets[-1], self._spec.embedding_size
+                self._host = _HostRows.on(*shape), _HostRows.on(*shape)
                 self._allocate()
-            self._warm_up(self._host, min(slots, self._buckets[-1]))
+            self._warm_up(self._host[0], min(slots, self._buckets[-1]))
+            self._device.synchronise()
         self._slots = slots
 
     def reset(self, slot: int) -> None:
@@ -175,23 +186,26 @@ class DeviceEngine:
 
         A stream whose place went to another one begins anew. Raises DeviceError where the device fails.
         """
-        host = self._host
-        if host is None:
-            raise EngineInputError("the engine is not open: call open(slots) first")
         check_step(self._slots, slots, frames, continues)
-        embeddings = np.zeros((slots.size, self._spec.embedding_size), np.float32)
-        valid_fraction = np.zeros(slots.size, np.float32)
+        result = StepResult(
+            np.zeros((slots.size, self._spec.embedding_size), np.float32), np.zeros(slots.size, np.float32)
+        )
         with self._device.current():
-            for piece in cut_into_batches(slots.size, self._buckets):
-                rows = slice(piece.start, piece.start + piece.rows)
+            running: _Running | None = None
+            for number, piece in enumerate(cut_into_batches(slots.size, self._buckets)):
+                # Filled while the device works on the batch before; the one before that has been collected.
+                rows, host = slice(piece.start, piece.start + piece.rows), self._host_rows(number)
                 host.places[: piece.rows] = self._ring.acquire(slots[rows])
                 host.frames[: piece.rows] = frames[rows]
                 host.continues[: piece.rows] = continues[rows]
-                self._run(host, piece)
-                valid = host.valid_fraction[: piece.rows]
-                valid_fraction[rows] = valid
-                embeddings[rows] = np.where(valid[:, None] > 0, host.embeddings[: piece.rows], np.float32(0))
-        return StepResult(embeddings, valid_fraction)
+                self._start(host, piece)
+                started = _Running(piece, host, self._device.mark())
+                if running is not None:
+                    self._collect(running, result)
+                running = started
+            if running is not None:
+                self._collect(running, result)
+        return result
 
     def close(self) -> None:
         """Free everything, the device too: an engine that was closed is not opened again. May be called twice."""
@@ -207,6 +221,21 @@ class DeviceEngine:
                 steps.callback(graph.close)
             steps.callback(self._capture.forget)
 
+    def _host_rows(self, number: int) -> _HostRows:
+        """Those of the n-th batch of a step: two take turns."""
+        if self._host is None:
+            raise EngineInputError("the engine is not open: call open(slots) first")
+        return self._host[number % 2]
+
+    def _collect(self, running: _Running, result: StepResult) -> None:
+        """Wait for a batch and put its rows where they belong."""
+        self._device.wait(running.mark)
+        piece, host = running.piece, running.host
+        rows = slice(piece.start, piece.start + piece.rows)
+        valid = host.valid_fraction[: piece.rows]
+        result.valid_fraction[rows] = valid
+        result.embeddings[rows] = np.where(valid[:, None] > 0, host.embeddings[: piece.rows], np.float32(0))
+
     def _forget_host(self) -> None:
         self._host = None
         self._buffers.clear()
@@ -215,7 +244,7 @@ class DeviceEngine:
         """Twice each: the first run initialises, the second is captured. The rows are nobody's."""
         for bucket in self._buckets:
             for _ in range(2):
-                self._run(host, BatchPiece(0, 0, bucket))
+                self._start(host, BatchPiece(0, 0, bucket))
             if bucket >= most:
                 return
 
@@ -230,8 +259,8 @@ class DeviceEngine:
         for graph in self._graphs.all:
             graph.use_scratch(scratch.address, scratch.size_bytes)
 
-    def _run(self, host: _HostRows, piece: BatchPiece) -> None:
-        """One batch, from host memory and through to it. What lies behind its rows stands for nobody."""
+    def _start(self, host: _HostRows, piece: BatchPiece) -> None:
+        """Start one batch, from host memory and through to it. What lies behind its rows stands for nobody."""
         device, rows, bucket = self._device, piece.rows, piece.bucket
         host.places[rows:bucket] = _NOBODY
         device.upload(self._buffers["places"], host.places[:bucket])
@@ -240,7 +269,6 @@ class DeviceEngine:
         self._capture.launch(bucket, device.stream, lambda: self._enqueue(bucket))
         device.download(host.embeddings[:bucket], self._buffers["embedding"])
         device.download(host.valid_fraction[:bucket], self._buffers["valid_fraction"])
-        device.synchronise()
 
     def _enqueue(self, rows: int) -> None:
         """Everything between upload and download. All that it names is fixed while the engine is open."""

@@ -79,6 +79,12 @@ class _WatchedDevice:
     def launch(self, launch: Launch) -> None:
         self._launch[launch.kernel](launch)
 
+    def mark(self) -> object:
+        return self._device.mark()
+
+    def wait(self, mark: object) -> None:
+        self._device.wait(mark)
+
     def synchronise(self) -> None:
         self._device.synchronise()
 

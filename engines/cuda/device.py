@@ -34,8 +34,8 @@ class Device(Protocol):
     """One device with one stream, on which everything below happens in the order of the calls. For one thread at a
     time.
 
-    Calls return before the work is done, except `synchronise` and `close`. Whatever failed on the device comes up as
-    DeviceError at a later call, at the latest at `synchronise`; afterwards the device is of no more use.
+    Calls return before the work is done, except `wait`, `synchronise` and `close`. Whatever failed on the device comes
+    up as DeviceError at a later call, at the latest at `synchronise`; afterwards the device is of no more use.
     """
 
     @property
@@ -76,6 +76,12 @@ class Device(Protocol):
 
     def launch(self, launch: Launch) -> None:
         """Start a kernel."""
+
+    def mark(self) -> object:
+        """The point in the stream that the work started so far reaches: for `wait`."""
+
+    def wait(self, mark: object) -> None:
+        """Wait until the work before a mark is through, while what came after it goes on. Raises DeviceError."""
 
     def synchronise(self) -> None:
         """Wait until everything started so far is through. Raises DeviceError where any of it failed."""

@@ -111,6 +111,18 @@ class PycudaDevice:
                 self._functions[launch.kernel] = function
             function.prepared_async_call(launch.grid, launch.block, self._stream, *launch.arguments)
 
+    def mark(self) -> object:
+        """An event on the stream."""
+        with self._reported("an event cannot be recorded"):
+            event = self._driver.Event(self._driver.event_flags.DISABLE_TIMING)
+            event.record(self._stream)
+        return event
+
+    def wait(self, mark: Any) -> None:
+        """Wait for an event that `mark` gave."""
+        with self._reported("the device failed"):
+            mark.synchronize()
+
     def synchronise(self) -> None:
         """Wait until everything started so far is through."""
         with self._reported("the device failed"):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from engines.cuda.device import Device
 from engines.cuda.pycuda_device import PycudaDevice
-from engines.device_engine import DeviceEngine, DeviceGraphs
+from engines.device_engine import Capture, DeviceEngine, DeviceGraphs
 from engines.device_stages import watched_parts
 from engines.errors import PlanBuildError
 from engines.model_folder import ModelFolder
@@ -39,7 +40,9 @@ def load_device_engine(model: ModelFolder, clock: StageClock | None = None) -> D
             budget_bytes = int(_BUDGET_SHARE * device.free_bytes)
         name = f"{device.name}, {machine.tensorrt.name} {machine.tensorrt.version}"
         status = EngineStatus("tensorrt", _PRECISION, name, None)
-        parts = (device, graphs, captured) if clock is None else watched_parts(device, graphs, clock)
+        parts: tuple[Device, DeviceGraphs, Capture] = device, graphs, captured
+        if clock is not None:
+            parts = watched_parts(device, graphs, clock)
         return DeviceEngine(model.spec, status, *parts, batch_buckets(), budget_bytes)
     except BaseException:
         device.close()

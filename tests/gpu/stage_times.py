@@ -110,6 +110,12 @@ class TimedDevice:
     def launch(self, launch: Launch) -> None:
         self._log.timed(launch.kernel, lambda: self._device.launch(launch))
 
+    def mark(self) -> object:
+        return self._device.mark()
+
+    def wait(self, mark: object) -> None:
+        self._device.wait(mark)
+
     def synchronise(self) -> None:
         self._device.synchronise()
 

@@ -57,6 +57,14 @@ class FakeDriver(ModuleType):
         assert flags == 1
         return SimpleNamespace(handle=0x51, synchronize=lambda: self.note("synchronize"))
 
+    event_flags = SimpleNamespace(DISABLE_TIMING=2)
+
+    def Event(self, flags: int) -> Any:  # noqa: N802 - pycuda's name
+        assert flags == 2
+        return SimpleNamespace(
+            record=lambda stream: self.note("record", stream.handle), synchronize=lambda: self.note("event synchronize")
+        )
+
     def module_from_buffer(self, content: bytes) -> Any:
         self.note("module_from_buffer", content)
         return SimpleNamespace(get_function=self._function)
@@ -135,6 +143,15 @@ def test_memory_is_freed_once(driver: FakeDriver) -> None:
     device.close()
     device.close()
     assert [call[0] for call in driver.calls] == ["push", "synchronize", "free", "pop", "detach"]
+
+
+def test_a_mark_is_an_event_on_the_stream(driver: FakeDriver) -> None:
+    device = PycudaDevice()
+    device.wait(device.mark())
+    assert driver.calls[-2:] == [("record", 0x51), ("event synchronize",)]
+    driver.failing = {"event synchronize": FakeError("device lost")}
+    with pytest.raises(DeviceError, match="device lost"):
+        device.wait(device.mark())
 
 
 def test_errors_are_told_apart(driver: FakeDriver) -> None:

@@ -105,6 +105,12 @@ class HostDevice:
         pointers = (ctypes.c_void_p * len(values))(*(value.ctypes.data for value in values))
         self._library.host_launch(name, _extent(launch.grid), _extent(launch.block), pointers)
 
+    def mark(self) -> object:
+        return None
+
+    def wait(self, mark: object) -> None:
+        pass
+
     def synchronise(self) -> None:
         pass
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Hashable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
-from engines.cuda.device import Launch
+from engines.cuda.device import Buffer, Launch
 from engines.device_engine import DeviceEngine, DeviceGraphs
 from engines.device_record import RecordLayout
 from engines.errors import DeviceError, EngineInputError, ModelFolderError
@@ -132,6 +133,75 @@ def test_everything_is_given_back(model: ModelFolder, host_device: HostDevice) -
     assert host_device.allocated_bytes == 0
     with pytest.raises(EngineInputError, match="not open"):
         _step(engine, [0], np.zeros((128, 128), np.uint8))
+
+
+class _LateDevice(HostDevice):
+    """Does nothing before it is waited for, as late as a device may be; it is a `Capture` for that too."""
+
+    def __init__(self, library: Path) -> None:
+        super().__init__(library)
+        self._late: list[Callable[[], None]] = []
+        self._done = 0
+        self._running = False
+        self._page_locked: list[NDArray[Any]] = []
+
+    def host_array(self, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
+        self._page_locked.append(super().host_array(shape, dtype))
+        return self._page_locked[-1]
+
+    def upload(self, buffer: Buffer, array: NDArray[Any]) -> None:
+        kept = array if any(np.shares_memory(array, own) for own in self._page_locked) else array.copy()
+        self._late.append(lambda: super(_LateDevice, self).upload(buffer, kept))
+
+    def download(self, array: NDArray[Any], buffer: Buffer) -> None:
+        self._late.append(lambda: super(_LateDevice, self).download(array, buffer))
+
+    def launch(self, launch: Launch | Hashable, stream: int = 0, enqueue: Callable[[], None] | None = None) -> None:
+        """A kernel, or the work between copies, whose kernels then run as it comes to them."""
+        if enqueue is not None:
+            self._late.append(lambda: self._run(enqueue))
+        elif isinstance(launch, Launch) and self._running:
+            super().launch(launch)
+        elif isinstance(launch, Launch):
+            self._late.append(lambda: super(_LateDevice, self).launch(launch))
+
+    def forget(self) -> None:
+        pass
+
+    def mark(self) -> object:
+        return self._done + len(self._late)
+
+    def wait(self, mark: object) -> None:
+        assert isinstance(mark, int)
+        while self._done < mark:
+            self._done += 1
+            self._late.pop(0)()
+
+    def synchronise(self) -> None:
+        self.wait(self.mark())
+
+    def _run(self, enqueue: Callable[[], None]) -> None:
+        self._running = True
+        enqueue()
+        self._running = False
+
+
+def test_a_batch_is_filled_beside_the_running_one_and_never_into_it(model: ModelFolder, host_library: Path) -> None:
+    """Ten streams, three batches: whoever wrote over rows that are not through would give the wrong frames."""
+    late, eager = _LateDevice(host_library), HostDevice(host_library)
+    graphs = _graphs(model, "fp16")
+    engines = DeviceEngine(model.spec, STATUS, late, graphs, late, BUCKETS, PLENTY), _engine(model, eager)
+    frames, _ = golden_clip(model.spec.window_frames)
+    slots, continues = np.arange(10, dtype=np.int32), np.ones(10, np.bool_)
+    for engine in engines:
+        engine.open(10)
+    for t in range(7):
+        own, wanted = (engine.step(slots, frames[3 * t : 3 * t + 10], continues) for engine in engines)
+        np.testing.assert_array_equal(own.embeddings, wanted.embeddings)
+        np.testing.assert_array_equal(own.valid_fraction, wanted.valid_fraction)
+    assert (wanted.valid_fraction > 0).all()
+    for engine in engines:
+        engine.close()
 
 
 class _LostDevice(HostDevice):
