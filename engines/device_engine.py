@@ -171,8 +171,8 @@ class DeviceEngine:
             self._ring.open(slots)
             if self._host is None:
                 shape = self._device, self._buckets[-1], self._spec.embedding_size
-                self._host = _HostRows.on(*shape), _HostRows.on(*shape)
                 self._allocate()
+                self._host = _HostRows.on(*shape), _HostRows.on(*shape)
             self._warm_up(self._host[0], min(slots, self._buckets[-1]))
             self._device.synchronise()
         self._slots = slots

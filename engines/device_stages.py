@@ -7,12 +7,11 @@ captured. Such a step is slower than one in use: the stages say how the work is 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping
-from contextlib import AbstractContextManager
 from typing import Any
 
-import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import NDArray
 
+from engines.cuda.delegating_device import DelegatingDevice
 from engines.cuda.device import Buffer, Device, Launch
 from engines.device_engine import Capture, DeviceGraphs, Graph, GraphTensor
 from engines.stage_clock import StageClock
@@ -35,40 +34,18 @@ def watched_parts(device: Device, graphs: DeviceGraphs, clock: StageClock) -> tu
         _WatchedGraph("head", graphs.head, device, clock),
         _WatchedGraph("embedding", graphs.embedding, device, clock),
     )
-    return _WatchedDevice(device, clock), watched, _EachTimeAnew()
+    return _WatchedDevice(device, clock), watched, EachTimeAnew()
 
 
-class _WatchedDevice:
-    """`engines.cuda.device.Device`"""
-
+class _WatchedDevice(DelegatingDevice):
     def __init__(self, device: Device, clock: StageClock) -> None:
-        self._device, self._clock = device, clock
+        super().__init__(device)
         wait = device.synchronise
         self._upload = clock.timed("upload", device.upload, settle=wait)
         self._download = clock.timed("download", device.download, settle=wait)
         self._launch = {
             kernel: clock.timed(stage, device.launch, settle=wait) for kernel, stage in _STAGE_OF_KERNEL.items()
         }
-
-    @property
-    def name(self) -> str:
-        return self._device.name
-
-    def current(self) -> AbstractContextManager[None]:
-        return self._device.current()
-
-    @property
-    def stream(self) -> int:
-        return self._device.stream
-
-    def allocate(self, size_bytes: int) -> Buffer:
-        return self._device.allocate(size_bytes)
-
-    def free(self, buffer: Buffer) -> None:
-        self._device.free(buffer)
-
-    def zero(self, buffer: Buffer) -> None:
-        self._device.zero(buffer)
 
     def upload(self, buffer: Buffer, array: NDArray[Any]) -> None:
         self._upload(buffer, array)
@@ -78,21 +55,6 @@ class _WatchedDevice:
 
     def launch(self, launch: Launch) -> None:
         self._launch[launch.kernel](launch)
-
-    def mark(self) -> object:
-        return self._device.mark()
-
-    def wait(self, mark: object) -> None:
-        self._device.wait(mark)
-
-    def synchronise(self) -> None:
-        self._device.synchronise()
-
-    def host_array(self, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[np.generic]:
-        return self._device.host_array(shape, dtype)
-
-    def close(self) -> None:
-        self._device.close()
 
 
 class _WatchedGraph:
@@ -120,7 +82,7 @@ class _WatchedGraph:
         self._graph.close()
 
 
-class _EachTimeAnew:
+class EachTimeAnew:
     """`engines.device_engine.Capture` that captures nothing, since a captured graph has no stages."""
 
     def launch(self, key: Hashable, stream: int, enqueue: Callable[[], None]) -> None:  # noqa: ARG002

@@ -8,27 +8,22 @@ from pathlib import Path
 
 import pytest
 
+from engines.device_stages import EachTimeAnew
 from engines.model_folder import ModelFolder, read_model_folder
 from engines.registry import find_model
-from tests.engines.kernels.host_device import HostDevice, build_host_library, missing_compiler
+from tests.engines.kernels.conftest import host_library
+from tests.engines.kernels.host_device import HostDevice
 from tests.gpu.device_clock import HostClock
 from tests.gpu.stack import Stack
-from tests.gpu.stage_times import NoCapture
 
-
-@pytest.fixture(scope="session")
-def host_library(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The kernels compiled for the host; the test is skipped where there is no compiler."""
-    if reason := missing_compiler():
-        pytest.skip(reason)
-    return build_host_library(tmp_path_factory.mktemp("kernels"))
+__all__ = ["host_library"]  # a fixture here too
 
 
 @pytest.fixture
 def host_stack(host_library: Path) -> Iterator[Stack]:
     """What `open_gpu_stack` gives, on the host."""
     device = HostDevice(host_library)
-    yield Stack(device, HostClock(), _copy, NoCapture())
+    yield Stack(device, HostClock(), _copy, EachTimeAnew())
     device.close()
 
 

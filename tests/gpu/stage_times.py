@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import NDArray
 
+from engines.cuda.delegating_device import DelegatingDevice
 from engines.cuda.device import Buffer, Device, Launch
 from engines.device_engine import Capture, Graph, GraphTensor
 from tests.gpu.device_clock import Clock
@@ -75,31 +75,12 @@ class TimedGraph:
         self._graph.close()
 
 
-class TimedDevice:
+class TimedDevice(DelegatingDevice):
     """`Device` whose copies and launches are timed: "upload", "download", and the kernels by their names."""
 
     def __init__(self, device: Device, log: StageLog) -> None:
-        self._device, self._log = device, log
-
-    @property
-    def name(self) -> str:
-        return self._device.name
-
-    def current(self) -> AbstractContextManager[None]:
-        return self._device.current()
-
-    @property
-    def stream(self) -> int:
-        return self._device.stream
-
-    def allocate(self, size_bytes: int) -> Buffer:
-        return self._device.allocate(size_bytes)
-
-    def free(self, buffer: Buffer) -> None:
-        self._device.free(buffer)
-
-    def zero(self, buffer: Buffer) -> None:
-        self._device.zero(buffer)
+        super().__init__(device)
+        self._log = log
 
     def upload(self, buffer: Buffer, array: NDArray[Any]) -> None:
         self._log.timed("upload", lambda: self._device.upload(buffer, array))
@@ -109,28 +90,3 @@ class TimedDevice:
 
     def launch(self, launch: Launch) -> None:
         self._log.timed(launch.kernel, lambda: self._device.launch(launch))
-
-    def mark(self) -> object:
-        return self._device.mark()
-
-    def wait(self, mark: object) -> None:
-        self._device.wait(mark)
-
-    def synchronise(self) -> None:
-        self._device.synchronise()
-
-    def host_array(self, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
-        return self._device.host_array(shape, dtype)
-
-    def close(self) -> None:
-        self._device.close()
-
-
-class NoCapture:
-    """`Capture` that captures nothing: its parts do, each by itself."""
-
-    def launch(self, key: Hashable, stream: int, enqueue: Callable[[], None]) -> None:
-        enqueue()
-
-    def forget(self) -> None:
-        """There is nothing to forget."""

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from engines.device_stages import EachTimeAnew
 from engines.model_folder import ModelFolder
 from engines.onnx_engine import OnnxEngine
 from engines.protocol import EngineStatus
@@ -23,7 +24,6 @@ from tests.gpu.sections.kernels import measure_kernels
 from tests.gpu.sections.sanitizer import count_errors
 from tests.gpu.sections.streams import measure_streams
 from tests.gpu.stack import Stack
-from tests.gpu.stage_times import NoCapture
 from tests.gpu.torch_ceiling import frame_operations
 from tests.gpu.torch_difference import TorchRings, difference_maps
 from tests.gpu.torch_graphs import torch_graphs
@@ -34,7 +34,7 @@ STATUS = EngineStatus("torch", "fp16", "host", None)
 
 
 def _parts(model: ModelFolder) -> EngineParts:
-    return EngineParts(torch_graphs(model, HostMemory()), NoCapture(), STATUS)
+    return EngineParts(torch_graphs(model, HostMemory()), EachTimeAnew(), STATUS)
 
 
 def _as_json(values: dict[str, Any]) -> Any:

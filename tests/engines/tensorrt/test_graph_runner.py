@@ -171,7 +171,12 @@ def test_a_capture_that_cuda_spoils_is_no_failure_but_a_graph_that_does_not_run_
 
 
 def test_graphs_of_a_lost_device_are_forgotten_without_a_word() -> None:
-    work = CapturedWork(RecordingCuda(fails={"cuGraphExecDestroy": CUresult.CUDA_ERROR_NO_DEVICE}))
-    for _ in range(2):
-        work.launch("a", STREAM, lambda: None)
+    cuda = RecordingCuda(fails={"cuGraphExecDestroy": CUresult.CUDA_ERROR_NO_DEVICE})
+    work = CapturedWork(cuda)
+    for key in ("a", "b", "a", "b"):
+        work.launch(key, STREAM, lambda: None)
     work.forget()
+    assert sorted(call[1] for call in cuda.calls if call[0] == "cuGraphExecDestroy") == ["graph 1", "graph 2"]
+    cuda.calls.clear()
+    work.launch("a", STREAM, lambda: None)
+    assert cuda.calls == []  # a first run again

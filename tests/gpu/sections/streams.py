@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from engines.device_engine import DeviceEngine, DeviceGraphs
+from engines.device_stages import EachTimeAnew
 from engines.model_folder import ModelFolder
 from engines.step_input import FRAME_SHAPE
 from tests.gpu.ceilings import COPY_BYTES, UPLOAD_BYTES, copy_rate, staging_rate, upload_rate
@@ -22,7 +23,7 @@ from tests.gpu.device_clock import spread_of
 from tests.gpu.engine_parts import EngineParts
 from tests.gpu.frame_cost import frame_cost
 from tests.gpu.stack import Stack
-from tests.gpu.stage_times import NoCapture, StageLog, TimedDevice, TimedGraph
+from tests.gpu.stage_times import StageLog, TimedDevice, TimedGraph
 
 STREAMS = (64, 256, 1024, 4096, 16384)
 TICK_MS = 1000 / 30
@@ -136,7 +137,7 @@ def measure_stages(
         *(TimedGraph(graph, name, log, parts.capture) for graph, name in zip(parts.graphs.all, names, strict=True))
     )
     timed_stack = replace(stack, device=TimedDevice(stack.device, log))
-    engine = EngineParts(timed, NoCapture(), parts.status).engine(model, timed_stack, buckets)
+    engine = EngineParts(timed, EachTimeAnew(), parts.status).engine(model, timed_stack, buckets)
     engine.open(rows)
     frames = np.random.default_rng(0).integers(0, 256, (rows, *FRAME_SHAPE), np.uint8)
     slots, continues = np.arange(rows, dtype=np.int32), np.ones(rows, np.bool_)
