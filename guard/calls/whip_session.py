@@ -158,7 +158,7 @@ class WhipSession:
         except MediaStreamError:
             return
         except TimeoutError:
-            self._end_without_waiting(f"no video for {patience:.0f} s")
+            self._end_without_waiting(f"no video for {patience:g} s")
 
     def _after_receiving(self, task: asyncio.Task[None]) -> None:
         if task.cancelled():

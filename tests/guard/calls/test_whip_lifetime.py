@@ -155,6 +155,19 @@ async def test_the_peer_vanishes(make_call: Callable[..., Call], monkeypatch: py
     assert call.listener.of("ann") == ["joined", "left"]
 
 
+async def test_a_connection_that_stands_without_video_is_ended(make_call: Callable[..., Call]) -> None:
+    """It would hold its seat for ever: ICE and DTLS know nothing of frames."""
+    call = make_call(frozen_seconds=1.5)
+    peer = await call.offer()
+    await call.accept(peer)
+    await call.connect(peer)
+    await until(lambda: call.listener.received("ann") > 0)
+    peer.getSenders()[0].replaceTrack(None)
+    await until(lambda: len(call.sink) == 0)
+    assert call.listener.reasons == ["no video for 1.5 s"]
+    assert peer.connectionState != "failed"
+
+
 async def test_a_stalled_seat_is_given_to_the_one_who_comes_back(make_call: Callable[..., Call]) -> None:
     call = make_call(stalled_seconds=0.3)
     peer = await call.offer()
