@@ -34,11 +34,6 @@ class FrameGate:
         self._max_height_px = _whole_macroblocks(max_height_px)
         self._awaits_keyframe = True
 
-    @property
-    def awaits_keyframe(self) -> bool:
-        """True until the next keyframe."""
-        return self._awaits_keyframe
-
     def lost(self) -> None:
         """Something of the stream is missing: wait for a keyframe."""
         self._awaits_keyframe = True

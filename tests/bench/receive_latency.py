@@ -143,7 +143,7 @@ async def receive_plainly(track: MediaStreamTrack, stream: Stream) -> None:
 
 def impair(loss: float, burst: int, delay_seconds: float) -> None:
     """Drop and delay the RTP packets of every transport of this process."""
-    stock: RtpHandler = RTCDtlsTransport._handle_rtp_data  # type: ignore[assignment]
+    stock: RtpHandler = RTCDtlsTransport._handle_rtp_data
     state: dict[int, tuple[random.Random, list[int]]] = {}
     delayed: set[asyncio.Task[None]] = set()
 
