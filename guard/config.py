@@ -49,6 +49,17 @@ class CallsConfig(_Section):
     stalled_seconds: float = Field(2.0, gt=0.1, le=60, title="No frame for so long means 'stalled', in seconds")
     max_width_px: int = Field(1920, ge=64, le=8192, title="Widest frame that is decoded, in pixels")
     max_height_px: int = Field(1080, ge=64, le=8192, title="Tallest frame that is decoded, in pixels")
+    max_fps: int = Field(120, ge=15, le=1000, title="Encoded frames taken from a stream, in frames per second")
+    max_packets_per_second: int = Field(
+        3000, ge=100, le=100_000, title="RTP packets taken from a stream, in packets per second"
+    )
+    max_bitrate_bps: int = Field(
+        20_000_000, ge=100_000, le=1_000_000_000, title="RTP payload taken from a stream, in bits per second"
+    )
+    max_frame_bytes: int = Field(1_048_576, ge=10_000, le=8_388_608, title="Largest encoded frame, in bytes")
+    frozen_seconds: float = Field(
+        60.0, gt=1, le=3600, title="A connection that stands without a frame for so long is ended, in seconds"
+    )
     close_seconds: float = Field(
         5.0, gt=0, le=60, title="Longest time that tearing down a connection may take, in seconds"
     )

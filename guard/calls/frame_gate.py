@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from enum import Enum
 
-from guard.calls.frame_size import CodedSize, read_frame_header
+from guard.calls.frame_size import CodedSize, FrameHeader
 
-# More than this many frames waiting means that the decoder does not keep up (media reference, drop policy).
-MAX_DECODER_BACKLOG = 10
+# More than this many frames waiting means that the decoder does not keep up. A filled hole lets out at once what came
+# in a quarter of a second, which is 15 frames at 60 a second.
+MAX_DECODER_BACKLOG = 20
 _MACROBLOCK_PX = 16
 
 
@@ -33,29 +34,27 @@ class FrameGate:
         self._max_height_px = _whole_macroblocks(max_height_px)
         self._awaits_keyframe = True
 
-    @property
-    def awaits_keyframe(self) -> bool:
-        """True until the next keyframe."""
-        return self._awaits_keyframe
-
     def lost(self) -> None:
         """Something of the stream is missing: wait for a keyframe."""
         self._awaits_keyframe = True
 
-    def judge(self, codec: str, data: bytes, backlog: int) -> Verdict:
-        """Judge the next encoded frame; `backlog` is the number of frames that wait for the decoder."""
-        try:
-            header = read_frame_header(codec, data)
-        except ValueError:
-            self._awaits_keyframe = True
-            return Verdict.SKIP
+    def judge(self, header: FrameHeader, backlog: int, *, follows: bool = True) -> Verdict:
+        """Judge the next encoded frame.
+
+        backlog: frames that wait for the decoder.
+        follows: nothing is missing right before it; otherwise it may itself be cut in front.
+        """
+        self._awaits_keyframe |= not follows
+        is_whole = follows or header.at_start
         if any(self._is_oversize(size) for size in header.sizes):
             self._awaits_keyframe = True
             return Verdict.OVERSIZE
         if backlog > MAX_DECODER_BACKLOG:
             self._awaits_keyframe = True
             return Verdict.SKIP
-        if header.keyframe:
+        if not header.coded and is_whole:
+            return Verdict.DECODE
+        if header.keyframe and is_whole:
             self._awaits_keyframe = False
         return Verdict.SKIP if self._awaits_keyframe else Verdict.DECODE
 

@@ -1,4 +1,4 @@
-"""Picture sizes read from encoded frames, before a decoder sees them.
+"""Headers of encoded frames, read before a decoder sees them: picture size, keyframe or not.
 
 A VP8 keyframe of a few bytes that announces 16383x16383 makes libvpx take almost a gigabyte, so the size is
 judged first. VP8: RFC 6386 section 9.1. H.264: ITU-T H.264 sections 7.3.2.1 and 7.4.2.1.
@@ -10,10 +10,15 @@ from dataclasses import dataclass
 
 _VP8_START_CODE = b"\x9d\x01\x2a"
 _NAL_START_CODE = b"\x00\x00\x01"
+_NAL_SLICES = range(1, 6)
 _NAL_IDR = 5
 _NAL_SPS = 7
+_NAL_DELIMITER = 9
 # Far longer than any real sequence parameter set; what follows (VUI) does not change the size.
 _SPS_BYTES = 512
+# A slice for every row of macroblocks in 1080p, and as much again.
+_MAX_NAL_UNITS = 256
+_MAX_PARAMETER_SETS = 32
 _PROFILES_WITH_CHROMA_FORMAT = frozenset({44, 83, 86, 100, 110, 118, 122, 128, 134, 135, 138, 139, 244})
 
 
@@ -32,6 +37,12 @@ class FrameHeader:
     keyframe: bool
     sizes: tuple[CodedSize, ...]
     """Every size that the frame announces; empty where it goes on with an earlier one."""
+    at_start: bool
+    """True where the data certainly begin where the frame begins: a keyframe that is not cut in front."""
+    coded: bool = True
+    """False for H.264 parameter sets without any picture."""
+    shown: bool = True
+    """False where the decoder will give nothing back for it: VP8's hidden reference frames, bare parameter sets."""
 
 
 def read_frame_header(codec: str, data: bytes) -> FrameHeader:
@@ -49,32 +60,44 @@ def read_frame_header(codec: str, data: bytes) -> FrameHeader:
 def _read_vp8(data: bytes) -> FrameHeader:
     if len(data) < 3:
         raise ValueError("VP8 frame shorter than its tag")
+    shown = bool(data[0] & 0x10)
     if data[0] & 1:
-        return FrameHeader(keyframe=False, sizes=())
+        return FrameHeader(keyframe=False, sizes=(), at_start=False, shown=shown)
     if len(data) < 10 or data[3:6] != _VP8_START_CODE:
         raise ValueError("VP8 keyframe without its start code")
     width = int.from_bytes(data[6:8], "little") & 0x3FFF
     height = int.from_bytes(data[8:10], "little") & 0x3FFF
-    return FrameHeader(keyframe=True, sizes=(CodedSize(width, height),))
+    return FrameHeader(keyframe=True, sizes=(CodedSize(width, height),), at_start=True, shown=shown)
 
 
 def _read_h264(data: bytes) -> FrameHeader:
-    keyframe = False
-    sizes = []
+    kinds: list[int] = []
+    sizes: list[CodedSize] = []
     position = data.find(_NAL_START_CODE)
     if position < 0:
         raise ValueError("H.264 frame without a start code")
+    is_cut = position > 1
     while position >= 0:
         start = position + len(_NAL_START_CODE)
         position = data.find(_NAL_START_CODE, start)
         if start >= len(data):
             break
         kind = data[start] & 0x1F
-        keyframe = keyframe or kind in (_NAL_IDR, _NAL_SPS)
+        kinds.append(kind)
+        if len(kinds) > _MAX_NAL_UNITS or len(sizes) > _MAX_PARAMETER_SETS:
+            raise ValueError("H.264 frame of too many NAL units")
         if kind == _NAL_SPS:
             end = position if position >= 0 else len(data)
             sizes.append(_read_sps(data[start + 1 : min(end, start + 1 + _SPS_BYTES)]))
-    return FrameHeader(keyframe=keyframe, sizes=tuple(sizes))
+    coded = any(kind in _NAL_SLICES for kind in kinds)
+    return FrameHeader(
+        keyframe=_NAL_IDR in kinds,
+        sizes=tuple(sizes),
+        # These two come before every slice of an access unit (section 7.4.1.2.3).
+        at_start=not is_cut and kinds[:1] in ([_NAL_SPS], [_NAL_DELIMITER]),
+        coded=coded,
+        shown=coded,
+    )
 
 
 class _Bits:

@@ -1,4 +1,4 @@
-"""What aiortc keeps to itself about a received stream, tapped at one receiver.
+"""What aiortc keeps to itself about a received stream, taken over at one receiver.
 
 aiortc 1.16 has no public seam between depayloading and decoding, and it throws the sender reports away. This module
 is the only one that touches its private attributes; tests/guard/calls/test_aiortc_contract.py pins them.
@@ -6,145 +6,172 @@ is the only one that touches its private attributes; tests/guard/calls/test_aior
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections import deque
 from collections.abc import Awaitable, Callable
 from queue import Queue
+from threading import Event
 from typing import TYPE_CHECKING
 
-from aiortc.jitterbuffer import JitterBuffer, JitterFrame
+from aiortc.jitterbuffer import JitterFrame
 from aiortc.rtcdtlstransport import RtpReceiver, RtpRouter
 from aiortc.rtp import AnyRtcpPacket, RtcpSrPacket, RtpPacket
 
-from guard.calls.frame_gate import FrameGate, Verdict
+from guard.calls.decoder_account import DecoderAccount
+from guard.calls.encoded_stream import EncodedStream, StreamStep
+from guard.calls.jitter_buffer import MediaPacket
+from guard.calls.rate_limit import TokenBucket
 from guard.calls.rtp_clock import RtpClock
 from guard.calls.source import ReceivedFrame
+from guard.config import CallsConfig
 
 if TYPE_CHECKING:
     from aiortc import RTCRtpReceiver
+    from aiortc.rtcrtpparameters import RTCRtpCodecParameters
     from av import VideoFrame
 
 JITTER_BUFFER = "_RTCRtpReceiver__jitter_buffer"
+NACK_GENERATOR = "_RTCRtpReceiver__nack_generator"
 DECODER_QUEUE = "_RTCRtpReceiver__decoder_queue"
-TIMESTAMP_MAPPER = "_RTCRtpReceiver__timestamp_mapper"
+DECODER_ERROR = "_RTCRtpReceiver__decoder_error"
 CODECS = "_RTCRtpReceiver__codecs"
+HANDLE_RTP = "_handle_rtp_packet"
 HANDLE_RTCP = "_handle_rtcp_packet"
 
 # Media, retransmission, and what an SFU may add after a renegotiation. aiortc keeps statistics for every SSRC it
 # ever saw, and from about 57 on its report overflows the SRTCP buffer, which makes `close()` hang for ever.
 MAX_SSRCS = 8
-_KEYFRAME_REQUEST_SECONDS = 0.3
-# Frames between the jitter buffer and the drained track; more would mean a decoder that swallows frames.
-_MAX_FRAMES_IN_DECODER = 64
-
-
-class GatedJitterBuffer:
-    """aiortc's jitter buffer with a gate behind it; keeps account of what goes on to the decoder."""
-
-    def __init__(
-        self,
-        stock: JitterBuffer,
-        gate: FrameGate,
-        codec_of: Callable[[int], str],
-        backlog: Callable[[], int],
-        on_oversize: Callable[[], None],
-    ) -> None:
-        self._stock = stock
-        self._gate = gate
-        self._codec_of = codec_of
-        self._backlog = backlog
-        self._on_oversize = on_oversize
-        self._in_decoder: deque[tuple[int, bool]] = deque(maxlen=_MAX_FRAMES_IN_DECODER)
-        self._gap = False
-        self._has_begun = False
-        self._last_request = -_KEYFRAME_REQUEST_SECONDS
-        self.media_ssrc: int | None = None
-
-    @property
-    def capacity(self) -> int:
-        """Packets that fit."""
-        return self._stock.capacity
-
-    def add(self, packet: RtpPacket) -> tuple[bool, JitterFrame | None]:
-        """Take a depayloaded packet; return whether a picture-loss indication is due, and an encoded frame."""
-        self.media_ssrc = packet.ssrc
-        lost, frame = self._stock.add(packet)
-        if lost:
-            self._gate.lost()
-            self._gap = self._has_begun
-        if frame is None:
-            return lost, None
-        verdict = self._gate.judge(self._codec_of(packet.payload_type), frame.data, self._backlog())
-        if verdict is Verdict.DECODE:
-            self._in_decoder.append((frame.timestamp, self._gap))
-            self._gap = False
-            self._has_begun = True
-            return lost, frame
-        if verdict is Verdict.OVERSIZE:
-            self._on_oversize()
-        # What is gated before the first keyframe was never part of the picture: no gap.
-        self._gap = self._has_begun
-        return self._request_is_due() or lost, None
-
-    def follows_gap(self, timestamp: int) -> bool:
-        """Whether something is missing before the decoded frame of this RTP timestamp; call in decoding order."""
-        gap = False
-        while self._in_decoder:
-            sent, after_gap = self._in_decoder.popleft()
-            gap = gap or after_gap
-            if sent == timestamp:
-                return gap
-            # The decoder took this one and gave nothing back.
-            gap = True
-        return True
-
-    def _request_is_due(self) -> bool:
-        now = time.monotonic()
-        if now - self._last_request < _KEYFRAME_REQUEST_SECONDS:
-            return False
-        self._last_request = now
-        return True
+_TICK_SECONDS = 0.05
 
 
 class ReceiverTap:
-    """Attached to one video receiver before media flows: size gate, gaps, media and capture time."""
+    """Attached to one video receiver before media flows: our jitter buffer and limits, media and capture time.
 
-    def __init__(
-        self, receiver: RTCRtpReceiver, max_width_px: int, max_height_px: int, on_oversize: Callable[[], None]
-    ) -> None:
+    Stands where aiortc's jitter buffer stood, and asks for lost packets and keyframes in its place.
+    """
+
+    def __init__(self, receiver: RTCRtpReceiver, config: CallsConfig, on_oversize: Callable[[], None]) -> None:
+        self._receiver = receiver
+        self._on_oversize = on_oversize
+        self._codecs: dict[int, RTCRtpCodecParameters] = getattr(receiver, CODECS)
+        self._decoder_queue: Queue[object] = getattr(receiver, DECODER_QUEUE)
+        self._decoder_error: Event = getattr(receiver, DECODER_ERROR)
+        self._stream = EncodedStream(config, lambda payload_type: str(self._codecs[payload_type].name))
+        self._account = DecoderAccount()
+        self._packet_rate = TokenBucket(config.max_packets_per_second)
+        self._byte_rate = TokenBucket(config.max_bitrate_bps / 8)
         self._clock = RtpClock()
-        self._mapper = getattr(receiver, TIMESTAMP_MAPPER)
-        codecs = getattr(receiver, CODECS)
-        waiting: Queue[object] = getattr(receiver, DECODER_QUEUE)
-        self._buffer = GatedJitterBuffer(
-            stock=getattr(receiver, JITTER_BUFFER),
-            gate=FrameGate(max_width_px, max_height_px),
-            codec_of=lambda payload_type: str(codecs[payload_type].name),
-            backlog=waiting.qsize,
-            on_oversize=on_oversize,
-        )
-        setattr(receiver, JITTER_BUFFER, self._buffer)
+        self._clock_ssrc: int | None = None
+        self._nack: set[int] = set()
+        self._wants_keyframe = False
+        self._ticking: asyncio.Task[None] | None = None
+        self.over_rate = 0
+        """Packets dropped because the peer sent more than it may."""
+        setattr(receiver, JITTER_BUFFER, self)
+        # It would ask for all that it misses whenever it misses something more.
+        setattr(receiver, NACK_GENERATOR, None)
+        setattr(receiver, HANDLE_RTP, self._limit_rate(receiver._handle_rtp_packet))
         setattr(receiver, HANDLE_RTCP, self._tap_sender_reports(receiver._handle_rtcp_packet))
 
+    @property
+    def stream(self) -> EncodedStream:
+        """What happens before the decoder, for its counters."""
+        return self._stream
+
+    def add(self, packet: RtpPacket) -> tuple[bool, JitterFrame | None]:
+        """Take a depayloaded packet, as aiortc's jitter buffer would.
+
+        Says that there is nothing to do for aiortc, which would give the frame the codec of the packet that completed
+        it, and could take no more than one.
+        """
+        media = MediaPacket(
+            packet.sequence_number,
+            packet.timestamp,
+            bool(packet.marker),
+            packet.payload_type,
+            packet._data,  # type: ignore[attr-defined]
+        )
+        self._heed_decoder()
+        self._apply(self._stream.add(packet.ssrc, media, self._decoder_queue.qsize(), time.monotonic()))
+        return False, None
+
     def received(self, frame: VideoFrame) -> ReceivedFrame | None:
-        """Wrap the next decoded frame; None where the decoder gave it no time."""
-        if frame.pts is None:
+        """Wrap the next decoded frame; None where it must not be used."""
+        sent = None if frame.pts is None else self._account.receive(frame.pts, is_corrupt=frame.is_corrupt)
+        if sent is None:
+            self._stream.decoder_failed()
+            self._keep_time()
             return None
-        timestamp = (frame.pts + self._mapper._origin) % (1 << 32)
+        if sent.ssrc != self._clock_ssrc:
+            if self._clock_ssrc is not None:
+                self._clock.restart()
+            self._clock_ssrc = sent.ssrc
         return ReceivedFrame(
             image=frame,
-            pts_seconds=self._clock.pts_seconds(timestamp),
+            pts_seconds=self._clock.pts_seconds(sent.timestamp),
             arrival_seconds=time.monotonic(),
-            capture_seconds=self._clock.capture_seconds(timestamp),
-            after_gap=self._buffer.follows_gap(timestamp),
+            capture_seconds=self._clock.capture_seconds(sent.timestamp),
+            after_gap=sent.after_gap,
         )
+
+    def _limit_rate(
+        self, stock: Callable[[RtpPacket, int], Awaitable[None]]
+    ) -> Callable[[RtpPacket, int], Awaitable[None]]:
+        async def limited(packet: RtpPacket, arrival_time_ms: int) -> None:
+            now = time.monotonic()
+            if not (self._packet_rate.take(1, now) and self._byte_rate.take(len(packet.payload), now)):
+                self.over_rate += 1
+                return
+            await stock(packet, arrival_time_ms)
+            await self._send_feedback()
+
+        return limited
+
+    def _heed_decoder(self) -> None:
+        if self._decoder_error.is_set():
+            self._decoder_error.clear()
+            self._stream.decoder_failed()
+
+    def _apply(self, step: StreamStep) -> None:
+        for frame in step.frames:
+            encoded = JitterFrame(frame.data, timestamp=self._account.send(frame))
+            self._decoder_queue.put((self._codecs[frame.payload_type], encoded))
+        self._nack.update(step.nack)
+        self._wants_keyframe |= step.wants_keyframe
+        if step.is_oversize:
+            self._on_oversize()
+        self._keep_time()
+
+    def _keep_time(self) -> None:
+        """Let the stream's time pass while it waits for something, whether packets come or not."""
+        if self._stream.is_waiting and (self._ticking is None or self._ticking.done()):
+            self._ticking = asyncio.create_task(self._tick_until_settled(), name="receive timers")
+
+    async def _tick_until_settled(self) -> None:
+        while self._stream.is_waiting:
+            await asyncio.sleep(_TICK_SECONDS)
+            self._heed_decoder()
+            self._apply(self._stream.tick(self._decoder_queue.qsize(), time.monotonic()))
+            await self._send_feedback()
+
+    async def _send_feedback(self) -> None:
+        ssrc = self._stream.ssrc
+        if ssrc is None:
+            return
+        if self._nack:
+            # Ascending, or aiortc's bit mask of neighbours comes out wrong.
+            nack, self._nack = sorted(self._nack), set()
+            await self._receiver._send_rtcp_nack(ssrc, nack)
+        if self._wants_keyframe:
+            self._wants_keyframe = False
+            await self._receiver._send_rtcp_pli(ssrc)
 
     def _tap_sender_reports(
         self, stock: Callable[[AnyRtcpPacket], Awaitable[None]]
     ) -> Callable[[AnyRtcpPacket], Awaitable[None]]:
         async def tapped(packet: AnyRtcpPacket) -> None:
             # Reports of the retransmission stream run on timestamps of their own.
-            if isinstance(packet, RtcpSrPacket) and packet.ssrc == self._buffer.media_ssrc:
+            if isinstance(packet, RtcpSrPacket) and packet.ssrc == self._stream.ssrc:
                 self._clock.sender_report(packet.sender_info.ntp_timestamp, packet.sender_info.rtp_timestamp)
             await stock(packet)
 

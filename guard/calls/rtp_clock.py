@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections import deque
+
 VIDEO_CLOCK_HZ = 90_000
 _NTP_TO_UNIX_SECONDS = 2_208_988_800
 _HALF = 1 << 31
 _MODULO = 1 << 32
+# Frames wait for retransmissions and the decoder for less than the time that these span.
+_REPORTS_KEPT = 4
 
 
 class RtpClock:
@@ -17,7 +21,12 @@ class RtpClock:
     def __init__(self) -> None:
         self._last: int | None = None
         self._ticks = 0
-        self._report: tuple[float, int] | None = None
+        self._reports: deque[tuple[float, int]] = deque(maxlen=_REPORTS_KEPT)
+
+    def restart(self) -> None:
+        """Timestamps start elsewhere from here on: media time stands still for one frame, reports are forgotten."""
+        self._last = None
+        self._reports.clear()
 
     def pts_seconds(self, timestamp: int) -> float:
         """Media time of a frame, 0 at the first one; call once per frame, in order."""
@@ -30,14 +39,18 @@ class RtpClock:
         """Take the pair of an RTCP sender report (RFC 3550 section 6.4.1): 32.32 NTP time and RTP timestamp."""
         # A sender without a clock, or one that has sent nothing yet, reports zero.
         if ntp_timestamp:
-            self._report = (ntp_timestamp / _MODULO - _NTP_TO_UNIX_SECONDS, rtp_timestamp)
+            self._reports.append((ntp_timestamp / _MODULO - _NTP_TO_UNIX_SECONDS, rtp_timestamp))
 
     def capture_seconds(self, timestamp: int) -> float | None:
-        """Unix time of capture by the sender's clock; None before the first sender report."""
-        if self._report is None:
+        """Unix time of capture by the sender's clock; None before the first sender report.
+
+        Counts from the latest report at or before the frame; from the oldest one where all are later.
+        """
+        if not self._reports:
             return None
-        unix_seconds, rtp_timestamp = self._report
-        return unix_seconds + _signed_difference(timestamp, rtp_timestamp) / VIDEO_CLOCK_HZ
+        since = [(_signed_difference(timestamp, rtp), unix_seconds) for unix_seconds, rtp in reversed(self._reports)]
+        ticks, unix_seconds = next((report for report in since if report[0] >= 0), since[-1])
+        return unix_seconds + ticks / VIDEO_CLOCK_HZ
 
 
 def _signed_difference(later: int, earlier: int) -> int:

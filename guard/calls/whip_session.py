@@ -118,8 +118,7 @@ class WhipSession:
                 codec.parameters["x-google-start-bitrate"] = START_BITRATE_KBPS
         tap = ReceiverTap(
             chosen.receiver,
-            self._config.max_width_px,
-            self._config.max_height_px,
+            self._config,
             on_oversize=lambda: self._end_without_waiting("the video is larger than this guard accepts"),
         )
         transport = chosen.receiver.transport
@@ -146,14 +145,20 @@ class WhipSession:
         self._last_frame_seconds = time.monotonic()
         frames = self._listener.participant_joined(self.call, self.participant)
         self._joined = True
-        while True:
-            try:
-                image = await track.recv()
-            except MediaStreamError:
-                return
-            if isinstance(image, VideoFrame) and (frame := tap.received(image)) is not None:
-                self._last_frame_seconds = frame.arrival_seconds
-                frames.push(frame)
+        patience = self._config.frozen_seconds
+        clock = asyncio.get_running_loop().time
+        try:
+            async with asyncio.timeout(patience) as frozen:
+                while True:
+                    image = await track.recv()
+                    if isinstance(image, VideoFrame) and (frame := tap.received(image)) is not None:
+                        frozen.reschedule(clock() + patience)
+                        self._last_frame_seconds = frame.arrival_seconds
+                        frames.push(frame)
+        except MediaStreamError:
+            return
+        except TimeoutError:
+            self._end_without_waiting(f"no video for {patience:g} s")
 
     def _after_receiving(self, task: asyncio.Task[None]) -> None:
         if task.cancelled():

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import re
 from importlib.metadata import version
 from queue import Queue
+from threading import Event
 from types import SimpleNamespace
 from typing import cast
 
 import pytest
 from aioice import Candidate, Connection, ice
 from aiortc import RTCConfiguration, RTCPeerConnection
-from aiortc.codecs.h264 import H264Encoder
-from aiortc.codecs.vpx import Vp8Encoder
-from aiortc.jitterbuffer import JitterBuffer
+from aiortc.codecs.h264 import H264Decoder, H264Encoder
+from aiortc.codecs.vpx import Vp8Decoder, Vp8Encoder
+from aiortc.jitterbuffer import JitterBuffer, JitterFrame
+from aiortc.rtcrtpreceiver import NackGenerator, RTCRtpReceiver, decoder_worker
+from aiortc.rtp import RTCP_RTPFB_NACK, RtcpPacket, RtcpRtpfbPacket
 
 from guard.calls.ice_hardening import (
     MAX_DATAGRAM_BYTES,
@@ -22,8 +26,17 @@ from guard.calls.ice_hardening import (
     install_loopback_candidates,
     is_acceptable,
 )
+from guard.calls.jitter_buffer import MAX_NACK_NUMBERS
 from guard.calls.publisher import ENCODER
-from guard.calls.receiver_tap import CODECS, DECODER_QUEUE, HANDLE_RTCP, JITTER_BUFFER, TIMESTAMP_MAPPER
+from guard.calls.receiver_tap import (
+    CODECS,
+    DECODER_ERROR,
+    DECODER_QUEUE,
+    HANDLE_RTCP,
+    HANDLE_RTP,
+    JITTER_BUFFER,
+    NACK_GENERATOR,
+)
 
 
 def test_the_pinned_version_is_installed() -> None:
@@ -36,9 +49,13 @@ async def test_the_receiver_has_the_parts_that_are_tapped() -> None:
     receiver = transceiver.receiver
     assert isinstance(getattr(receiver, JITTER_BUFFER), JitterBuffer)
     assert isinstance(getattr(receiver, DECODER_QUEUE), Queue)
+    assert isinstance(getattr(receiver, DECODER_ERROR), Event)
+    assert isinstance(getattr(receiver, NACK_GENERATOR), NackGenerator)
     assert isinstance(getattr(receiver, CODECS), dict)
-    assert getattr(receiver, TIMESTAMP_MAPPER)._origin is None
     assert inspect.iscoroutinefunction(getattr(receiver, HANDLE_RTCP))
+    assert list(inspect.signature(getattr(receiver, HANDLE_RTP)).parameters) == ["packet", "arrival_time_ms"]
+    assert list(inspect.signature(receiver._send_rtcp_nack).parameters) == ["media_ssrc", "lost"]
+    assert list(inspect.signature(receiver._send_rtcp_pli).parameters) == ["media_ssrc"]
     assert isinstance(receiver.transport._rtp_router.ssrc_table, dict)
     assert getattr(transceiver.sender, ENCODER) is None
     await connection.close()
@@ -49,10 +66,34 @@ def test_the_encoders_take_their_rate_from_the_property_that_is_overridden() -> 
         assert "self.target_bitrate" in inspect.getsource(encoder)
 
 
-def test_the_jitter_buffer_has_the_members_that_are_replaced() -> None:
-    public = {name for name in vars(JitterBuffer) if not name.startswith("_")}
-    # `remove` and `smart_remove` are called by the buffer itself only.
-    assert public == {"add", "capacity", "remove", "smart_remove"}
+def test_the_receiver_asks_its_jitter_buffer_for_nothing_but_frames() -> None:
+    source = inspect.getsource(RTCRtpReceiver)
+    assert set(re.findall(r"__jitter_buffer\.(\w+)", source)) == {"add"}
+    assert "if self.__nack_generator is not None and" in source
+    parameters = inspect.signature(JitterBuffer.add).parameters
+    assert list(parameters) == ["self", "packet"]
+
+
+def test_packets_reach_the_jitter_buffer_unwrapped_and_depayloaded() -> None:
+    handler = inspect.getsource(RTCRtpReceiver._handle_rtp_packet)
+    steps = ["unwrap_rtx(", "depayload(", "__jitter_buffer.add(packet)"]
+    assert sorted(steps, key=handler.index) == steps
+
+
+def test_the_decoder_takes_codec_and_frame_and_its_timestamp_is_the_pts() -> None:
+    assert "codec, encoded_frame = task" in inspect.getsource(decoder_worker)
+    frame = JitterFrame(b"data", timestamp=7)
+    assert (frame.data, frame.timestamp) == (b"data", 7)
+    for decoder in (Vp8Decoder, H264Decoder):
+        assert "packet.pts = encoded_frame.timestamp" in inspect.getsource(decoder)
+
+
+def test_the_largest_request_for_lost_packets_fits_into_a_datagram() -> None:
+    scattered = RtcpRtpfbPacket(RTCP_RTPFB_NACK, 1, 2, lost=list(range(0, 17 * 2 * MAX_NACK_NUMBERS, 17 * 2)))
+    assert len(bytes(scattered)) + 148 <= 1500
+    [parsed] = RtcpPacket.parse(bytes(scattered))
+    assert isinstance(parsed, RtcpRtpfbPacket)
+    assert parsed.lost == scattered.lost
 
 
 async def test_a_remote_candidate_has_the_address_that_is_compared() -> None:

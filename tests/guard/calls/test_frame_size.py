@@ -56,6 +56,31 @@ def test_every_sequence_parameter_set_of_a_frame_counts() -> None:
     assert len(read_frame_header("H264", small + large).sizes) == 2
 
 
+SPS = b"\x00\x00\x00\x01\x67\x42\xc0\x1e\xd9\x00\xa0\x47\xfe\xc8"
+PPS = b"\x00\x00\x00\x01\x68\xce\x38\x80"
+IDR, SLICE = b"\x00\x00\x00\x01\x65\x88\x84", b"\x00\x00\x00\x01\x41\x9a\x00"
+
+
+@pytest.mark.parametrize(
+    ("codec", "data", "keyframe", "at_start", "coded", "shown"),
+    [
+        ("VP8", b"\x10\x00\x00\x9d\x01\x2a\x80\x02\x68\x01", True, True, True, True),
+        ("VP8", b"\x11\x00\x00", False, False, True, True),
+        ("VP8", b"\x01\x00\x00", False, False, True, False),  # a hidden reference frame
+        ("H264", SPS + PPS + IDR, True, True, True, True),
+        ("H264", b"\x00\x00\x00\x01\x09\xf0" + SPS + PPS + IDR, True, True, True, True),  # delimiter first
+        ("H264", IDR, True, False, True, True),
+        ("H264", b"\xff\xff" + SPS + PPS + IDR, True, False, True, True),  # the end of something before
+        ("H264", SPS + PPS + SLICE, False, True, True, True),  # parameter sets make no keyframe
+        ("H264", SPS + PPS, False, True, False, False),
+        ("H264", SLICE, False, False, True, True),
+    ],
+)
+def test_what_a_header_says(codec: str, data: bytes, keyframe: bool, at_start: bool, coded: bool, shown: bool) -> None:
+    header = read_frame_header(codec, data)
+    assert (header.keyframe, header.at_start, header.coded, header.shown) == (keyframe, at_start, coded, shown)
+
+
 @pytest.mark.parametrize(
     ("codec", "data"),
     [
@@ -67,6 +92,7 @@ def test_every_sequence_parameter_set_of_a_frame_counts() -> None:
         ("H264", b"\x65\x88\x84"),  # no start code
         ("H264", b"\x00\x00\x01\x67\x42\x00\x1f"),  # parameter set cut after its level
         ("H264", b"\x00\x00\x01\x67\x42\x00\x1f" + bytes(64)),  # number that never ends
+        ("H264", b"\x00\x00\x01\x06\x05" * 300),  # more units than any real frame
         ("VP9", b"\x82\x49\x83\x42"),  # a codec that is never negotiated
     ],
 )

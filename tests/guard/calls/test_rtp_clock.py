@@ -55,3 +55,27 @@ def test_capture_time_is_the_report_plus_the_difference(report_rtp: int, frame_r
     clock = RtpClock()
     clock.sender_report(NTP_2026, report_rtp)
     assert clock.capture_seconds(frame_rtp) == pytest.approx(UNIX_2026 + offset_seconds, abs=1e-6)
+
+
+def test_the_latest_report_at_or_before_the_frame_counts() -> None:
+    """A frame that waited for a retransmission is older than the newest report; here the clocks drift by a second."""
+    clock = RtpClock()
+    first = 2**32 - 90_000
+    for index in range(6):
+        clock.sender_report(NTP_2026 + (2 * index << 32), (first + index * 90_000) % 2**32)
+    later = [clock.capture_seconds((first + ticks) % 2**32) for ticks in (5 * 90_000, 5 * 90_000 - 1, 4 * 90_000)]
+    assert later == pytest.approx([UNIX_2026 + 10, UNIX_2026 + 9, UNIX_2026 + 8], abs=1e-4)
+    # Those before are forgotten; the oldest that is known has to do.
+    assert clock.capture_seconds(first) == pytest.approx(UNIX_2026 + 4 - 2, abs=1e-4)
+
+
+def test_another_stream_starts_its_timestamps_anew() -> None:
+    clock = RtpClock()
+    clock.sender_report(NTP_2026, 0)
+    assert [clock.pts_seconds(timestamp) for timestamp in (0, 3000)] == [0, 3000 / VIDEO_CLOCK_HZ]
+    clock.restart()
+    assert clock.capture_seconds(6000) is None
+    assert [clock.pts_seconds(timestamp) for timestamp in (2**31, 2**31 + 3000)] == [
+        3000 / VIDEO_CLOCK_HZ,
+        6000 / VIDEO_CLOCK_HZ,
+    ]

@@ -18,8 +18,9 @@ from aiortc.mediastreams import VideoStreamTrack
 from av import VideoFrame
 
 from guard.calls import whip_session
+from guard.calls.encoded_stream import AdmittedFrame
 from guard.calls.publisher import WhipPublisher
-from guard.calls.receiver_tap import TIMESTAMP_MAPPER
+from guard.calls.receiver_tap import JITTER_BUFFER
 from guard.calls.whip_sink import WhipSink
 from guard.config import CallsConfig
 from guard.errors import SignallingError
@@ -152,6 +153,19 @@ async def test_the_peer_vanishes(make_call: Callable[..., Call], monkeypatch: py
     await peer.getSenders()[0].transport.transport.stop()
     await until(lambda: len(call.sink) == 0)
     assert call.listener.of("ann") == ["joined", "left"]
+
+
+async def test_a_connection_that_stands_without_video_is_ended(make_call: Callable[..., Call]) -> None:
+    """It would hold its seat for ever: ICE and DTLS know nothing of frames."""
+    call = make_call(frozen_seconds=1.5)
+    peer = await call.offer()
+    await call.accept(peer)
+    await call.connect(peer)
+    await until(lambda: call.listener.received("ann") > 0)
+    peer.getSenders()[0].replaceTrack(None)
+    await until(lambda: len(call.sink) == 0)
+    assert call.listener.reasons == ["no video for 1.5 s"]
+    assert peer.connectionState != "failed"
 
 
 async def test_a_stalled_seat_is_given_to_the_one_who_comes_back(make_call: Callable[..., Call]) -> None:
@@ -296,14 +310,14 @@ async def _play(call: Call, session_id: str, events: tuple[str, ...]) -> None:
     [session] = call.sink._sessions.values()
     receiver = session._connection.getTransceivers()[0].receiver
     track_queue = receiver.track._queue  # type: ignore[attr-defined]
-    getattr(receiver, TIMESTAMP_MAPPER).map(0)
+    encoded = AdmittedFrame(1, 0, 97, b"", keyframe=True, shown=True, after_gap=False)
     tasks = []
     for event in events:
         if event == "connected":
             session._connected.set()
         elif event == "frame":
             frame = VideoFrame.from_ndarray(np.zeros((24, 16), np.uint8), format="yuv420p")
-            frame.pts = 0
+            frame.pts = getattr(receiver, JITTER_BUFFER)._account.send(encoded)
             track_queue.put_nowait(frame)
         elif event == "track ends":
             track_queue.put_nowait(None)
