@@ -49,7 +49,7 @@ class _Waiting(Generic[Frame]):
     continues: bool
     offered_seconds: float
     since_seconds: float
-    """When the stream began to wait: with this frame, or with the first one that this one replaced."""
+    """When the stream began to wait: when this frame came, or the first one that this one replaced."""
 
 
 class BatchScheduler(Generic[Frame]):
@@ -79,8 +79,10 @@ class BatchScheduler(Generic[Frame]):
         """True where a frame of this stream waits: another would replace it."""
         return stream in self._waiting
 
-    def offer(self, stream: int, frame: Frame, continues: bool, now: float) -> None:
+    def offer(self, stream: int, frame: Frame, continues: bool, now: float, *, came: float | None = None) -> None:
         """Take a live stream's new frame. The newest frame wins: one that still waits is dropped for it.
+
+        came: when the frame was there to be offered, where that is before now: it has waited since.
 
         After a drop the frame never continues, however near the two are in time: a difference over a dropped frame
         covers two steps, and is no difference of consecutive frames. Raises EngineInputError for a stream that is not
@@ -91,7 +93,7 @@ class BatchScheduler(Generic[Frame]):
         self.counters.offered += 1
         replaced = self._waiting.get(stream)
         if replaced is None:
-            self._waiting[stream] = _Waiting(frame, continues, now, now)
+            self._waiting[stream] = _Waiting(frame, continues, now, now if came is None else min(came, now))
             return
         self.counters.dropped += 1
         # Assigning to a key that is there keeps its place in the order.
@@ -102,8 +104,11 @@ class BatchScheduler(Generic[Frame]):
         if not self._waiting:
             return None
         oldest = next(iter(self._waiting.values())).since_seconds
-        complete = len(self._waiting) >= min(len(self._live), batching.max_frames)
-        return oldest if complete else oldest + batching.wait_seconds
+        return oldest if self.missing(batching) <= 0 else oldest + batching.wait_seconds
+
+    def missing(self, batching: Batching) -> int:
+        """Frames of further streams that would make the next batch complete."""
+        return min(len(self._live), batching.max_frames) - len(self._waiting)
 
     def take(self, now: float, batching: Batching) -> list[Scheduled[Frame]]:
         """The next batch, of at most `batching.max_frames` frames, each of another stream; empty where none is due."""

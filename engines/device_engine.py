@@ -3,113 +3,52 @@
 One batch, in this order on the device's one stream (engines/kernels/README.md):
 
     frames, places, continues up -> backbone -> difference -> head -> ring -> embedding -> embeddings, shares down
+
+The batches of a large step overlap: while the device computes one, the host fills the page-locked rows of the next, and
+these cross the bus on a stream of their own.
+
+    host            fill 0 | fill 1             | fill 2
+    copy stream                         frames 1            frames 2
+    stream                 | frames 0 > batch 0 | batch 1            | batch 2
 """
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Hashable, Mapping
-from dataclasses import dataclass
-from typing import Protocol
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engines.cuda import launches
 from engines.cuda.device import Buffer, Device
-from engines.device_ring import DeviceRing, RingStatus
-from engines.errors import EngineInputError, ModelFolderError
+from engines.device_graphs import Capture, DeviceGraphs, check_tensors
+from engines.device_lanes import HostRows, Lane
+from engines.device_ring import NO_PLACE, DeviceRing, Places, RingStatus
+from engines.errors import EngineInputError
 from engines.protocol import Batching, EngineSpec, EngineStatus, StepResult
-from engines.slot_state import MAP_SHAPE, POSITION_SIZE, SLICE_SHAPE, TAPS
-from engines.step_input import FRAME_SHAPE, check_step
-from engines.tensorrt.batch_buckets import BatchPiece, cut_into_batches
+from engines.slot_state import MAP_SHAPE
+from engines.step_input import check_step
+from engines.tensorrt.batch_buckets import cut_into_batches
 
-_NOBODY = -1
-"""Place of a row that only fills up a batch; the kernels leave it alone."""
+logger = logging.getLogger(__name__)
+
+_BATCHES_PER_STEP = 4
+"""Of the largest size. A step of one has nothing to overlap with, and in a long one everybody waits for the last."""
 
 _BATCH_WAIT_SECONDS = 0.003
 """A batch costs a device little more than a frame: worth waiting a tenth of a frame for."""
 
 
-class GraphTensor(Protocol):
-    """An input or output of a graph; see `engines.tensorrt.graph_runner.GraphTensor`."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def dtype(self) -> str: ...
-    @property
-    def row_shape(self) -> tuple[int, ...]: ...
-    @property
-    def row_bytes(self) -> int: ...
-
-
-class Graph(Protocol):
-    """A graph that runs on device memory of others; `engines.tensorrt.graph_runner.GraphRunner` is one."""
-
-    @property
-    def tensors(self) -> tuple[GraphTensor, ...]: ...
-
-    @property
-    def scratch_bytes(self) -> int: ...
-
-    def use_scratch(self, address: int, size_bytes: int) -> None: ...
-
-    def enqueue(self, rows: int, addresses: Mapping[str, int], stream: int) -> None: ...
-
-    def close(self) -> None: ...
-
-
-class Capture(Protocol):
-    """Replays work on a stream as one launch; `engines.tensorrt.captured_work.CapturedWork` is one."""
-
-    def launch(self, key: Hashable, stream: int, enqueue: Callable[[], None]) -> None: ...
-
-    def forget(self) -> None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class DeviceGraphs:
-    """An engine's three graphs, on one device."""
-
-    backbone: Graph
-    head: Graph
-    embedding: Graph
-
-    @property
-    def all(self) -> tuple[Graph, ...]:
-        return self.backbone, self.head, self.embedding
-
-
-@dataclass(frozen=True, slots=True)
-class _HostRows:
-    """Page-locked rows of one batch on their way to the device and back."""
-
-    frames: NDArray[np.uint8]
-    places: NDArray[np.int32]
-    continues: NDArray[np.uint8]
-    embeddings: NDArray[np.float32]
-    valid_fraction: NDArray[np.float32]
-
-    @classmethod
-    def on(cls, device: Device, rows: int, embedding_size: int) -> _HostRows:
-        found = cls(
-            device.host_array((rows, *FRAME_SHAPE), np.uint8),
-            device.host_array((rows,), np.int32),
-            device.host_array((rows,), np.uint8),
-            device.host_array((rows, embedding_size), np.float32),
-            device.host_array((rows,), np.float32),
-        )
-        found.frames.fill(0)
-        return found
-
-
 @dataclass(frozen=True, slots=True)
 class _Running:
-    """A batch that was started. mark: of the device, behind its last copy."""
+    """A batch that was started. rows: of the step, in order. mark: of the device, behind its last copy."""
 
-    piece: BatchPiece
-    host: _HostRows
+    rows: NDArray[np.int64]
+    host: HostRows
     mark: object
 
 
@@ -117,7 +56,8 @@ class DeviceEngine:
     """`engines.protocol.Engine` on a `Device`.
 
     buckets: the batch sizes that the graphs run, ascending. budget_bytes: device memory for the streams' records.
-    status: what `status` says. Raises ModelFolderError for graphs whose tensors are not those of the kernels.
+    status: what `status` says. clock: seconds that never run back, by which a stream is idle. Raises ModelFolderError
+    for graphs whose tensors are not those of the kernels.
     """
 
     def __init__(
@@ -129,14 +69,16 @@ class DeviceEngine:
         capture: Capture,
         buckets: tuple[int, ...],
         budget_bytes: int,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        _check_tensors(spec, graphs)
+        check_tensors(spec, graphs)
         self._spec, self._status = spec, status
         self._device, self._graphs, self._capture, self._buckets = device, graphs, capture, buckets
-        self._ring = DeviceRing(device, spec.window_positions, budget_bytes)
+        self._ring = DeviceRing(device, spec.window_positions, budget_bytes, clock)
         self._slots = 0
         self._buffers: dict[str, Buffer] = {}
-        self._host: tuple[_HostRows, _HostRows] | None = None
+        self._lanes: tuple[Lane, Lane] | None = None
+        self._refusing = False
         self._closed = False
 
     @property
@@ -149,7 +91,7 @@ class DeviceEngine:
 
     @property
     def batching(self) -> Batching:
-        return Batching(max_frames=self._buckets[-1], wait_seconds=_BATCH_WAIT_SECONDS)
+        return Batching(max_frames=_BATCHES_PER_STEP * self._buckets[-1], wait_seconds=_BATCH_WAIT_SECONDS)
 
     @property
     def stream_bytes(self) -> int:
@@ -169,11 +111,11 @@ class DeviceEngine:
         with self._device.current():
             self._capture.forget()
             self._ring.open(slots)
-            if self._host is None:
-                shape = self._device, self._buckets[-1], self._spec.embedding_size
+            if self._lanes is None:
                 self._allocate()
-                self._host = _HostRows.on(*shape), _HostRows.on(*shape)
-            self._warm_up(self._host[0], min(slots, self._buckets[-1]))
+                shape = self._device, self._buckets[-1], self._spec.embedding_size
+                self._lanes = Lane.on(*shape), Lane.on(*shape)
+            self._warm_up(self._lanes[0], min(slots, self._buckets[-1]))
             self._device.synchronise()
         self._slots = slots
 
@@ -191,21 +133,11 @@ class DeviceEngine:
             np.zeros((slots.size, self._spec.embedding_size), np.float32), np.zeros(slots.size, np.float32)
         )
         with self._device.current():
-            running: _Running | None = None
-            for number, piece in enumerate(cut_into_batches(slots.size, self._buckets)):
-                # Filled while the device works on the batch before; the one before that has been collected.
-                rows, host = slice(piece.start, piece.start + piece.rows), self._host_rows(number)
-                host.places[: piece.rows] = self._ring.acquire(slots[rows])
-                host.frames[: piece.rows] = frames[rows]
-                host.continues[: piece.rows] = continues[rows]
-                self._start(host, piece)
-                started = _Running(piece, host, self._device.mark())
-                if running is not None:
-                    self._collect(running, result)
-                running = started
-            if running is not None:
-                self._collect(running, result)
-        return result
+            places = self._ring.acquire(slots)
+            self._run(places, frames, continues, result)
+        refused = np.flatnonzero(places == NO_PLACE)
+        self._tell_refused(refused.size)
+        return replace(result, refused=refused)
 
     def close(self) -> None:
         """Free everything, the device too: an engine that was closed is not opened again. May be called twice."""
@@ -215,36 +147,67 @@ class DeviceEngine:
         with contextlib.ExitStack() as steps:  # last first, each whatever became of the others
             steps.callback(self._device.close)
             steps.enter_context(self._device.current())
-            steps.callback(self._forget_host)
+            steps.callback(self._forget_lanes)
             steps.callback(self._ring.close)
             for graph in self._graphs.all:
                 steps.callback(graph.close)
             steps.callback(self._capture.forget)
 
-    def _host_rows(self, number: int) -> _HostRows:
-        """Those of the n-th batch of a step: two take turns."""
-        if self._host is None:
+    def _run(self, places: Places, frames: NDArray[np.uint8], continues: NDArray[np.bool_], result: StepResult) -> None:
+        """Put the rows that have a place through the device, and what comes out where it belongs."""
+        served = np.flatnonzero(places != NO_PLACE)
+        running: _Running | None = None
+        for number, piece in enumerate(cut_into_batches(served.size, self._buckets)):
+            # Filled while the device works on the batch before; the one before that has been collected.
+            rows, lane = served[piece.start : piece.start + piece.rows], self._lane(number)
+            lane.host.places[: rows.size] = places[rows]
+            lane.host.continues[: rows.size] = continues[rows]
+            # `frames[rows]` would copy once more; the mode lets numpy write in place.
+            np.take(frames, rows, axis=0, out=lane.host.frames[: rows.size], mode="clip")
+            self._start(lane, rows.size, piece.bucket, beside_another=running is not None)
+            started = _Running(rows, lane.host, self._device.mark())
+            if running is not None:
+                self._collect(running, result)
+            running = started
+        if running is not None:
+            self._collect(running, result)
+
+    def _lane(self, number: int) -> Lane:
+        """That of the n-th batch of a step."""
+        if self._lanes is None:
             raise EngineInputError("the engine is not open: call open(slots) first")
-        return self._host[number % 2]
+        return self._lanes[number % 2]
 
     def _collect(self, running: _Running, result: StepResult) -> None:
         """Wait for a batch and put its rows where they belong."""
         self._device.wait(running.mark)
-        piece, host = running.piece, running.host
-        rows = slice(piece.start, piece.start + piece.rows)
-        valid = host.valid_fraction[: piece.rows]
+        rows, host = running.rows, running.host
+        valid = host.valid_fraction[: rows.size]
         result.valid_fraction[rows] = valid
-        result.embeddings[rows] = np.where(valid[:, None] > 0, host.embeddings[: piece.rows], np.float32(0))
+        result.embeddings[rows] = np.where(valid[:, None] > 0, host.embeddings[: rows.size], np.float32(0))
 
-    def _forget_host(self) -> None:
-        self._host = None
+    def _tell_refused(self, count: int) -> None:
+        """To the log, when it begins; every step's own refusals stand in its result."""
+        if count and not self._refusing:
+            ring = self._ring.status
+            logger.warning(
+                "engine: %s has room for %d streams of %d bytes; those that came last get no verdict "
+                "(fewer streams, or more memory on the device)",
+                self._device.name,
+                ring.places,
+                ring.bytes_per_stream,
+            )
+        self._refusing = count > 0
+
+    def _forget_lanes(self) -> None:
+        self._lanes = None
         self._buffers.clear()
 
-    def _warm_up(self, host: _HostRows, most: int) -> None:
+    def _warm_up(self, lane: Lane, most: int) -> None:
         """Twice each: the first run initialises, the second is captured. The rows are nobody's."""
         for bucket in self._buckets:
             for _ in range(2):
-                self._start(host, BatchPiece(0, 0, bucket))
+                self._start(lane, 0, bucket, beside_another=False)
             if bucket >= most:
                 return
 
@@ -259,13 +222,21 @@ class DeviceEngine:
         for graph in self._graphs.all:
             graph.use_scratch(scratch.address, scratch.size_bytes)
 
-    def _start(self, host: _HostRows, piece: BatchPiece) -> None:
-        """Start one batch, from host memory and through to it. What lies behind its rows stands for nobody."""
-        device, rows, bucket = self._device, piece.rows, piece.bucket
-        host.places[rows:bucket] = _NOBODY
+    def _start(self, lane: Lane, rows: int, bucket: int, *, beside_another: bool) -> None:
+        """Start one batch, from host memory and through to it. What lies behind its rows stands for nobody.
+
+        beside_another: while the batch before may still be reading its frames.
+        """
+        device, host = self._device, lane.host
+        host.places[rows:bucket] = NO_PLACE
+        frames = host.frames[:bucket]
+        if beside_another:
+            device.follow(device.upload_aside(lane.aside, frames))
+            device.copy(self._buffers["frames"], lane.aside, frames.nbytes)
+        else:
+            device.upload(self._buffers["frames"], frames)
         device.upload(self._buffers["places"], host.places[:bucket])
         device.upload(self._buffers["continues"], host.continues[:bucket])
-        device.upload(self._buffers["frames"], host.frames[:bucket])
         self._capture.launch(bucket, device.stream, lambda: self._enqueue(bucket))
         device.download(host.embeddings[:bucket], self._buffers["embedding"])
         device.download(host.valid_fraction[:bucket], self._buffers["valid_fraction"])
@@ -294,24 +265,3 @@ class DeviceEngine:
             )
         )
         self._graphs.embedding.enqueue(rows, at, stream)
-
-
-def _check_tensors(spec: EngineSpec, graphs: DeviceGraphs) -> None:
-    """The kernels read and write these tensors as they lie in memory."""
-    wanted = {
-        "frames": ("uint8", FRAME_SHAPE),
-        "maps": ("float16", MAP_SHAPE),
-        "differences": ("float16", (TAPS, *MAP_SHAPE)),
-        "earlier_slices": ("float16", (TAPS - 1, *SLICE_SHAPE)),
-        "slice": ("float16", SLICE_SHAPE),
-        "position": ("float32", (POSITION_SIZE,)),
-        "moments": ("float32", (2 * POSITION_SIZE,)),
-        "embedding": ("float32", (spec.embedding_size,)),
-    }
-    found = {tensor.name: (tensor.dtype, tensor.row_shape) for graph in graphs.all for tensor in graph.tensors}
-    if found != wanted:
-        differing = sorted(name for name in found.keys() | wanted.keys() if found.get(name) != wanted.get(name))
-        raise ModelFolderError(
-            f"engine {spec.name}: its compiled graphs have other tensors than the kernels ({', '.join(differing)}); "
-            "build it anew with half maps: python -m engines build --precision fp16"
-        )

@@ -2,12 +2,17 @@
 
 A stream gets a place when its first frame comes, and gives it back at `reset`. Records are allocated in chunks as
 streams come; a table of their addresses on the device is as long as the budget allows from the start, so that neither
-it nor any record ever moves: what was captured with these addresses stays right while the ring grows. When the budget
-is full, the stream that has been idle for longest loses its place; it begins anew when it comes back, as after a reset.
+it nor any record ever moves: what was captured with these addresses stays right while the ring grows.
+
+When budget or device is full, streams that had no frame for a second lose their places, the longest idle first; such a
+stream begins anew when it comes back, as after a reset. Where all places are in use, the streams that come last get
+none: were they to take turns with the others, everybody would begin anew all the time and nobody be known.
 """
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,7 +24,16 @@ from engines.device_record import RecordLayout
 from engines.errors import DeviceMemoryError, EngineInputError
 
 RECORDS_PER_CHUNK = 64
-_NOWHERE = -1
+
+NO_PLACE = -1
+"""Of a stream that there is no room for; kernels leave such a row alone."""
+
+IDLE_SECONDS = 1.0
+"""After so long without a frame a stream's window is worth little: a call begins it anew then anyway."""
+
+_GROWTH_RETRY_SECONDS = 1.0
+"""A device that had no room for another chunk is asked again after this."""
+
 _ADDRESS_BYTES, _PLACE_BYTES = 8, 4
 
 Places = NDArray[np.int32]
@@ -27,12 +41,16 @@ Places = NDArray[np.int32]
 
 @dataclass(frozen=True, slots=True)
 class RingStatus:
-    """How full a ring is. places: allocated; most_places: what the budget allows; evictions: since `open`."""
+    """How full a ring is. places: allocated; most_places: what the budget allows.
+
+    Since `open`: evictions of idle streams, and frames that were refused for want of a place.
+    """
 
     streams: int
     places: int
     most_places: int
     evictions: int
+    refused: int
     allocated_bytes: int
     bytes_per_stream: int
 
@@ -41,14 +59,18 @@ class DeviceRing:
     """The records of an engine's streams. Not thread-safe.
 
     window: positions of one window. budget_bytes: device memory that records and their table may take.
+    clock: seconds that never run back.
     """
 
-    def __init__(self, device: Device, window: int, budget_bytes: int) -> None:
+    def __init__(
+        self, device: Device, window: int, budget_bytes: int, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         if window < 1:
             raise EngineInputError(f"a window holds at least 1 position, got {window}")
         self._device = device
         self._layout = RecordLayout(window)
         self._budget_bytes = budget_bytes
+        self._clock = clock
         self._chunks: list[Buffer] = []
         self._table: Buffer | None = None
         self._fresh: Buffer | None = None
@@ -79,25 +101,27 @@ class DeviceRing:
             raise
 
     def acquire(self, slots: Places) -> Places:
-        """The places of these streams' records, int32 (n,), for this step; those of streams that begin are emptied.
+        """The places of these streams' records, int32 (n,), for this step; `NO_PLACE` where there is no room for one.
 
-        slots: int32 (n,), each of the open ones at most once. Raises EngineInputError for others, DeviceMemoryError
-        where more streams come in one step than there is memory for; nothing has changed then but the ring's growth.
+        slots: int32 (n,), each of the open ones at most once; those in front are served first. Records of streams that
+        begin are emptied. Raises EngineInputError for other slots.
         """
         self._open_buffer(self._table)
         self._check(slots)
-        if len(slots) > self._most_places:
-            raise self._too_many(len(slots))
+        now = self._clock()
         places = self._place_of[slots]
-        beginning = np.flatnonzero(places == _NOWHERE)
+        # Before any place is looked for: none of this step's streams makes room for another.
+        self._last_seconds[slots] = now
+        beginning = np.flatnonzero(places == NO_PLACE)
         if len(beginning):
-            self._make_room(slots, len(beginning))
-            taken = np.array([self._free.pop() for _ in beginning], np.int32)
-            self._place_of[slots[beginning]] = taken
-            places[beginning] = taken
-            self._empty(taken)
-        self._step += 1
-        self._last_step[slots] = self._step
+            self._make_room(len(beginning), now)
+            admitted = beginning[: len(self._free)]
+            self._refused += len(beginning) - len(admitted)
+            taken = np.array([self._free.pop() for _ in admitted], np.int32)
+            self._place_of[slots[admitted]] = taken
+            places[admitted] = taken
+            if len(taken):
+                self._empty(taken)
         return places
 
     def reset(self, slot: int) -> None:
@@ -105,8 +129,8 @@ class DeviceRing:
         if not 0 <= slot < len(self._place_of):
             raise EngineInputError(f"slot {slot} does not exist, the ring is open for {len(self._place_of)}")
         place = int(self._place_of[slot])
-        if place != _NOWHERE:
-            self._place_of[slot] = _NOWHERE
+        if place != NO_PLACE:
+            self._place_of[slot] = NO_PLACE
             self._free.append(place)
 
     def close(self) -> None:
@@ -134,42 +158,43 @@ class DeviceRing:
         """How full the ring is."""
         buffers = [buffer for buffer in (*self._chunks, self._table, self._fresh) if buffer is not None]
         return RingStatus(
-            streams=int(np.count_nonzero(self._place_of != _NOWHERE)),
+            streams=int(np.count_nonzero(self._place_of != NO_PLACE)),
             places=len(self._addresses),
             most_places=self._most_places,
             evictions=self._evictions,
+            refused=self._refused,
             allocated_bytes=sum(buffer.size_bytes for buffer in buffers),
             bytes_per_stream=self._layout.size_bytes,
         )
 
     def _clear(self, slots: int, most_places: int) -> None:
         self._most_places = most_places
-        self._place_of = np.full(slots, _NOWHERE, np.int32)
-        self._last_step = np.zeros(slots, np.int64)
-        self._step = 0
-        self._evictions = 0
+        self._place_of = np.full(slots, NO_PLACE, np.int32)
+        self._last_seconds = np.zeros(slots)
+        self._next_growth_seconds = -np.inf
+        self._evictions = self._refused = 0
         self._free: list[int] = []
         self._addresses: list[int] = []
 
-    def _make_room(self, slots: Places, count: int) -> None:
-        """Have `count` free places: new chunks while the budget lasts, then those of the longest idle streams."""
+    def _make_room(self, count: int, now: float) -> None:
+        """Have `count` free places or as many as can be had: new chunks, then those of streams that are idle."""
         while len(self._free) < count and len(self._addresses) < self._most_places:
+            if now < self._next_growth_seconds:
+                break
             try:
                 self._grow()
             except DeviceMemoryError:
-                # The device is fuller than the budget supposed: what is there already has to do.
-                self._most_places = len(self._addresses)
-        if len(slots) > self._most_places:
-            raise self._too_many(len(slots))
-        while len(self._free) < count:
-            self._evict(slots)
+                # The device is fuller than the budget supposed; others may give some of it back.
+                self._next_growth_seconds = now + _GROWTH_RETRY_SECONDS
+        if (missing := count - len(self._free)) > 0:
+            self._evict(missing, now)
 
-    def _evict(self, needed: Places) -> None:
-        holds = self._place_of != _NOWHERE
-        holds[needed] = False
-        holders = np.flatnonzero(holds)
-        self.reset(int(holders[np.argmin(self._last_step[holders])]))
-        self._evictions += 1
+    def _evict(self, most: int, now: float) -> None:
+        idle = np.flatnonzero((self._place_of != NO_PLACE) & (now - self._last_seconds >= IDLE_SECONDS))
+        longest_first = idle[np.argsort(self._last_seconds[idle], kind="stable")]
+        for slot in longest_first[:most].tolist():
+            self.reset(slot)
+            self._evictions += 1
 
     def _grow(self) -> None:
         count = min(RECORDS_PER_CHUNK, self._most_places - len(self._addresses))
@@ -186,12 +211,6 @@ class DeviceRing:
         self._device.upload(fresh, places)
         self._device.launch(
             launches.reset_records(len(places), records=self.records, places=fresh.address, window=self._layout.window)
-        )
-
-    def _too_many(self, streams: int) -> DeviceMemoryError:
-        return DeviceMemoryError(
-            f"{streams} streams in one step, the device has room for {self._most_places} "
-            f"of {self._layout.size_bytes} bytes each (raise the memory budget or use fewer streams)"
         )
 
     def _check(self, slots: Places) -> None:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from engines.cuda.delegating_device import DelegatingDevice
 from engines.cuda.device import Buffer, Device, Launch
-from engines.device_engine import Capture, DeviceGraphs, Graph, GraphTensor
+from engines.device_graphs import Capture, DeviceGraphs, Graph, GraphTensor
 from engines.stage_clock import StageClock
 
 _STAGE_OF_KERNEL = {
@@ -42,6 +42,8 @@ class _WatchedDevice(DelegatingDevice):
         super().__init__(device)
         wait = device.synchronise
         self._upload = clock.timed("upload", device.upload, settle=wait)
+        self._upload_aside = clock.timed("upload", device.upload_aside, settle=wait)
+        self._copy = clock.timed("upload", device.copy, settle=wait)
         self._download = clock.timed("download", device.download, settle=wait)
         self._launch = {
             kernel: clock.timed(stage, device.launch, settle=wait) for kernel, stage in _STAGE_OF_KERNEL.items()
@@ -49,6 +51,12 @@ class _WatchedDevice(DelegatingDevice):
 
     def upload(self, buffer: Buffer, array: NDArray[Any]) -> None:
         self._upload(buffer, array)
+
+    def upload_aside(self, buffer: Buffer, array: NDArray[Any]) -> object:
+        return self._upload_aside(buffer, array)
+
+    def copy(self, to: Buffer, source: Buffer, size_bytes: int) -> None:
+        self._copy(to, source, size_bytes)
 
     def download(self, array: NDArray[Any], buffer: Buffer) -> None:
         self._download(array, buffer)
@@ -58,7 +66,7 @@ class _WatchedDevice(DelegatingDevice):
 
 
 class _WatchedGraph:
-    """`engines.device_engine.Graph`"""
+    """`engines.device_graphs.Graph`"""
 
     def __init__(self, stage: str, graph: Graph, device: Device, clock: StageClock) -> None:
         self._graph = graph
@@ -83,7 +91,7 @@ class _WatchedGraph:
 
 
 class EachTimeAnew:
-    """`engines.device_engine.Capture` that captures nothing, since a captured graph has no stages."""
+    """`engines.device_graphs.Capture` that captures nothing, since a captured graph has no stages."""
 
     def launch(self, key: Hashable, stream: int, enqueue: Callable[[], None]) -> None:  # noqa: ARG002
         enqueue()

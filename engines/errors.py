@@ -3,7 +3,7 @@
 EngineError
 ├── ModelFolderError      an engine folder is missing, incomplete, altered or of another format
 ├── EngineInputError      a call with arrays of the wrong shape, dtype or slot
-├── PlanCacheError        the folder of compiled plans cannot be trusted or written
+├── CodeCacheError        the folder of compiled code cannot be trusted or written
 └── BackendError          a backend cannot do its work; where there is another one, it takes over
     ├── BackendUnavailableError    it cannot run on this machine
     │   └── PlanBuildError         TensorRT cannot compile or load an engine's graph
@@ -27,8 +27,8 @@ class EngineInputError(EngineError, ValueError):
     """Arrays handed to an engine do not fit its contract (shape, dtype, slot out of range, slot twice)."""
 
 
-class PlanCacheError(EngineError):
-    """The folder of compiled plans cannot be used: others may write to it, or the disk is full."""
+class CodeCacheError(EngineError):
+    """The folder of compiled code (plans, kernels) cannot be used: others may write to it, or the disk is full."""
 
 
 class BackendError(EngineError):

@@ -7,7 +7,7 @@ the embedding of the last `window_frames` frames available at every frame, at a 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -84,10 +84,13 @@ class StepResult:
 
     embeddings: float32 (n, D), L2-normalised; a row of zeros where `valid_fraction` is 0.
     valid_fraction: float32 (n,), share of the window's positions that are filled and not next to a break.
+    refused: int64 (m,), rows whose streams there is no room for where the engine runs; nothing of their frames is kept,
+    and they are asked for again with the stream's next frame.
     """
 
     embeddings: NDArray[np.float32]
     valid_fraction: NDArray[np.float32]
+    refused: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
 
 
 class Engine(Protocol):

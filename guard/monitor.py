@@ -13,7 +13,6 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from queue import Empty, SimpleQueue
-from threading import Event as ThreadEvent
 from threading import Thread
 
 from engines.protocol import Engine
@@ -33,6 +32,7 @@ from guard.verify.enrolment import Enrolment
 from guard.verify.states import DriverState
 from guard.verify.store import TemplateStore
 from guard.verify.template import ConsentRecord, Template
+from guard.wake import Wake
 
 logger = logging.getLogger(__name__)
 
@@ -75,7 +75,7 @@ class Monitor:
         self._seated: dict[SeatKey, str | None] = {}
         """Whom each seat is compared with; outlives leaving, so that rejoining does not shake off a template."""
         self._orders: SimpleQueue[Callable[[], None]] = SimpleQueue()
-        self._wake = ThreadEvent()
+        self._wake = Wake()
         self._stopping = False
         self._started_seconds = time.monotonic()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -95,7 +95,7 @@ class Monitor:
     async def stop(self) -> None:
         """Stop the thread and free the engine. Sources must have stopped pushing before."""
         self._stopping = True
-        self._wake.set()
+        self._wake.ring()
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
@@ -109,7 +109,7 @@ class Monitor:
     def participant_joined(self, call: str, participant: str) -> LatestFrames:
         """A participant's video starts; a template under their seat's or their own name applies at once."""
         key = SeatKey(call, participant)
-        frames = LatestFrames(_CAPACITY_FRAMES, on_push=self._wake.set)
+        frames = LatestFrames(_CAPACITY_FRAMES, on_ready=self._wake.frame)
         self._members[key] = _Member(frames, _UNENROLLED)
         now = time.monotonic()
         self._order(lambda: self._add_seat(key, frames, now))
@@ -346,7 +346,7 @@ class Monitor:
 
     def _order(self, order: Callable[[], None]) -> None:
         self._orders.put(order)
-        self._wake.set()
+        self._wake.ring()
 
     def _add_seat(self, key: SeatKey, frames: LatestFrames, now: float) -> None:
         self.pipeline.add(key, frames, now)
@@ -362,8 +362,7 @@ class Monitor:
 
     def _run_pipeline(self) -> None:
         while not self._stopping:
-            self._wake.wait(self.pipeline.idle_seconds(_IDLE_SECONDS))
-            self._wake.clear()
+            self._wake.sleep(self.pipeline.pause(_IDLE_SECONDS))
             outcomes: list[Outcome] = []
             try:
                 self._obey_orders()

@@ -29,6 +29,7 @@ from guard.verify.enrolment import Enrolment
 from guard.verify.states import AbstainReason
 from guard.verify.template import Template
 from guard.verify.verifier import Verifier
+from guard.wake import Pause
 
 logger = logging.getLogger(__name__)
 
@@ -192,20 +193,24 @@ class Pipeline:
             self._status = self.engine.status
             yield EngineChanged(self._status)
 
-    def idle_seconds(self, longest: float) -> float:
-        """How long `tick` may be left alone unless a frame arrives: until a batch is due, at most `longest`."""
-        due = self.scheduler.due_seconds(self.engine.batching)
-        return longest if due is None else min(max(due - self.clock(), 0.0), longest)
+    def pause(self, longest: float) -> Pause:
+        """How long `tick` may be left alone: until a batch is due, at most `longest` seconds."""
+        batching = self.engine.batching
+        due = self.scheduler.due_seconds(batching)
+        seconds = longest if due is None else min(max(due - self.clock(), 0.0), longest)
+        return Pause(seconds, batching.wait_seconds, max(self.scheduler.missing(batching), 1))
 
     def _offer_frames(self) -> None:
-        """Give the scheduler a frame of every seat that has one and none waiting there.
+        """Give the scheduler a frame of every seat that has one and none waiting there, those first that came first.
 
         One at a time: what piles up stays in the seat's own queue, where a short jam costs no frame, and a long one
         costs the oldest before any work went into them.
         """
-        for seat in self.seats.values():
-            if not self.scheduler.waits(seat.slot) and (taken := self._take(seat)) is not None:
-                self.scheduler.offer(seat.slot, taken, taken.face.continues, self.clock())
+        idle = [seat for seat in self.seats.values() if not self.scheduler.waits(seat.slot)]
+        found = [taken for seat in idle if (taken := self._take(seat)) is not None]
+        for taken in sorted(found, key=lambda taken: taken.face.arrival_seconds):
+            face = taken.face
+            self.scheduler.offer(taken.seat.slot, taken, face.continues, self.clock(), came=face.arrival_seconds)
 
     def _take(self, seat: Seat) -> _Taken | None:
         """The seat's next frame that shows a face; frames that show none are dealt with on the way."""
@@ -239,9 +244,14 @@ class Pipeline:
             return
         ended = self.clock()
         self.cpu.engine += time.thread_time() - cpu
-        for scheduled, embedding, valid_fraction in zip(batch, result.embeddings, result.valid_fraction, strict=True):
+        refused = set(result.refused.tolist())
+        for row, scheduled in enumerate(batch):
+            if row in refused:
+                yield from self._abstain(scheduled.frame.seat, AbstainReason.ENGINE_FULL, ended)
+                continue
             engine_seconds = ended - scheduled.offered_seconds
-            yield from self._judge(scheduled.frame, embedding, float(valid_fraction), engine_seconds)
+            valid_fraction = float(result.valid_fraction[row])
+            yield from self._judge(scheduled.frame, result.embeddings[row], valid_fraction, engine_seconds)
 
     def _forget_old_window(self, seat: Seat, face: FaceFrame) -> None:
         last, seat.last_face_seconds = seat.last_face_seconds, face.arrival_seconds

@@ -5,16 +5,15 @@ is committed and part of the wheel, so that no user needs a compiler: it is smal
 same sources, and tests hold it against them. `python -m engines.cuda.compile` makes it anew after a change.
 
 A driver older than the compiler's CUDA refuses it, and it does not fit sources that have been changed: then the kernels
-are compiled for the GPU at hand, by nvcc or else by NVRTC, and kept in the user's cache folder.
+are compiled for the GPU at hand, by nvcc or else by NVRTC, and kept in the user's cache folder as plans are
+(`engines/code_cache.py`).
 """
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
-import os
-import stat
+import logging
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -22,9 +21,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from engines.code_cache import CacheKey, CodeCache, default_code_cache
+from engines.cuda.gpu import Gpu
 from engines.cuda.nvcc import find_nvcc
 from engines.cuda.nvrtc import find_nvrtc
-from engines.errors import BackendUnavailableError
+from engines.errors import BackendUnavailableError, CodeCacheError
+
+logger = logging.getLogger(__name__)
 
 KERNELS = Path(__file__).parent.parent / "kernels"
 UNIT = "kernels.cu"
@@ -33,6 +36,9 @@ FATBIN = "kernels.fatbin"
 FATBIN_FACTS = "kernels.fatbin.json"
 ARCHITECTURES = (75, 80, 86, 89, 90, 100, 120)
 """Ten times the compute capability. CUDA 13 knows nothing older than 75; the newest comes as PTX too."""
+
+COMPILE_RECIPE = "1"
+"""To be raised whenever the compilers' options change, so that nothing is taken that was compiled with the old ones."""
 
 
 class Compiler(Protocol):
@@ -63,8 +69,8 @@ def source_sha256(folder: Path = KERNELS) -> str:
     return digest.hexdigest()
 
 
-def module_images(architecture: int, cache: Path | None = None, folder: Path = KERNELS) -> Iterator[Image]:
-    """Modules for this architecture (90 for compute capability 9.0), the best one first; take the first that loads.
+def module_images(gpu: Gpu, cache: CodeCache | None = None, folder: Path = KERNELS) -> Iterator[Image]:
+    """Modules for this GPU, the best one first; take the first that loads. cache: the user's by default.
 
     Each is made only when asked for. Raises BackendUnavailableError, saying why, after the last one.
     """
@@ -78,13 +84,13 @@ def module_images(architecture: int, cache: Path | None = None, folder: Path = K
     for find in (find_nvcc, find_nvrtc):
         try:
             compiler = find()
-            image = compile_here(compiler, architecture, cache or default_cache(), folder)
+            image = compile_here(compiler, gpu, cache or default_code_cache("kernels"), folder)
         except BackendUnavailableError as error:
             refusals.append(str(error))
         else:
             yield image
             refusals.append(f"the driver refused what {compiler.identity} compiled")
-    raise BackendUnavailableError(f"no CUDA kernels for sm_{architecture}: {', '.join(refusals)}")
+    raise BackendUnavailableError(f"no CUDA kernels for sm_{gpu.architecture}: {', '.join(refusals)}")
 
 
 def shipped_fatbin(folder: Path = KERNELS) -> bytes | None:
@@ -98,36 +104,34 @@ def shipped_fatbin(folder: Path = KERNELS) -> bytes | None:
     return content if fits else None
 
 
-def compile_here(compiler: Compiler, architecture: int, cache: Path, folder: Path = KERNELS) -> Image:
-    """Machine code for one architecture, from the cache where it is there. Raises BackendUnavailableError."""
-    key = hashlib.sha256(f"{source_sha256(folder)} {compiler.identity}".encode()).hexdigest()[:24]
-    path = cache / f"kernels-sm_{architecture}-{key}.cubin"
-    trusted = _is_own_folder(cache)
-    if trusted and path.is_file():
-        return Image(path.read_bytes(), f"{compiler.identity}, from the cache")
-    content = compiler.cubin(folder, UNIT, architecture)
-    if trusted:
-        # A full disk only means that the next start compiles again.
-        with contextlib.suppress(OSError):
-            _write_whole(path, content)
+def compile_here(compiler: Compiler, gpu: Gpu, cache: CodeCache, folder: Path = KERNELS) -> Image:
+    """Machine code for one GPU, from the cache where it can be trusted. Raises BackendUnavailableError."""
+    key = kernels_key(compiler, gpu, folder)
+    found = cache.load(key)
+    if found.content is not None:
+        return Image(found.content, f"{compiler.identity}, from the cache")
+    if found.refusal is not None:
+        logger.warning("kernels in the cache are refused and compiled anew: %s", found.refusal)
+    content = compiler.cubin(folder, UNIT, gpu.architecture)
+    try:
+        cache.store(key, content)
+    except CodeCacheError as error:
+        # It only means that the next start compiles again.
+        logger.warning("%s", error)
     return Image(content, compiler.identity)
 
 
-def default_cache() -> Path:
-    """Where results are kept: `whodrives/kernels` in the user's cache folder."""
-    root = os.environ.get("XDG_CACHE_HOME")
-    return (Path(root) if root else Path.home() / ".cache") / "whodrives" / "kernels"
-
-
-def _is_own_folder(folder: Path) -> bool:
-    """Make the folder where it is missing. False where somebody else could put code for this GPU into it."""
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        found = folder.lstat()
-    except OSError:
-        return False
-    others_may_write = found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
-    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and not others_may_write
+def kernels_key(compiler: Compiler, gpu: Gpu, folder: Path = KERNELS) -> CacheKey:
+    """Everything that compiled kernels depend on."""
+    facts = {
+        "recipe": COMPILE_RECIPE,
+        "source_sha256": source_sha256(folder),
+        "compiler": compiler.identity,
+        "gpu": gpu.name,
+        "compute_capability": gpu.compute_capability,
+        "driver_cuda": gpu.cuda,
+    }
+    return CacheKey(f"kernels-sm_{gpu.architecture}", facts)
 
 
 def _write_whole(path: Path, content: bytes) -> None:

@@ -42,6 +42,15 @@ class DelegatingDevice:
     def download(self, array: NDArray[Any], buffer: Buffer) -> None:
         self._device.download(array, buffer)
 
+    def upload_aside(self, buffer: Buffer, array: NDArray[Any]) -> object:
+        return self._device.upload_aside(buffer, array)
+
+    def follow(self, mark: object) -> None:
+        self._device.follow(mark)
+
+    def copy(self, to: Buffer, source: Buffer, size_bytes: int) -> None:
+        self._device.copy(to, source, size_bytes)
+
     def launch(self, launch: Launch) -> None:
         self._device.launch(launch)
 

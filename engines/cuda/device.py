@@ -31,8 +31,8 @@ class Launch:
 
 
 class Device(Protocol):
-    """One device with one stream, on which everything below happens in the order of the calls. For one thread at a
-    time.
+    """One device with one stream, on which everything below happens in the order of the calls, but for uploads aside.
+    For one thread at a time.
 
     Calls return before the work is done, except `wait`, `synchronise` and `close`. Whatever failed on the device comes
     up as DeviceError at a later call, at the latest at `synchronise`; afterwards the device is of no more use.
@@ -74,6 +74,19 @@ class Device(Protocol):
         Raises EngineInputError where the buffer is smaller.
         """
 
+    def upload_aside(self, buffer: Buffer, array: NDArray[Any]) -> object:
+        """As `upload`, at any time from now on, beside the work on the stream; gives a mark to `follow`.
+
+        Nothing that the stream still has before it may use the buffer. An array from `host_array` must not change until
+        work that followed is through.
+        """
+
+    def follow(self, mark: object) -> None:
+        """What is started on the stream from now on waits for an upload aside."""
+
+    def copy(self, to: Buffer, source: Buffer, size_bytes: int) -> None:
+        """Copy the start of one buffer to that of another, inside the device. Raises EngineInputError beyond either."""
+
     def launch(self, launch: Launch) -> None:
         """Start a kernel."""
 
@@ -84,7 +97,7 @@ class Device(Protocol):
         """Wait until the work before a mark is through, while what came after it goes on. Raises DeviceError."""
 
     def synchronise(self) -> None:
-        """Wait until everything started so far is through. Raises DeviceError where any of it failed."""
+        """Wait until everything started so far is through, uploads aside too. Raises DeviceError where any failed."""
 
     def host_array(self, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
         """An array of unknown content that copies to and from the device bypass the CPU for (page-locked)."""

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from engines.code_cache import CodeCache
 from engines.cuda.compile import ARCHITECTURES, module_images
 from engines.cuda.device import Buffer, Launch
+from engines.cuda.gpu import Gpu, cuda_release
 from engines.errors import BackendUnavailableError, DeviceError, DeviceMemoryError, EngineInputError
 
 _NON_BLOCKING = 1
@@ -21,30 +22,33 @@ _NON_BLOCKING = 1
 class PycudaDevice:
     """`engines.cuda.device.Device` on a GPU.
 
-    number: as CUDA counts. cache: where kernels compiled on this machine are kept, the user's cache folder by default.
+    number: as CUDA counts. cache: of kernels compiled on this machine, the user's by default.
     Raises BackendUnavailableError where there is no pycuda, driver, GPU, or code that this GPU takes.
     """
 
-    def __init__(self, number: int = 0, cache: Path | None = None) -> None:
+    def __init__(self, number: int = 0, cache: CodeCache | None = None) -> None:
         self._driver = _import_driver()
         self._allocations: dict[int, Any] = {}
         self._functions: dict[str, Any] = {}
         self._module: Any = None
         self._stream: Any = None
+        self._copy_stream: Any = None
         try:
             self._driver.init()
             device = self._driver.Device(number)
             self._name: str = device.name()
-            major, minor = device.compute_capability()
-            if 10 * major + minor < ARCHITECTURES[0]:
-                raise BackendUnavailableError(f"{self._name} is too old (compute capability {major}.{minor})")
+            release = cuda_release(int(self._driver.get_driver_version()))
+            gpu = Gpu(self._name, tuple(device.compute_capability()), release)
+            if gpu.architecture < ARCHITECTURES[0]:
+                raise BackendUnavailableError(f"{self._name} is too old (compute capability {gpu.compute_capability})")
             self._context: Any = device.retain_primary_context()
         except self._driver.Error as error:
             raise BackendUnavailableError(f"no usable GPU ({error})") from None
         try:
             with self.current(), self._reported("a stream cannot be made"):
-                self._module = self._load(10 * major + minor, cache)
+                self._module = self._load(gpu, cache)
                 self._stream = self._driver.Stream(_NON_BLOCKING)
+                self._copy_stream = self._driver.Stream(_NON_BLOCKING)
         except BaseException:
             self.close()
             raise
@@ -100,6 +104,25 @@ class PycudaDevice:
         with self._reported("a download failed"):
             self._driver.memcpy_dtoh_async(array, buffer.address, self._stream)
 
+    def upload_aside(self, buffer: Buffer, array: NDArray[Any]) -> object:
+        """Copy on a stream of its own, which the device's copy engine serves beside the kernels; an event behind it."""
+        _check_fits(buffer, array)
+        with self._reported("an upload failed"):
+            self._driver.memcpy_htod_async(buffer.address, array, self._copy_stream)
+            return self._event_on(self._copy_stream)
+
+    def follow(self, mark: Any) -> None:
+        """Let the stream wait for an event on the other one; the host does not."""
+        with self._reported("an event cannot be waited for"):
+            self._stream.wait_for_event(mark)
+
+    def copy(self, to: Buffer, source: Buffer, size_bytes: int) -> None:
+        """Copy the start of one buffer to that of another."""
+        if size_bytes > min(to.size_bytes, source.size_bytes):
+            raise EngineInputError(f"{size_bytes} bytes do not fit {source.size_bytes} to {to.size_bytes}")
+        with self._reported("a copy failed"):
+            self._driver.memcpy_dtod_async(to.address, source.address, size_bytes, self._stream)
+
     def launch(self, launch: Launch) -> None:
         """Start a kernel."""
         with self._reported(f"{launch.kernel} cannot be launched"):
@@ -114,9 +137,7 @@ class PycudaDevice:
     def mark(self) -> object:
         """An event on the stream."""
         with self._reported("an event cannot be recorded"):
-            event = self._driver.Event(self._driver.event_flags.DISABLE_TIMING)
-            event.record(self._stream)
-        return event
+            return self._event_on(self._stream)
 
     def wait(self, mark: Any) -> None:
         """Wait for an event that `mark` gave."""
@@ -126,6 +147,7 @@ class PycudaDevice:
     def synchronise(self) -> None:
         """Wait until everything started so far is through."""
         with self._reported("the device failed"):
+            self._copy_stream.synchronize()
             self._stream.synchronize()
 
     def host_array(self, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
@@ -140,13 +162,14 @@ class PycudaDevice:
             return
         # A device that is lost cannot free anything either; what it held is gone with it.
         with contextlib.suppress(self._driver.Error, DeviceError), self.current():
-            if self._stream is not None:
-                self._stream.synchronize()
+            for stream in (self._copy_stream, self._stream):
+                if stream is not None:
+                    stream.synchronize()
             for allocation in self._allocations.values():
                 allocation.free()
             # Here, since their destructors want the context too.
             self._functions.clear()
-            self._module = self._stream = None
+            self._module = self._stream = self._copy_stream = None
         self._allocations.clear()
         with contextlib.suppress(self._driver.Error):
             self._context.detach()
@@ -159,9 +182,14 @@ class PycudaDevice:
             free, _total = self._driver.mem_get_info()
         return int(free)
 
-    def _load(self, architecture: int, cache: Path | None) -> Any:
+    def _event_on(self, stream: Any) -> Any:
+        event = self._driver.Event(self._driver.event_flags.DISABLE_TIMING)
+        event.record(stream)
+        return event
+
+    def _load(self, gpu: Gpu, cache: CodeCache | None) -> Any:
         """The kernels' module. Raises BackendUnavailableError where no image loads."""
-        for image in module_images(architecture, cache):
+        for image in module_images(gpu, cache):
             with contextlib.suppress(self._driver.Error):
                 return self._driver.module_from_buffer(image.content)
         raise AssertionError("module_images ends with an error")

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from engines.code_cache import default_code_cache
 from engines.cuda.device import Device
+from engines.cuda.gpu import cuda_driver, find_gpu
 from engines.cuda.pycuda_device import PycudaDevice
-from engines.device_engine import Capture, DeviceEngine, DeviceGraphs
+from engines.device_engine import DeviceEngine
+from engines.device_graphs import Capture, DeviceGraphs
 from engines.device_stages import watched_parts
 from engines.errors import PlanBuildError
 from engines.model_folder import ModelFolder
@@ -13,11 +16,9 @@ from engines.stage_clock import StageClock
 from engines.tensorrt.batch_buckets import batch_buckets, batch_profiles
 from engines.tensorrt.build_progress import StderrProgress
 from engines.tensorrt.captured_work import CapturedWork
-from engines.tensorrt.gpu import cuda_driver, find_gpu
 from engines.tensorrt.graph_runner import GraphRunner
 from engines.tensorrt.model_plans import Machine, ModelPlans, model_plans
 from engines.tensorrt.package import find_tensorrt
-from engines.tensorrt.plan_cache import default_plan_cache
 from engines.tensorrt.precision import Precision
 
 _PRECISION: Precision = "fp16"
@@ -31,7 +32,7 @@ def load_device_engine(model: ModelFolder, clock: StageClock | None = None) -> D
     Raises BackendUnavailableError (PlanBuildError) where this machine cannot run it, ModelFolderError for graphs of
     another version.
     """
-    machine = Machine(find_tensorrt(), find_gpu(), default_plan_cache())
+    machine = Machine(find_tensorrt(), find_gpu(), default_code_cache("plans"))
     captured = CapturedWork(cuda_driver())
     device = PycudaDevice()
     try:

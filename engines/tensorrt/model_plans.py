@@ -6,14 +6,14 @@ import hashlib
 import time
 from dataclasses import dataclass
 
-from engines.errors import BackendUnavailableError, PlanCacheError
+from engines.code_cache import Cached, CacheKey, CodeCache
+from engines.cuda.gpu import Gpu
+from engines.errors import BackendUnavailableError, CodeCacheError
 from engines.model_folder import ModelFolder
 from engines.tensorrt.batch_buckets import BatchProfile
 from engines.tensorrt.build_progress import BuildProgress
-from engines.tensorrt.gpu import Gpu
 from engines.tensorrt.package import TensorRT
 from engines.tensorrt.plan_builder import BUILD_RECIPE, BuiltPlan, build_plan
-from engines.tensorrt.plan_cache import Cached, CacheKey, PlanCache
 from engines.tensorrt.precision import Precision
 
 
@@ -46,7 +46,7 @@ class Machine:
 
     tensorrt: TensorRT
     gpu: Gpu
-    cache: PlanCache
+    cache: CodeCache
 
 
 def engine_graphs(model: ModelFolder, precision: Precision) -> dict[str, bytes]:
@@ -86,16 +86,29 @@ def model_plans(
     plans = {}
     for name, graph in engine_graphs(model, precision).items():
         key = plan_key(model.spec.model_sha256, name, graph, precision, profiles, machine)
-        found = Cached() if anew else machine.cache.load(key)
-        if found.content is not None:
-            progress.stage(f"{key.kind}: taken from {machine.cache.folder}")
-            plans[name] = GraphPlan(found.content, None, None)
-            continue
-        if found.refusal is not None:
-            progress.stage(f"{key.kind}: a cached plan is refused: {found.refusal}")
-        progress.stage(f"{key.kind}: building for {machine.gpu.name}")
-        plans[name] = _build(key, graph, precision, profiles, machine, progress)
+        plans[name] = kept_plan(key, graph, precision, profiles, machine, progress, anew=anew)
     return ModelPlans(precision, profiles, **plans)
+
+
+def kept_plan(
+    key: CacheKey,
+    graph: bytes,
+    precision: Precision,
+    profiles: tuple[BatchProfile, ...],
+    machine: Machine,
+    progress: BuildProgress,
+    *,
+    anew: bool = False,
+) -> GraphPlan:
+    """One graph's plan; see `model_plans`."""
+    found = Cached() if anew else machine.cache.load(key)
+    if found.content is not None:
+        progress.stage(f"{key.kind}: taken from {machine.cache.folder}")
+        return GraphPlan(found.content, None, None)
+    if found.refusal is not None:
+        progress.stage(f"{key.kind}: a cached plan is refused: {found.refusal}")
+    progress.stage(f"{key.kind}: building for {machine.gpu.name}")
+    return _build(key, graph, precision, profiles, machine, progress)
 
 
 def plan_key(
@@ -106,7 +119,10 @@ def plan_key(
     profiles: tuple[BatchProfile, ...],
     machine: Machine,
 ) -> CacheKey:
-    """Everything that a plan depends on; the graph's own hash covers the rewriting of `graph_precision` too."""
+    """Everything that a plan depends on; the graph's own hash covers the rewriting of `graph_precision` too.
+
+    model_sha256: of what the graph belongs to.
+    """
     ranges = " ".join(f"{batch.smallest}-{batch.usual}-{batch.largest}" for batch in profiles)
     graph_facts = {
         "recipe": BUILD_RECIPE,
@@ -161,6 +177,6 @@ def _keep(key: CacheKey, built: BuiltPlan, machine: Machine) -> str | None:
         machine.cache.store(key, built.plan)
         if built.timing_cache:
             machine.cache.store(timing_key(machine), built.timing_cache)
-    except PlanCacheError as error:
+    except CodeCacheError as error:
         return str(error)
     return None

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from engines.slot_state import MAP_SHAPE, SLICE_SHAPE, TAPS
+from engines.step_input import FRAME_SHAPE
 
 BACKBONE_MACS, HEAD_MACS = 16_353_664, 31_850_496
 """Multiply-adds of one frame: of the graphs' convolutions and matrix products, the rest is left out."""
@@ -22,19 +23,25 @@ _CHILD_SECONDS = 120
 
 @dataclass(frozen=True, slots=True)
 class Ceilings:
-    """What the machine reached in the same run, or why that is not known. Billions of operations, bytes a second."""
+    """What the machine reached in the same run, or why that is not known. Billions of operations, bytes a second.
+
+    upload_gbps: over a device's bus; None where there is none.
+    """
 
     gflops: float | None
     copy_gbps: float | None
     about: str
+    upload_gbps: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class StageWork:
-    """Work that one frame needs of one stage: operations (two per multiply-add), or bytes read and written."""
+    """Work that one frame needs of one stage: operations (two per multiply-add), or bytes read and written, or bytes
+    over the bus."""
 
     operations: int = 0
     moved_bytes: int = 0
+    uploaded_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +68,21 @@ def cpu_ceilings(threads: int) -> Ceilings:
     return Ceilings(found["gflops"], found["copy_gbps"], about)
 
 
+def device_ceilings() -> Ceilings:
+    """Measure the GPU that the TensorRT backend runs on, by that backend; takes seconds."""
+    try:
+        from engines.tensorrt.gpu_ceilings import PRODUCT_SIZE, gpu_ceilings
+
+        found = gpu_ceilings()
+    except Exception as error:  # noqa: BLE001 - drivers and their bindings raise what they like; the rest still counts
+        return Ceilings(None, None, f"not measured: {error}")
+    about = (
+        f"half product of {PRODUCT_SIZE} by TensorRT, copy inside the device (read + written), upload from page-locked "
+        "memory, best of many, same run"
+    )
+    return Ceilings(found.operations / 1e9, found.copied_bytes / 1e9, about, found.uploaded_bytes / 1e9)
+
+
 def stage_work(on_device: bool) -> dict[str, StageWork]:
     """Of the stages that have a ceiling, per frame.
 
@@ -70,7 +92,9 @@ def stage_work(on_device: bool) -> dict[str, StageWork]:
     map_values, slice_values = math.prod(MAP_SHAPE), math.prod(SLICE_SHAPE)
     on_cpu_bytes = _FLOAT_BYTES * (3 * map_values + 2 * slice_values)
     on_device_bytes = _HALF_BYTES * map_values * (1 + TAPS + 1 + TAPS)
+    upload = {"upload": StageWork(uploaded_bytes=math.prod(FRAME_SHAPE))} if on_device else {}
     return {
+        **upload,
         "backbone": StageWork(operations=2 * BACKBONE_MACS),
         "difference": StageWork(moved_bytes=on_device_bytes if on_device else on_cpu_bytes),
         "head": StageWork(operations=2 * HEAD_MACS),
@@ -85,11 +109,21 @@ def stage_rates(
     for stage, needed in work.items():
         if (spent_ms := stages_ms.get(stage, 0.0)) <= 0:
             continue
-        amount, unit, ceiling = (
-            (needed.operations, "GFLOP/s", ceilings.gflops)
-            if needed.operations
-            else (needed.moved_bytes, "GB/s", ceilings.copy_gbps)
-        )
-        rate = amount / spent_ms / 1e6
-        rates[stage] = StageRate(rate, unit, None if ceiling is None else rate / ceiling)
+        rates[stage] = _rate(needed, spent_ms, ceilings)
     return rates
+
+
+def arithmetic_rate(frames_per_second: float, ceilings: Ceilings) -> StageRate:
+    """Of whole steps: what the graphs' convolutions and matrix products come to."""
+    return _rate(StageWork(operations=2 * (BACKBONE_MACS + HEAD_MACS)), 1000 / frames_per_second, ceilings)
+
+
+def _rate(needed: StageWork, spent_ms: float, ceilings: Ceilings) -> StageRate:
+    if needed.operations:
+        amount, unit, ceiling = needed.operations, "GFLOP/s", ceilings.gflops
+    elif needed.uploaded_bytes:
+        amount, unit, ceiling = needed.uploaded_bytes, "GB/s", ceilings.upload_gbps
+    else:
+        amount, unit, ceiling = needed.moved_bytes, "GB/s", ceilings.copy_gbps
+    rate = amount / spent_ms / 1e6
+    return StageRate(rate, unit, None if ceiling is None else rate / ceiling)

@@ -16,7 +16,14 @@ from rich.console import Console
 from engines.bench import StageTiming, measure_engine, measure_paced, measure_stages
 from engines.protocol import Engine
 from engines.stage_clock import StageClock
-from guard.bench.ceilings import Ceilings, cpu_ceilings, stage_rates, stage_work
+from guard.bench.ceilings import (
+    Ceilings,
+    arithmetic_rate,
+    cpu_ceilings,
+    device_ceilings,
+    stage_rates,
+    stage_work,
+)
 from guard.bench.energy import EnergyMeter, find_gpu_meter, find_processor_meter
 from guard.bench.engine_report import EnergySource, EngineReport, EngineRow, print_report
 from guard.bench.machine import describe_machine
@@ -25,6 +32,7 @@ from guard.errors import ConfigError
 from guard.runtime import make_engine
 
 _CPU_BACKEND = "onnx"
+_NO_CEILINGS = Ceilings(None, None, "not measured")
 _STANDARD_OUTPUT = Path("-")
 _PIPE_COLUMNS = 132
 """Width of the tables where no terminal tells one: a figure that is cut short is none."""
@@ -57,6 +65,7 @@ def run_engine_bench(
 
 def _measure(config: GuardConfig, counts: tuple[int, ...], seconds: float) -> EngineReport:
     engine = make_engine(config.engine)
+    measured_backend = engine.status.backend
     meter, ceilings = _surroundings(engine, config.engine.threads)
     rows = [_row(engine, count, seconds, meter) for count in counts]
     spec, status = engine.spec, engine.status
@@ -64,11 +73,14 @@ def _measure(config: GuardConfig, counts: tuple[int, ...], seconds: float) -> En
     engine.close()
     stages = _stages(config, counts, seconds)
     for row, (backend, timing) in zip(rows, stages, strict=True):
+        # A backend that took over in mid-run has other ceilings, which nobody has measured.
+        known = ceilings if row.backend == measured_backend else _NO_CEILINGS
+        row.arithmetic = arithmetic_rate(row.timing.frames_per_second, known)
         # Where the backend failed in one of the passes only, the stages are those of another engine.
         if backend == row.backend:
             row.stages = timing
             work = stage_work(on_device=backend != _CPU_BACKEND)
-            row.rates = stage_rates(timing.stages_ms, work, ceilings)
+            row.rates = stage_rates(timing.stages_ms, work, known)
     return EngineReport(
         machine=describe_machine(),
         engine=f"{spec.name} {spec.version}",
@@ -85,7 +97,7 @@ def _measure(config: GuardConfig, counts: tuple[int, ...], seconds: float) -> En
 def _surroundings(engine: Engine, threads: int) -> tuple[EnergyMeter | str, Ceilings]:
     if engine.status.backend == _CPU_BACKEND:
         return find_processor_meter(), cpu_ceilings(threads)
-    return find_gpu_meter(), Ceilings(None, None, "not measured on a device by this command")
+    return find_gpu_meter(), device_ceilings()
 
 
 def _row(engine: Engine, count: int, seconds: float, meter: EnergyMeter | str) -> EngineRow:

@@ -16,13 +16,17 @@ _NOT_KNOWN = "-"
 
 @dataclass(slots=True)
 class EngineRow:
-    """One number of streams. backend: that ran; stages are None where another one ran in the pass that takes them."""
+    """One number of streams. backend: that ran; stages are None where another one ran in the pass that takes them.
+
+    arithmetic: of the graphs, over whole steps back to back.
+    """
 
     backend: str
     timing: EngineTiming
     at_30_fps: PacedTiming
     keeps_up: bool
     bytes_per_stream: int
+    arithmetic: StageRate | None = None
     stages: StageTiming | None = None
     rates: dict[str, StageRate] = field(default_factory=dict)
 
@@ -75,7 +79,7 @@ def print_report(report: EngineReport, console: Console) -> None:
 def steps_table(report: EngineReport) -> Table:
     """Back to back, and at 30 frames a second."""
     table = Table(
-        *("streams", "p50 ms/frame", "p95", "p99", "max", "frames/s"),
+        *("streams", "p50 ms/frame", "p95", "p99", "max", "frames/s", "of FLOP ceiling"),
         *("p50 ms at 30 fps", "p99", "keeps up", "kB/stream", "mJ/frame"),
     )
     for row in report.rows:
@@ -84,8 +88,9 @@ def steps_table(report: EngineReport) -> Table:
         energy = timing.joules_per_frame
         table.add_row(
             str(timing.streams),
-            *(f"{cell:.2f}" for cell in cells),
+            *(_ms_text(cell, decimals=2) for cell in cells),
             f"{timing.frames_per_second:.0f}",
+            _share_text(row.arithmetic),
             f"{paced.p50_ms:.1f}",
             f"{paced.p99_ms:.1f}",
             "yes" if row.keeps_up else "no",
@@ -93,6 +98,15 @@ def steps_table(report: EngineReport) -> Table:
             _NOT_KNOWN if energy is None else f"{1000 * energy:.1f}",
         )
     return table
+
+
+def _ms_text(value: float, decimals: int) -> str:
+    """A device takes microseconds for a frame: two digits of them where the decimals would show none."""
+    return f"{value:.{decimals}f}" if abs(value) >= 10 ** (1 - decimals) or value == 0 else f"{value:.2g}"
+
+
+def _share_text(rate: StageRate | None) -> str:
+    return _NOT_KNOWN if rate is None or rate.share is None else f"{100 * rate.share:.1f} %"
 
 
 def stages_table(report: EngineReport) -> Table:
@@ -103,7 +117,7 @@ def stages_table(report: EngineReport) -> Table:
         if row.stages is None:
             continue
         cells = [_stage_text(row, stage) for stage in stages]
-        table.add_row(str(row.timing.streams), *cells, f"{row.stages.rest_ms:.3f}")
+        table.add_row(str(row.timing.streams), *cells, _ms_text(row.stages.rest_ms, decimals=3))
     return table
 
 
@@ -115,7 +129,7 @@ def stage_names(report: EngineReport) -> list[str]:
 def _stage_text(row: EngineRow, stage: str) -> str:
     if row.stages is None or stage not in row.stages.stages_ms:
         return _NOT_KNOWN
-    text = f"{row.stages.stages_ms[stage]:.3f}"
+    text = _ms_text(row.stages.stages_ms[stage], decimals=3)
     if (rate := row.rates.get(stage)) is None:
         return text
     text += f"\n{rate.rate:.1f} {rate.unit}"
@@ -125,4 +139,5 @@ def _stage_text(row: EngineRow, stage: str) -> str:
 def _ceilings_text(ceilings: Ceilings) -> str:
     if ceilings.gflops is None or ceilings.copy_gbps is None:
         return ceilings.about
-    return f"{ceilings.gflops:.1f} GFLOP/s, {ceilings.copy_gbps:.1f} GB/s ({ceilings.about})"
+    upload = "" if ceilings.upload_gbps is None else f", upload {ceilings.upload_gbps:.1f} GB/s"
+    return f"{ceilings.gflops:.1f} GFLOP/s, {ceilings.copy_gbps:.1f} GB/s{upload} ({ceilings.about})"

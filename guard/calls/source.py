@@ -31,14 +31,16 @@ class LatestFrames:
     """A bounded queue that keeps the newest frames and counts what it had to drop. Thread-safe.
 
     The producer never waits; after a drop the next frame that comes out says `after_gap`.
+
+    on_ready: called by the producer when there is a frame after there was none.
     """
 
-    def __init__(self, capacity: int = 4, on_push: Callable[[], None] | None = None) -> None:
+    def __init__(self, capacity: int = 4, on_ready: Callable[[], None] | None = None) -> None:
         if capacity < 1:
             raise ValueError(f"capacity must be at least 1, got {capacity}")
         self._frames: deque[ReceivedFrame] = deque()
         self._capacity = capacity
-        self._on_push = on_push
+        self._on_ready = on_ready
         self._lock = Lock()
         self._lost = False
         self._received = 0
@@ -61,13 +63,14 @@ class LatestFrames:
         """Take a new frame; the oldest goes when there is no room."""
         with self._lock:
             self._received += 1
+            was_empty = not self._frames
             if len(self._frames) == self._capacity:
                 self._frames.popleft()
                 self._dropped += 1
                 self._lost = True
             self._frames.append(frame)
-        if self._on_push is not None:
-            self._on_push()
+        if was_empty and self._on_ready is not None:
+            self._on_ready()
 
     def pop(self) -> ReceivedFrame | None:
         """The oldest kept frame, or None."""

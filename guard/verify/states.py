@@ -25,3 +25,4 @@ class AbstainReason(StrEnum):
     UNSTEADY = "too many breaks"
     ENGINE_CHANGED = "template belongs to another engine"
     ENGINE_FAILED = "engine failed"
+    ENGINE_FULL = "engine has no room for more participants"

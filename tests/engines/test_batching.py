@@ -214,3 +214,21 @@ def test_a_stream_that_leaves_takes_its_frame_with_it() -> None:
     assert course.scheduler.counters.dropped == 1
     with pytest.raises(EngineInputError, match="stream 0 is not live"):
         course.offer(0)
+
+
+def test_a_frame_that_came_before_it_was_offered_has_waited_since() -> None:
+    course = joined(streams=3)
+    course.now = 1.0
+    course.scheduler.offer(0, 0, True, course.now, came=0.999)
+    assert course.scheduler.due_seconds(BATCHING) == pytest.approx(1.003)
+    course.scheduler.offer(0, 1, True, 1.001, came=1.0005)  # in its place
+    assert course.scheduler.due_seconds(BATCHING) == pytest.approx(1.003)
+    assert course.scheduler.missing(BATCHING) == 2
+    course.now = 1.003
+    assert [scheduled.offered_seconds for scheduled in course.take()] == [1.001]
+
+
+def test_a_frame_from_the_future_waits_from_now_on() -> None:
+    course = joined(streams=2)
+    course.scheduler.offer(0, 0, True, 0.0, came=5.0)
+    assert course.scheduler.due_seconds(BATCHING) == pytest.approx(0.004)

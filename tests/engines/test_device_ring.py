@@ -14,7 +14,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from engines.cuda.device import Buffer, Launch
 from engines.device_record import RecordLayout
-from engines.device_ring import RECORDS_PER_CHUNK, DeviceRing
+from engines.device_ring import IDLE_SECONDS, NO_PLACE, RECORDS_PER_CHUNK, DeviceRing
 from engines.errors import DeviceMemoryError, EngineInputError
 
 WINDOW = 3
@@ -65,6 +65,15 @@ class BookkeepingDevice:
     def download(self, array: NDArray[np.generic], buffer: Buffer) -> None:
         raise AssertionError("a ring reads nothing back")
 
+    def upload_aside(self, buffer: Buffer, array: NDArray[np.generic]) -> object:
+        raise AssertionError("what a ring uploads must not be late")
+
+    def follow(self, mark: object) -> None:
+        pass
+
+    def copy(self, to: Buffer, source: Buffer, size_bytes: int) -> None:
+        raise AssertionError("no record ever moves")
+
     def mark(self) -> object:
         return None
 
@@ -85,50 +94,73 @@ def slots(*numbers: int) -> NDArray[np.int32]:
     return np.array(numbers, np.int32)
 
 
-def open_ring(streams: int, room: int, device: BookkeepingDevice | None = None) -> tuple[DeviceRing, BookkeepingDevice]:
+class Clock:
+    """Stands still until it is moved."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def open_ring(
+    streams: int, room: int, device: BookkeepingDevice | None = None, clock: Clock | None = None
+) -> tuple[DeviceRing, BookkeepingDevice]:
     """A ring for `streams`, with a budget for `room` of them."""
     device = device or BookkeepingDevice()
-    ring = DeviceRing(device, WINDOW, room * PER_STREAM)
+    ring = DeviceRing(device, WINDOW, room * PER_STREAM, clock or Clock())
     ring.open(streams)
     return ring, device
 
 
 @given(
     st.integers(1, 8),
-    st.lists(st.one_of(st.integers(0, 9), st.lists(st.integers(0, 9), min_size=1, max_size=8, unique=True))),
+    st.lists(
+        st.one_of(
+            st.integers(0, 9),
+            st.sampled_from([0.25, IDLE_SECONDS]),
+            st.lists(st.integers(0, 9), min_size=1, max_size=10, unique=True),
+        )
+    ),
 )
 @settings(max_examples=150)
-def test_places_follow_the_least_recently_used_rule(room: int, calls: list[int | list[int]]) -> None:
-    """Against a plain model; a number is a reset, a list is a step."""
-    ring, device = open_ring(10, room)
-    order: list[int] = []
-    evictions = 0
+def test_places_are_kept_while_frames_come_and_go_to_others_after_a_second(
+    room: int, calls: list[int | float | list[int]]
+) -> None:
+    """Against a plain model; a whole number is a reset, another lets time pass, a list is a step."""
+    clock = Clock()
+    ring, device = open_ring(10, room, clock=clock)
+    last: dict[int, float] = {}
     places: dict[int, int] = {}
+    evictions = refused = 0
     for call in calls:
         device.emptied.clear()
         if isinstance(call, int):
             ring.reset(call)
-            order = [slot for slot in order if slot != call]
             places.pop(call, None)
             continue
-        if len(call) > room:
-            with pytest.raises(DeviceMemoryError, match="raise the memory budget"):
-                ring.acquire(slots(*call))
+        if isinstance(call, float):
+            clock.now += call
             continue
         found = dict(zip(call, ring.acquire(slots(*call)).tolist(), strict=True))
-        beginning = [slot for slot in call if slot not in order]
-        leaving = max(0, len(order) + len(beginning) - room)
-        gone = [slot for slot in order if slot not in call][:leaving]
-        evictions += leaving
-        # Those of one step are equally idle: the lower number leaves first.
-        order = [slot for slot in order if slot not in (*gone, *call)] + sorted(call)
+        last |= dict.fromkeys(call, clock.now)
+        beginning = [slot for slot in call if slot not in places]
+        idle = [slot for slot in places if clock.now - last[slot] >= IDLE_SECONDS]
+        leaving = sorted(idle, key=lambda slot: (last[slot], slot))[: max(0, len(places) + len(beginning) - room)]
+        evictions += len(leaving)
+        for slot in leaving:
+            del places[slot]
+        admitted = beginning[: room - len(places)]
+        refused += len(beginning) - len(admitted)
+        assert all(found[slot] == NO_PLACE for slot in beginning[len(admitted) :])
         assert all(found[slot] == places[slot] for slot in call if slot not in beginning)
-        places = {slot: places[slot] for slot in order if slot in places} | found
-        assert set(places) == set(order)
+        places |= {slot: found[slot] for slot in admitted}
         assert len(set(places.values())) == len(places)
-        assert device.emptied == ([[found[slot] for slot in beginning]] if beginning else [])
-    assert ring.status.streams == len(order)
-    assert ring.status.evictions == evictions
+        assert NO_PLACE not in places.values()
+        assert device.emptied == ([[found[slot] for slot in admitted]] if admitted else [])
+    assert ring.status.streams == len(places)
+    assert (ring.status.evictions, ring.status.refused) == (evictions, refused)
     assert ring.status.places <= ring.status.most_places == min(room, 10)
     held = sum(buffer.size_bytes for buffer in device.buffers.values())
     assert held == ring.status.allocated_bytes <= room * PER_STREAM
@@ -153,15 +185,34 @@ def test_ring_grows_by_chunks_and_nothing_moves() -> None:
     assert all(address % 256 == 0 for address in records)
 
 
-def test_device_that_is_fuller_than_the_budget_evicts_instead() -> None:
+def test_device_that_is_fuller_than_the_budget_refuses_until_it_has_room_again() -> None:
     table = 12 * 3 * RECORDS_PER_CHUNK
-    device = BookkeepingDevice(table + RECORDS_PER_CHUNK * RECORD + RECORD // 2)
-    ring, _ = open_ring(3 * RECORDS_PER_CHUNK, 3 * RECORDS_PER_CHUNK, device)
+    device, clock = BookkeepingDevice(table + RECORDS_PER_CHUNK * RECORD + RECORD // 2), Clock()
+    ring, _ = open_ring(3 * RECORDS_PER_CHUNK, 3 * RECORDS_PER_CHUNK, device, clock)
     ring.acquire(np.arange(RECORDS_PER_CHUNK, dtype=np.int32))
-    ring.acquire(slots(RECORDS_PER_CHUNK))
-    assert (ring.status.evictions, ring.status.places) == (1, RECORDS_PER_CHUNK)
-    with pytest.raises(DeviceMemoryError, match=f"room for {RECORDS_PER_CHUNK} "):
-        ring.acquire(np.arange(RECORDS_PER_CHUNK + 1, dtype=np.int32))
+    assert ring.acquire(slots(RECORDS_PER_CHUNK)).tolist() == [NO_PLACE]
+    assert (ring.status.refused, ring.status.places) == (1, RECORDS_PER_CHUNK)
+    device.capacity_bytes *= 2  # another program ends
+    assert ring.acquire(slots(RECORDS_PER_CHUNK)).tolist() == [NO_PLACE]  # not asked at every frame
+    clock.now += 0.9
+    ring.acquire(np.arange(RECORDS_PER_CHUNK, dtype=np.int32))
+    clock.now += 0.1
+    assert ring.acquire(slots(RECORDS_PER_CHUNK)).tolist() == [RECORDS_PER_CHUNK]
+    assert (ring.status.evictions, ring.status.places) == (0, 2 * RECORDS_PER_CHUNK)
+
+
+def test_streams_that_take_turns_do_not_take_each_others_places() -> None:
+    """Three streams in two places, one step each: were the longest idle to leave, everybody would begin anew always."""
+    clock = Clock()
+    ring, _ = open_ring(3, 2, clock=clock)
+    found = []
+    for _ in range(40):
+        for slot in (0, 1, 2):
+            clock.now += 0.01
+            found.append(int(ring.acquire(slots(slot))[0]))
+    assert found == [0, 1, NO_PLACE] * 40
+    clock.now += IDLE_SECONDS
+    assert ring.acquire(slots(2)).tolist() == [0]
 
 
 @pytest.mark.parametrize("capacity", [100, 1000])

@@ -88,7 +88,8 @@ def _streams(section: Section) -> Iterator[Bound]:
             continue
         load = loads[streams]
         found = f"step {load['step']['p99_ms']:.2f} ms, all streams {load['tick']['p99_ms']:.2f} ms (p99)"
-        met = load["step_within_limit"] and load["holds_30_fps"] and load["evictions"] == 0
+        everybody = load["evictions"] == 0 and load["refused"] == 0
+        met = load["step_within_limit"] and load["holds_30_fps"] and everybody
         yield Bound(section.name, wanted, found, bool(met))
 
 

@@ -29,9 +29,7 @@ def copy_rate(stack: Stack, *, size_bytes: int = COPY_BYTES, repeats: int = 30) 
     source, target = device.allocate(size_bytes), device.allocate(size_bytes)
     noise = np.random.default_rng(0).integers(0, 256, min(size_bytes, 2**26), np.uint8)
     device.upload(source, noise)
-    times = time_repeatedly(
-        device, stack.clock, lambda: stack.copy(target.address, source.address, size_bytes), repeats=repeats
-    )
+    times = time_repeatedly(device, stack.clock, lambda: device.copy(target, source, size_bytes), repeats=repeats)
     for buffer in (source, target):
         device.free(buffer)
     return Rate(2 * size_bytes / times.median_ms * 1000, times)

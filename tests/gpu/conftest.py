@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,7 +22,7 @@ __all__ = ["host_library"]  # a fixture here too
 def host_stack(host_library: Path) -> Iterator[Stack]:
     """What `open_gpu_stack` gives, on the host."""
     device = HostDevice(host_library)
-    yield Stack(device, HostClock(), _copy, EachTimeAnew())
+    yield Stack(device, HostClock(), EachTimeAnew())
     device.close()
 
 
@@ -31,7 +30,3 @@ def host_stack(host_library: Path) -> Iterator[Stack]:
 def model() -> ModelFolder:
     """The shipped engine's folder."""
     return read_model_folder(find_model("default"))
-
-
-def _copy(to: int, source: int, size_bytes: int) -> None:
-    ctypes.memmove(to, source, size_bytes)

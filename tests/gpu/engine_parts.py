@@ -5,17 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from engines.device_engine import Capture, DeviceEngine, DeviceGraphs
+from engines.code_cache import default_code_cache
+from engines.cuda.gpu import find_gpu
+from engines.device_engine import DeviceEngine
+from engines.device_graphs import Capture, DeviceGraphs
 from engines.errors import BackendUnavailableError
 from engines.model_folder import ModelFolder
 from engines.protocol import EngineStatus
 from engines.tensorrt.batch_buckets import batch_buckets, batch_profiles
 from engines.tensorrt.build_progress import StderrProgress
-from engines.tensorrt.gpu import find_gpu
 from engines.tensorrt.graph_runner import GraphRunner
 from engines.tensorrt.model_plans import Machine, model_plans
 from engines.tensorrt.package import find_tensorrt
-from engines.tensorrt.plan_cache import default_plan_cache
 from tests.gpu.section import UnavailableError
 from tests.gpu.stack import Stack
 
@@ -52,7 +53,7 @@ def engine_parts(model: ModelFolder, stack: Stack, kind: Kind) -> EngineParts:
 
 def _tensorrt_parts(model: ModelFolder, stack: Stack) -> EngineParts:
     package = find_tensorrt()
-    machine, profiles = Machine(package, find_gpu(), default_plan_cache()), batch_profiles(batch_buckets())
+    machine, profiles = Machine(package, find_gpu(), default_code_cache("plans")), batch_profiles(batch_buckets())
     plans = model_plans(model, "fp16", profiles, machine, StderrProgress())
     parts = (plans.backbone, plans.head, plans.embedding)
     graphs = DeviceGraphs(*(GraphRunner(package, part.plan, plans.profiles, batch_buckets()) for part in parts))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from engines.device_engine import DeviceGraphs
+from engines.device_graphs import DeviceGraphs
 from engines.slot_state import POSITION_SIZE, SLICE_SHAPE
 from engines.step_input import FRAME_SHAPE
 from tests.gpu.difference_load import BYTES_PER_ROW

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from engines.cuda.delegating_device import DelegatingDevice
 from engines.cuda.device import Buffer, Device, Launch
-from engines.device_engine import Capture, Graph, GraphTensor
+from engines.device_graphs import Capture, Graph, GraphTensor
 from tests.gpu.device_clock import Clock
 
 
@@ -76,7 +76,10 @@ class TimedGraph:
 
 
 class TimedDevice(DelegatingDevice):
-    """`Device` whose copies and launches are timed: "upload", "download", and the kernels by their names."""
+    """`Device` whose copies and launches on its stream are timed: "upload", "download", and the kernels by their names.
+
+    Uploads aside, of the batches after a step's first, take no time of the stream.
+    """
 
     def __init__(self, device: Device, log: StageLog) -> None:
         super().__init__(device)

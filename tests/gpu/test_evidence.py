@@ -38,6 +38,7 @@ def _streams() -> Section:
             "step_within_limit": True,
             "holds_30_fps": streams / 300 < 33,
             "evictions": 0,
+            "refused": 0,
         }
         for streams in (64, 256, 1024, 4096, 16384)
     ]

@@ -46,6 +46,21 @@ def test_pycuda_loads_and_finds_no_device(machine: dict[str, str]) -> None:
     assert run(machine, program) == "cuInit failed: no CUDA-capable device (stub)\n"
 
 
+def test_the_calls_of_the_device_exist(machine: dict[str, str]) -> None:
+    """No GPU, so nothing can run: at least the stand-in of the device's tests asks for nothing that is not there."""
+    program = (
+        "import pycuda.driver as cuda\n"
+        "names = 'get_driver_version mem_alloc mem_get_info memcpy_htod_async memcpy_dtoh_async memcpy_dtod_async '\n"
+        "names += 'memset_d8_async module_from_buffer pagelocked_empty'\n"
+        "assert all(callable(getattr(cuda, name)) for name in names.split())\n"
+        "assert all(hasattr(cuda.Stream, name) for name in ('handle', 'synchronize', 'wait_for_event'))\n"
+        "assert all(hasattr(cuda.Event, name) for name in ('record', 'synchronize'))\n"
+        "assert hasattr(cuda.Device, 'retain_primary_context')\n"
+        "print(int(cuda.event_flags.DISABLE_TIMING))\n"
+    )
+    assert run(machine, program) == "2\n"
+
+
 def test_the_engine_falls_back_to_the_cpu_and_steps(machine: dict[str, str]) -> None:
     program = (
         "import json, sys\n"

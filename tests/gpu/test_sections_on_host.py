@@ -122,18 +122,19 @@ def test_streams(host_stack: Stack, model: ModelFolder) -> None:
             model,
             host_stack,
             lambda: _parts(model),
-            streams=(1, 3),
+            streams=(1, 9),
             seconds=0.01,
             ceiling_bytes=(2**16, 2**16),
             buckets=(1, 2),
             stage_steps=3,
         )
     )
-    one, three = values["loads"]
-    assert (one["step"]["repeats"], three["step"]["repeats"]) == (one["tick"]["repeats"], 2 * three["tick"]["repeats"])
-    assert three["record_bytes_per_stream"] == 358_912
-    assert three["evictions"] == 0
-    stages = values["stages_ms_per_largest_step"]
+    assert (values["largest_step_frames"], values["largest_batch_frames"]) == (8, 2)
+    one, nine = values["loads"]
+    assert (one["step"]["repeats"], nine["step"]["repeats"]) == (one["tick"]["repeats"], 2 * nine["tick"]["repeats"])
+    assert nine["record_bytes_per_stream"] == 358_912
+    assert (nine["evictions"], nine["refused"]) == (0, 0)
+    stages = values["stages_ms_per_largest_batch"]
     assert {"upload", "backbone graph", "difference_maps", "head graph", "embedding graph", "download"} < stages.keys()
     assert sum(time for stage, time in stages.items() if stage != "wall") <= stages["wall"] * 2
     assert values["frame_cost"]["uploaded_bytes"] == 16384

@@ -8,7 +8,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from engines.device_engine import Graph
+from engines.device_graphs import Graph
 from engines.golden import golden_clip
 from engines.model_folder import ModelFolder
 from engines.tensorrt.model_plans import engine_graphs

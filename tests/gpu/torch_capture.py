@@ -10,7 +10,7 @@ from tests.gpu.torch_memory import external_stream
 
 
 class TorchCapture:
-    """`engines.device_engine.Capture` by PyTorch; launches of pycuda on the same stream are captured with the rest."""
+    """`engines.device_graphs.Capture` by PyTorch; launches of pycuda on the same stream are captured with the rest."""
 
     def __init__(self) -> None:
         self._run_before: set[Hashable] = set()

@@ -17,7 +17,7 @@ import torch
 from onnx import numpy_helper
 from torch import Tensor, nn
 
-from engines.device_engine import DeviceGraphs
+from engines.device_graphs import DeviceGraphs
 from engines.model_folder import ModelFolder
 from engines.slot_state import MAP_SHAPE, POSITION_SIZE, SLICE_SHAPE, TAPS
 from engines.step_input import FRAME_SHAPE
@@ -32,7 +32,7 @@ _LEFT_OUT = "num_batches_tracked"
 
 @dataclass(frozen=True, slots=True)
 class TorchTensor:
-    """`engines.device_engine.GraphTensor`"""
+    """`engines.device_graphs.GraphTensor`"""
 
     name: str
     dtype: str
@@ -44,7 +44,7 @@ class TorchTensor:
 
 
 class TorchGraph:
-    """`engines.device_engine.Graph` by a module, which maps the inputs in this order to the outputs in this order."""
+    """`engines.device_graphs.Graph` by a module, which maps the inputs in this order to the outputs in this order."""
 
     scratch_bytes = 0
 

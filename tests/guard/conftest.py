@@ -31,12 +31,16 @@ def driver_embedding(brightness: float) -> NDArray[np.float32]:
 
 @dataclass
 class BrightnessEngine:
-    """An engine whose embedding depends on nothing but the mean brightness of the newest frame."""
+    """An engine whose embedding depends on nothing but the mean brightness of the newest frame.
+
+    room: slots from this number on are refused.
+    """
 
     resets: list[int] = field(default_factory=list)
     batches: list[list[int]] = field(default_factory=list)
     filled: dict[int, int] = field(default_factory=dict)
     closed: bool = False
+    room: int = 10**9
     batching: Batching = field(default_factory=lambda: Batching(max_frames=8, wait_seconds=0.0))
 
     @property
@@ -71,7 +75,8 @@ class BrightnessEngine:
             noisy = driver_embedding(float(frame.mean())) + noise.normal(0, 0.05, SIZE)
             embeddings.append(noisy / np.linalg.norm(noisy))
             fractions.append(self.filled[slot] / WINDOW_FRAMES)
-        return StepResult(np.array(embeddings, np.float32), np.array(fractions, np.float32))
+        refused = np.flatnonzero(slots >= self.room)
+        return StepResult(np.array(embeddings, np.float32), np.array(fractions, np.float32), refused)
 
     def close(self) -> None:
         self.closed = True

@@ -16,6 +16,7 @@ from guard.pipeline import EngineChanged, EnrolmentMoved, Judged, Outcome, Pipel
 from guard.verify.enrolment import Enrolment
 from guard.verify.states import AbstainReason, DriverState
 from guard.verify.template import ConsentRecord, Template
+from guard.wake import Pause
 from tests.engines.dying_engine import LOST, DyingEngine
 from tests.guard.conftest import ALICE, MALLORY, NOBODY, BrightnessEngine, gray_frame
 
@@ -89,18 +90,37 @@ def test_a_frame_waits_for_the_other_participants_no_longer_than_the_engine_like
     call.join()
     call.join(other)
     call.queues[SEAT].push(gray_frame(ALICE, 0.0, 0.0))
+    assert call.pipeline.pause(0.1) == Pause(0.1, 0.004, frames=2)
     assert list(call.pipeline.tick()) == []
-    assert call.pipeline.idle_seconds(0.1) == pytest.approx(0.004)
+    assert call.pipeline.pause(0.1).seconds == pytest.approx(0.004)
+    assert call.pipeline.pause(0.1).frames == 1
     call.queues[other].push(gray_frame(MALLORY, 0.0, 0.0))
     assert len(list(call.pipeline.tick())) == 2
-    assert call.pipeline.idle_seconds(0.1) == 0.1
+    assert call.pipeline.pause(0.1).seconds == 0.1
     call.queues[SEAT].push(gray_frame(ALICE, 1 / FPS, 0.0))
     assert list(call.pipeline.tick()) == []
     call.now = 0.004
-    assert call.pipeline.idle_seconds(0.1) == 0
+    assert call.pipeline.pause(0.1).seconds == 0
     judged = [item for item in call.pipeline.tick() if isinstance(item, Judged)]
     assert [item.stages.engine for item in judged if item.stages] == [pytest.approx(0.004)]
     assert brightness_engine.batches == [[0, 1], [0]]
+
+
+def test_a_frame_that_waited_in_its_queue_for_the_others_is_due_at_once(
+    call: Call, brightness_engine: BrightnessEngine
+) -> None:
+    """The thread gets up when the first of a batch has waited for long enough: one tick takes them all."""
+    brightness_engine.batching = Batching(max_frames=8, wait_seconds=0.004)
+    other, third = SeatKey("main", "bob"), SeatKey("main", "carol")
+    call.pipeline = Pipeline(brightness_engine, GuardConfig(), call.pipeline.make_front_end, clock=lambda: call.now)
+    for key in (SEAT, other, third):
+        call.join(key)
+    call.queues[other].push(gray_frame(MALLORY, 0.0, 0.0))
+    call.queues[SEAT].push(gray_frame(ALICE, 0.0, 0.003))
+    call.now = 0.004
+    judged = [item for item in call.pipeline.tick() if isinstance(item, Judged)]
+    assert brightness_engine.batches == [[1, 0]]
+    assert [item.stages.queue for item in judged if item.stages] == [pytest.approx(0.004), pytest.approx(0.001)]
 
 
 def test_what_piles_up_is_judged_batch_by_batch_and_nobody_is_left_out(
@@ -114,7 +134,7 @@ def test_what_piles_up_is_judged_batch_by_batch_and_nobody_is_left_out(
         call.queues[SEAT].push(gray_frame(ALICE, n / FPS, 0.0))
         call.queues[other].push(gray_frame(MALLORY, n / FPS, 0.0))
     ticks = 0
-    while call.pipeline.idle_seconds(0.1) == 0 or ticks == 0:
+    while call.pipeline.pause(0.1).seconds == 0 or ticks == 0:
         assert len(list(call.pipeline.tick())) == 1
         ticks += 1
     assert brightness_engine.batches == [[0], [1]] * 4
@@ -194,6 +214,27 @@ def test_an_enrolment_ends_with_a_template_that_verifies_its_owner(call: Call, c
     assert seat.enrolment is None
     call.pipeline.set_template(SEAT, moved[-1].template)
     assert states(call.play(20, {SEAT: ALICE}))[-1] is DriverState.VERIFIED
+
+
+def test_whom_the_engine_has_no_room_for_gets_no_verdict_and_an_alert_and_the_others_theirs(
+    call: Call, brightness_engine: BrightnessEngine, alice_template: Template
+) -> None:
+    brightness_engine.room = 1
+    other = SeatKey("main", "bob")
+    call.join()
+    call.join(other)
+    for key in (SEAT, other):
+        call.pipeline.set_template(key, alice_template)
+    judged = [item for item in call.play(40, {SEAT: ALICE, other: ALICE}) if isinstance(item, Judged)]
+    served = [item.verdict for item in judged if item.seat == SEAT]
+    refused = [item.verdict for item in judged if item.seat == other]
+    assert served[-1].state is DriverState.VERIFIED
+    assert {(verdict.state, verdict.abstain_reason) for verdict in refused} == {
+        (DriverState.ABSTAIN, AbstainReason.ENGINE_FULL)
+    }
+    assert [alert.severity for verdict in refused for alert in verdict.alerts] == ["warning"]
+    brightness_engine.room = 2
+    assert states(call.play(20, {SEAT: ALICE, other: ALICE}))[-1] is DriverState.VERIFIED
 
 
 def test_an_enrolment_in_which_nothing_arrives_is_given_up(call: Call, consent: ConsentRecord) -> None:

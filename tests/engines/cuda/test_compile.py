@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from engines.code_cache import CodeCache
 from engines.cuda import compile as compilation
-from engines.cuda.compile import KERNELS, compile_here, default_cache, module_images, shipped_fatbin, source_sha256
+from engines.cuda.compile import KERNELS, compile_here, kernels_key, module_images, shipped_fatbin, source_sha256
+from engines.cuda.gpu import Gpu
 from engines.cuda.nvcc import Nvcc, find_nvcc
 from engines.cuda.nvrtc import find_nvrtc
 from engines.errors import BackendUnavailableError
+
+H100 = Gpu("NVIDIA H100", (9, 0), "13.0")
 
 
 class CountingCompiler:
@@ -32,38 +37,55 @@ def sources(tmp_path: Path) -> Path:
     return Path(shutil.copytree(KERNELS, tmp_path / "kernels"))
 
 
+@pytest.fixture
+def cache(tmp_path: Path) -> CodeCache:
+    """An empty one."""
+    return CodeCache(tmp_path / "cache")
+
+
 def missing(text: str) -> Nvcc:
     raise BackendUnavailableError(text)
 
 
-def test_result_is_kept_until_sources_compiler_or_architecture_change(sources: Path, tmp_path: Path) -> None:
-    cache, compiler = tmp_path / "cache", CountingCompiler()
-    first = compile_here(compiler, 90, cache, sources)
-    again = compile_here(compiler, 90, cache, sources)
+def test_result_is_kept_until_something_that_it_depends_on_changes(sources: Path, cache: CodeCache) -> None:
+    compiler = CountingCompiler()
+    first = compile_here(compiler, H100, cache, sources)
+    again = compile_here(compiler, H100, cache, sources)
     assert (first.content, compiler.runs) == (again.content, 1)
     assert "cache" in again.origin
-    compile_here(compiler, 80, cache, sources)
-    assert compiler.runs == 2
+    others = replace(H100, capability=(8, 0)), replace(H100, cuda="13.1"), replace(H100, name="NVIDIA GH200")
+    for runs, other in enumerate(others, start=2):
+        compile_here(compiler, other, cache, sources)
+        assert compiler.runs == runs
     (sources / "luma.cu").write_text("// other\n")
-    compile_here(compiler, 90, cache, sources)
-    assert compiler.runs == 3
+    compile_here(compiler, H100, cache, sources)
+    assert compiler.runs == 5
     newer = CountingCompiler("2")
-    assert compile_here(newer, 90, cache, sources).content == b"counting 2 kernels.cu 90"
+    assert compile_here(newer, H100, cache, sources).content == b"counting 2 kernels.cu 90"
 
 
-def test_cache_that_others_may_write_to_is_not_used(tmp_path: Path) -> None:
-    cache, compiler = tmp_path / "cache", CountingCompiler()
-    compile_here(compiler, 90, cache)
-    (kept,) = cache.iterdir()
+def test_kept_code_is_distrusted_as_plans_are(cache: CodeCache, caplog: pytest.LogCaptureFixture) -> None:
+    """Altered in its place: compiled anew, and kept in its stead. The rest is `test_code_cache`'s."""
+    compiler = CountingCompiler()
+    compile_here(compiler, H100, cache)
+    kept = cache.folder / kernels_key(compiler, H100).file_name
     kept.write_bytes(b"somebody else's")
-    cache.chmod(0o777)
-    assert compile_here(compiler, 90, cache).content == b"counting 1 kernels.cu 90"
+    assert compile_here(compiler, H100, cache).content == b"counting 1 kernels.cu 90"
     assert compiler.runs == 2
+    assert "was altered" in caplog.text
+    compile_here(compiler, H100, cache)
+    assert compiler.runs == 2
+    assert kept.stat().st_mode & 0o777 == 0o600
 
 
-def test_cache_lies_in_the_users_cache_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert default_cache() == tmp_path / "whodrives" / "kernels"
+def test_cache_that_others_may_write_to_is_not_used(cache: CodeCache, caplog: pytest.LogCaptureFixture) -> None:
+    compiler = CountingCompiler()
+    compile_here(compiler, H100, cache)
+    (cache.folder / kernels_key(compiler, H100).file_name).write_bytes(b"somebody else's")
+    cache.folder.chmod(0o777)
+    assert compile_here(compiler, H100, cache).content == b"counting 1 kernels.cu 90"
+    assert compiler.runs == 2
+    assert "chmod 700" in caplog.text
 
 
 @pytest.mark.parametrize("damage", ["source", "fatbin", "facts"])
@@ -82,12 +104,12 @@ def test_names_of_sources_count(sources: Path) -> None:
 
 
 def test_shipped_image_comes_first_and_compilers_only_when_it_is_refused(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    monkeypatch: pytest.MonkeyPatch, cache: CodeCache
 ) -> None:
     compiler = CountingCompiler()
     monkeypatch.setattr(compilation, "find_nvcc", lambda: missing("no nvcc"))
     monkeypatch.setattr(compilation, "find_nvrtc", lambda: compiler)
-    images = module_images(90, tmp_path)
+    images = module_images(H100, cache)
     assert next(images).content == (KERNELS / "kernels.fatbin").read_bytes()
     assert compiler.runs == 0
     assert next(images).content == b"counting 1 kernels.cu 90"

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from engines.code_cache import CodeCache
 from engines.cuda import launches
 from engines.cuda.compile import KERNELS
 from engines.cuda.pycuda_device import PycudaDevice
@@ -32,6 +33,7 @@ class FakeDriver(ModuleType):
     def __init__(self, capability: tuple[int, int] = (9, 0)) -> None:
         super().__init__("pycuda.driver")
         self.capability = capability
+        self.streams = 0
         self.failing: dict[str, Exception] = {}
         self.calls: list[tuple[Any, ...]] = []
 
@@ -42,6 +44,9 @@ class FakeDriver(ModuleType):
 
     def init(self) -> None:
         self.note("init")
+
+    def get_driver_version(self) -> int:
+        return 13010
 
     def Device(self, number: int) -> Any:  # noqa: N802 - pycuda's name
         context = SimpleNamespace(
@@ -54,8 +59,15 @@ class FakeDriver(ModuleType):
         )
 
     def Stream(self, flags: int) -> Any:  # noqa: N802 - pycuda's name
+        """The first is the device's stream, the second the one for uploads aside."""
         assert flags == 1
-        return SimpleNamespace(handle=0x51, synchronize=lambda: self.note("synchronize"))
+        self.streams += 1
+        number = 0x50 + self.streams
+        return SimpleNamespace(
+            handle=number,
+            synchronize=lambda: self.note("synchronize", number),
+            wait_for_event=lambda event: self.note("wait for event", number, event),
+        )
 
     event_flags = SimpleNamespace(DISABLE_TIMING=2)
 
@@ -79,8 +91,11 @@ class FakeDriver(ModuleType):
         self.note("mem_alloc", size)
         return _Allocation(self)
 
-    def memcpy_htod_async(self, address: int, array: Any, _stream: Any) -> None:
-        self.note("htod", address, array.nbytes)
+    def memcpy_htod_async(self, address: int, array: Any, stream: Any) -> None:
+        self.note("htod", address, array.nbytes, stream.handle)
+
+    def memcpy_dtod_async(self, to: int, source: int, size: int, stream: Any) -> None:
+        self.note("dtod", to, source, size, stream.handle)
 
     def memset_d8_async(self, address: int, value: int, count: int, _stream: Any) -> None:
         self.note("memset", address, value, count)
@@ -136,13 +151,13 @@ def test_memory_is_freed_once(driver: FakeDriver) -> None:
     assert (first.address, first.size_bytes, second.size_bytes) == (4096, 512, 256)
     device.zero(first)
     device.upload(first, np.zeros(128, np.float32))
-    assert driver.calls[-2:] == [("memset", 4096, 0, 512), ("htod", 4096, 512)]
+    assert driver.calls[-2:] == [("memset", 4096, 0, 512), ("htod", 4096, 512, 0x51)]
     with pytest.raises(EngineInputError, match="do not fit"):
         device.upload(first, np.zeros(129, np.float32))
     driver.calls.clear()
     device.close()
     device.close()
-    assert [call[0] for call in driver.calls] == ["push", "synchronize", "free", "pop", "detach"]
+    assert [call[0] for call in driver.calls] == ["push", "synchronize", "synchronize", "free", "pop", "detach"]
 
 
 def test_a_mark_is_an_event_on_the_stream(driver: FakeDriver) -> None:
@@ -152,6 +167,25 @@ def test_a_mark_is_an_event_on_the_stream(driver: FakeDriver) -> None:
     driver.failing = {"event synchronize": FakeError("device lost")}
     with pytest.raises(DeviceError, match="device lost"):
         device.wait(device.mark())
+
+
+def test_an_upload_aside_is_waited_for_by_the_stream_and_not_by_the_host(driver: FakeDriver) -> None:
+    device = PycudaDevice()
+    aside, frames = device.allocate(512), device.allocate(256)
+    driver.calls.clear()
+    mark = device.upload_aside(aside, np.zeros(256, np.uint8))
+    device.follow(mark)
+    device.copy(frames, aside, 256)
+    assert driver.calls == [
+        ("htod", aside.address, 256, 0x52),
+        ("record", 0x52),
+        ("wait for event", 0x51, mark),
+        ("dtod", frames.address, aside.address, 256, 0x51),
+    ]
+    with pytest.raises(EngineInputError, match="do not fit"):
+        device.copy(frames, aside, 257)
+    device.synchronise()
+    assert driver.calls[-2:] == [("synchronize", 0x52), ("synchronize", 0x51)]
 
 
 def test_errors_are_told_apart(driver: FakeDriver) -> None:
@@ -179,7 +213,7 @@ def test_context_is_left_where_no_kernels_load(
     monkeypatch.setitem(sys.modules, "cuda.bindings", None)
     driver.failing = {"module_from_buffer": FakeError("no binary for this GPU")}
     with pytest.raises(BackendUnavailableError, match=r"sm_90: the driver refused.*nvcc is not on PATH.*NVRTC is not"):
-        PycudaDevice(cache=tmp_path)
+        PycudaDevice(cache=CodeCache(tmp_path / "kernels"))
     assert [call[0] for call in driver.calls[-2:]] == ["pop", "detach"]
     assert [call[0] for call in driver.calls].count("push") == [call[0] for call in driver.calls].count("pop")
 

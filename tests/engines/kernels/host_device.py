@@ -96,6 +96,20 @@ class HostDevice:
         self._check(buffer, array)
         ctypes.memmove(array.ctypes.data, buffer.address, array.nbytes)
 
+    def upload_aside(self, buffer: Buffer, array: NDArray[Any]) -> object:
+        self.upload(buffer, array)
+        return None
+
+    def follow(self, mark: object) -> None:
+        pass
+
+    def copy(self, to: Buffer, source: Buffer, size_bytes: int) -> None:
+        assert self._buffers.get(to.address) == to, "memory that was freed"
+        assert self._buffers.get(source.address) == source, "memory that was freed"
+        if size_bytes > min(to.size_bytes, source.size_bytes):
+            raise EngineInputError(f"{size_bytes} bytes do not fit {source.size_bytes} to {to.size_bytes}")
+        ctypes.memmove(to.address, source.address, size_bytes)
+
     def launch(self, launch: Launch) -> None:
         name = launch.kernel.encode()
         sizes = (ctypes.c_uint64 * MOST_ARGUMENTS)()

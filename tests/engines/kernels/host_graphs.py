@@ -16,7 +16,7 @@ _DTYPES = {"tensor(uint8)": "uint8", "tensor(float16)": "float16", "tensor(float
 
 @dataclass(frozen=True, slots=True)
 class HostTensor:
-    """`engines.device_engine.GraphTensor`"""
+    """`engines.device_graphs.GraphTensor`"""
 
     name: str
     dtype: str
@@ -33,7 +33,7 @@ class HostTensor:
 
 
 class HostGraph:
-    """`engines.device_engine.Graph` by ONNX Runtime."""
+    """`engines.device_graphs.Graph` by ONNX Runtime."""
 
     scratch_bytes = 0
 
@@ -61,7 +61,7 @@ class HostGraph:
 
 
 class NoCapture:
-    """`engines.device_engine.Capture` that replays nothing; it notes which keys came."""
+    """`engines.device_graphs.Capture` that replays nothing; it notes which keys came."""
 
     def __init__(self) -> None:
         self.keys: list[Hashable] = []

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Hashable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
 from numpy.typing import DTypeLike, NDArray
 
 from engines.cuda.device import Buffer, Launch
-from engines.device_engine import DeviceEngine, DeviceGraphs
+from engines.device_engine import DeviceEngine
+from engines.device_graphs import DeviceGraphs
 from engines.device_record import RecordLayout
 from engines.errors import DeviceError, EngineInputError, ModelFolderError
 from engines.fallback import Backend, FallbackEngine
@@ -42,9 +44,19 @@ def _graphs(model: ModelFolder, precision: Precision) -> DeviceGraphs:
 
 
 def _engine(
-    model: ModelFolder, device: HostDevice, capture: NoCapture | None = None, budget: int = PLENTY
+    model: ModelFolder,
+    device: HostDevice,
+    capture: NoCapture | None = None,
+    budget: int = PLENTY,
+    clock: Callable[[], float] = time.monotonic,
 ) -> DeviceEngine:
-    return DeviceEngine(model.spec, STATUS, device, _graphs(model, "fp16"), capture or NoCapture(), BUCKETS, budget)
+    graphs, capture = _graphs(model, "fp16"), capture or NoCapture()
+    return DeviceEngine(model.spec, STATUS, device, graphs, capture, BUCKETS, budget, clock)
+
+
+def _room_for(streams: int, model: ModelFolder) -> int:
+    """A budget: a record, its address and a place each."""
+    return streams * (RecordLayout(model.spec.window_positions).size_bytes + 12)
 
 
 @pytest.fixture
@@ -100,19 +112,60 @@ def test_steps_of_any_size_and_order_keep_streams_apart(model: ModelFolder, host
 
 
 def test_a_stream_that_lost_its_place_begins_anew(model: ModelFolder, host_device: HostDevice) -> None:
-    room_for_two = 2 * (RecordLayout(model.spec.window_positions).size_bytes + 12)
-    engine = _engine(model, host_device, budget=room_for_two)
+    now = 0.0
+    engine = _engine(model, host_device, budget=_room_for(2, model), clock=lambda: now)
     engine.open(3)
     frame = golden_clip(model.spec.window_frames)[0][0]
     for _ in range(7):
         shares = _step(engine, [0, 1], frame).valid_fraction
     assert (shares > 0).all()
+    now = 1.0
     _step(engine, [1], frame)
-    assert _step(engine, [2], frame).valid_fraction[0] == 0  # takes the place of 0, which was idle for longest
+    newcomer = _step(engine, [2], frame)  # takes the place of 0, which has been idle for a second
+    assert (newcomer.valid_fraction.tolist(), newcomer.refused.tolist()) == ([0], [])
     assert _step(engine, [1], frame).valid_fraction[0] > 0
+    now = 2.0
+    _step(engine, [1], frame)
     assert _step(engine, [0], frame).valid_fraction[0] == 0
     assert engine.ring_status.evictions == 2
     engine.close()
+
+
+def test_streams_without_room_are_refused_and_the_others_go_on_undisturbed(
+    model: ModelFolder, host_library: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nine at once in room for six, through the whole chain: no fall to the CPU, no embedding for the last three."""
+    now = 0.0
+    small, large = HostDevice(host_library), HostDevice(host_library)
+    chain = FallbackEngine(
+        [
+            Backend("tensorrt", lambda: _engine(model, small, budget=_room_for(6, model), clock=lambda: now)),
+            Backend("onnx", lambda: OnnxEngine(model)),
+        ]
+    )
+    roomy = _engine(model, large)
+    frames, _ = golden_clip(model.spec.window_frames)
+    for engine in (chain, roomy):
+        engine.open(9)
+    # Not in the order of the places: the refused rows lie between others.
+    order, continues = np.array([3, 8, 0, 1, 7, 2, 4, 5, 6], np.int32), np.ones(9, np.bool_)
+    _step(chain, [0, 1, 2, 3, 4, 5], frames[0])
+    _step(roomy, [0, 1, 2, 3, 4, 5], frames[0])
+    for t in range(1, 8):
+        found, wanted = (engine.step(order, frames[3 * t : 3 * t + 9], continues) for engine in (chain, roomy))
+        assert found.refused.tolist() == [1, 4, 8]
+        served = np.setdiff1d(np.arange(9), found.refused)
+        np.testing.assert_array_equal(found.embeddings[served], wanted.embeddings[served])
+        np.testing.assert_array_equal(found.valid_fraction[served], wanted.valid_fraction[served])
+        assert not found.embeddings[found.refused].any()
+        assert not found.valid_fraction[found.refused].any()
+    assert (wanted.valid_fraction > 0).all()
+    assert (chain.status.backend, chain.status.fallback_reason) == ("host", None)
+    assert caplog.text.count("has room for 6 streams") == 1
+    chain.reset(0)
+    assert chain.step(order, frames[:9], continues).refused.tolist() == [2, 4, 8]  # the next in the row has the place
+    chain.close()
+    roomy.close()
 
 
 def test_a_reset_stream_begins_anew(model: ModelFolder, engine: DeviceEngine) -> None:
@@ -136,10 +189,15 @@ def test_everything_is_given_back(model: ModelFolder, host_device: HostDevice) -
 
 
 class _LateDevice(HostDevice):
-    """Does nothing before it is waited for, as late as a device may be; it is a `Capture` for that too."""
+    """Does nothing before it is waited for, as late as a device may be; it is a `Capture` for that too.
 
-    def __init__(self, library: Path) -> None:
+    aside: whether uploads aside are as early as they may be, or as late.
+    """
+
+    def __init__(self, library: Path, aside: Literal["early", "late"] = "late") -> None:
         super().__init__(library)
+        self.copies_aside = 0
+        self._early = aside == "early"
         self._late: list[Callable[[], None]] = []
         self._done = 0
         self._running = False
@@ -152,6 +210,25 @@ class _LateDevice(HostDevice):
     def upload(self, buffer: Buffer, array: NDArray[Any]) -> None:
         kept = array if any(np.shares_memory(array, own) for own in self._page_locked) else array.copy()
         self._late.append(lambda: super(_LateDevice, self).upload(buffer, kept))
+
+    def upload_aside(self, buffer: Buffer, array: NDArray[Any]) -> object:
+        """The mark is what is left to do of it."""
+        self.copies_aside += 1
+
+        def copy() -> None:
+            super(_LateDevice, self).upload(buffer, array)
+
+        if self._early:
+            copy()
+            return None
+        return copy
+
+    def follow(self, mark: object) -> None:
+        if callable(mark):
+            self._late.append(mark)
+
+    def copy(self, to: Buffer, source: Buffer, size_bytes: int) -> None:
+        self._late.append(lambda: super(_LateDevice, self).copy(to, source, size_bytes))
 
     def download(self, array: NDArray[Any], buffer: Buffer) -> None:
         self._late.append(lambda: super(_LateDevice, self).download(array, buffer))
@@ -186,20 +263,24 @@ class _LateDevice(HostDevice):
         self._running = False
 
 
-def test_a_batch_is_filled_beside_the_running_one_and_never_into_it(model: ModelFolder, host_library: Path) -> None:
-    """Ten streams, three batches: whoever wrote over rows that are not through would give the wrong frames."""
-    late, eager = _LateDevice(host_library), HostDevice(host_library)
+@pytest.mark.parametrize("aside", ["early", "late"])
+def test_a_batch_is_filled_beside_the_running_one_and_never_into_it(
+    model: ModelFolder, host_library: Path, aside: Literal["early", "late"]
+) -> None:
+    """Fourteen streams, four batches: whoever wrote over rows that are not through would give the wrong frames."""
+    late, eager = _LateDevice(host_library, aside), HostDevice(host_library)
     graphs = _graphs(model, "fp16")
     engines = DeviceEngine(model.spec, STATUS, late, graphs, late, BUCKETS, PLENTY), _engine(model, eager)
     frames, _ = golden_clip(model.spec.window_frames)
-    slots, continues = np.arange(10, dtype=np.int32), np.ones(10, np.bool_)
+    slots, continues = np.arange(14, dtype=np.int32), np.ones(14, np.bool_)
     for engine in engines:
-        engine.open(10)
+        engine.open(14)
     for t in range(7):
-        own, wanted = (engine.step(slots, frames[3 * t : 3 * t + 10], continues) for engine in engines)
+        own, wanted = (engine.step(slots, frames[3 * t : 3 * t + 14], continues) for engine in engines)
         np.testing.assert_array_equal(own.embeddings, wanted.embeddings)
         np.testing.assert_array_equal(own.valid_fraction, wanted.valid_fraction)
     assert (wanted.valid_fraction > 0).all()
+    assert late.copies_aside == 7 * 3  # all but a step's first batch
     for engine in engines:
         engine.close()
 

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from engines.bench import measure_stages
-from engines.device_engine import DeviceEngine, DeviceGraphs
+from engines.device_engine import DeviceEngine
+from engines.device_graphs import DeviceGraphs
 from engines.device_record import RecordLayout
 from engines.device_stages import watched_parts
 from engines.golden import golden_clip

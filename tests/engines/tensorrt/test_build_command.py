@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from engines import __main__ as engines_command
-from engines.tensorrt import build_command, gpu
+from engines.cuda import gpu
+from engines.tensorrt import build_command
 from guard import cli
 from tests.engines.tensorrt.recording_cuda import RecordingCuda
 from tests.engines.tensorrt.recording_tensorrt import RecordingTensorRT
@@ -69,7 +70,7 @@ def test_plans_that_cannot_be_kept_are_an_error(run: Run, stand_ins: RecordingTe
     (tmp_path / "whodrives").write_text("in the way")
     status, said = run("build")
     assert status == 1
-    assert said.splitlines()[-1].startswith("error: compiled plans cannot be kept in ")
+    assert said.splitlines()[-1].startswith("error: compiled code cannot be kept in ")
 
 
 def test_a_machine_without_tensorrt_gets_one_line(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

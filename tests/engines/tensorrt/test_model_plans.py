@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from engines.code_cache import CodeCache
+from engines.cuda.gpu import Gpu
 from engines.model_folder import ModelFolder, read_model_folder
 from engines.registry import find_model
 from engines.tensorrt.batch_buckets import batch_buckets, batch_profiles
-from engines.tensorrt.gpu import Gpu
 from engines.tensorrt.model_plans import Machine, ModelPlans, model_plans, plan_key
-from engines.tensorrt.plan_cache import PlanCache
 from engines.tensorrt.precision import Precision
 from tests.engines.tensorrt.kept_progress import KeptProgress
 from tests.engines.tensorrt.recording_tensorrt import RecordingTensorRT
@@ -35,7 +35,7 @@ def tensorrt() -> RecordingTensorRT:
 @pytest.fixture
 def machine(tensorrt: RecordingTensorRT, tmp_path: Path) -> Machine:
     """An empty cache and stand-ins."""
-    return Machine(tensorrt.package, GPU, PlanCache(tmp_path / "plans"))
+    return Machine(tensorrt.package, GPU, CodeCache(tmp_path / "plans"))
 
 
 def plans(model: ModelFolder, machine: Machine, precision: Precision = "fp16") -> tuple[ModelPlans, str]:
@@ -77,7 +77,7 @@ def test_an_altered_plan_is_refused_and_rebuilt(
     model: ModelFolder, machine: Machine, tensorrt: RecordingTensorRT
 ) -> None:
     plans(model, machine)
-    for plan in machine.cache.folder.glob("backbone-*.plan"):
+    for plan in machine.cache.folder.glob("backbone-*.bin"):
         plan.write_bytes(b"evil")
     tensorrt.calls.clear()
     rebuilt, said = plans(model, machine)

@@ -12,11 +12,12 @@ import pytest
 from engines.errors import BackendUnavailableError, PlanBuildError
 from engines.model_folder import ModelFolder, read_model_folder
 from engines.registry import find_model
-from engines.tensorrt.batch_buckets import batch_buckets, batch_profiles
+from engines.tensorrt.batch_buckets import BatchProfile, batch_buckets, batch_profiles
 from engines.tensorrt.model_plans import engine_graphs
 from engines.tensorrt.package import TensorRT, import_tensorrt
 from engines.tensorrt.plan_builder import BuiltPlan, build_plan
 from engines.tensorrt.precision import Precision
+from engines.tensorrt.product_graph import half_product
 from tests.engines.tensorrt.kept_progress import KeptProgress
 
 PROFILES = batch_profiles(batch_buckets())
@@ -70,6 +71,18 @@ def test_every_graph_builds_for_every_range_of_batches(
     assert 100_000 < len(built.plan) < LARGEST_PLAN_BYTES
     assert progress.steps
     print(f"{name} {precision}: {built.layers} layers, {len(built.plan) / 1e6:.2f} MB")  # noqa: T201 - shown with -s
+
+
+def test_the_product_that_sets_the_ceiling_builds(rtx: TensorRT) -> None:
+    built = build_plan(
+        rtx,
+        half_product(256),
+        (BatchProfile(256, 256, 256),),
+        precision="fp16",
+        progress=KeptProgress(),
+        capabilities=AMPERE_AND_LATER,
+    )
+    assert built.layers > 0
 
 
 def test_frames_as_the_engine_folder_has_them_are_refused_in_the_parsers_words(

@@ -1,7 +1,8 @@
 """How many streams at 30 frames a second one GPU keeps up with, and what bounds it.
 
-A *step* is one call of the engine with as many frames as it takes at once (256), as the batch scheduler calls it; a
-*tick* brings every stream one frame, all at the same moment, which is the hardest case: steps one after the other.
+A *step* is one call of the engine with as many frames as it takes at once (1,024 in four batches that overlap), as the
+batch scheduler calls it; a *tick* brings every stream one frame, all at the same moment, which is the hardest case:
+steps one after the other.
 30 fps hold where a tick takes less than 1/30 s. Frames lie in ordinary host memory; decoding is not part of it.
 """
 
@@ -14,10 +15,12 @@ from typing import Any
 
 import numpy as np
 
-from engines.device_engine import DeviceEngine, DeviceGraphs
+from engines.device_engine import DeviceEngine
+from engines.device_graphs import DeviceGraphs
 from engines.device_stages import EachTimeAnew
 from engines.model_folder import ModelFolder
 from engines.step_input import FRAME_SHAPE
+from engines.tensorrt.batch_buckets import batch_buckets
 from tests.gpu.ceilings import COPY_BYTES, UPLOAD_BYTES, copy_rate, staging_rate, upload_rate
 from tests.gpu.device_clock import spread_of
 from tests.gpu.engine_parts import EngineParts
@@ -54,15 +57,16 @@ def measure_streams(
     parts = new_parts()
     engine = parts.engine(model, stack, buckets)
     loads = [measure_load(engine, count, seconds) for count in streams]
-    largest = engine.batching.max_frames
+    largest_step, largest_batch = engine.batching.max_frames, (buckets or batch_buckets())[-1]
     cost = frame_cost(parts.graphs)
     engine.open(1)  # gives the records back
-    stages = measure_stages(model, stack, new_parts(), largest, buckets, stage_steps)
+    stages = measure_stages(model, stack, new_parts(), largest_batch, buckets, stage_steps)
     return {
         "engine": asdict(parts.status),
-        "largest_step_frames": largest,
+        "largest_step_frames": largest_step,
+        "largest_batch_frames": largest_batch,
         "loads": loads,
-        "stages_ms_per_largest_step": stages,
+        "stages_ms_per_largest_batch": stages,
         "ceilings": {
             "copy_bytes_per_second": copy,
             "upload_bytes_per_second": upload,
@@ -116,6 +120,7 @@ def measure_load(engine: DeviceEngine, streams: int, seconds: float) -> dict[str
         "step_within_limit": step_p99 <= STEP_LIMIT_MS,
         "tick_within_limit": tick_p99 <= STEP_LIMIT_MS,
         "evictions": ring.evictions,
+        "refused": ring.refused,
         "record_bytes_per_stream": ring.bytes_per_stream,
         "allocated_bytes_per_stream": ring.allocated_bytes / streams,
     }
@@ -129,7 +134,7 @@ def measure_stages(
     buckets: tuple[int, ...] | None,
     steps: int,
 ) -> dict[str, float]:
-    """Median of each stage on the device's stream, in milliseconds per step of `rows` frames, and "wall" for the step
+    """Median of each stage on the device's stream, in milliseconds per batch of `rows` frames, and "wall" for the step
     as the caller sees it, which the marks lengthen. Ends the parts: graphs and device are closed."""
     log = StageLog(stack.clock)
     names = ("backbone graph", "head graph", "embedding graph")

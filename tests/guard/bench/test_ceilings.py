@@ -6,15 +6,19 @@ import math
 
 import pytest
 
+from engines.device_ceilings import DeviceCeilings
 from engines.model_folder import read_model_folder
 from engines.registry import find_model
+from engines.tensorrt import gpu_ceilings
 from guard.bench.ceilings import (
     BACKBONE_MACS,
     HEAD_MACS,
     Ceilings,
     StageRate,
     StageWork,
+    arithmetic_rate,
     cpu_ceilings,
+    device_ceilings,
     stage_rates,
     stage_work,
 )
@@ -74,3 +78,35 @@ def test_a_processor_that_cannot_be_measured_is_said_so(monkeypatch: pytest.Monk
     found = cpu_ceilings(threads=1)
     assert (found.gflops, found.copy_gbps) == (None, None)
     assert found.about.startswith("not measured: ")
+
+
+def test_a_device_has_a_ceiling_for_its_bus_too() -> None:
+    upload = stage_work(on_device=True)["upload"]
+    assert upload.uploaded_bytes == 128 * 128
+    rates = stage_rates({"upload": 0.0009765625}, {"upload": upload}, Ceilings(40.0, 4.0, "", upload_gbps=33.554432))
+    assert rates == {"upload": StageRate(16.777216, "GB/s", 0.5)}
+    assert "upload" not in stage_work(on_device=False)
+
+
+def test_whole_steps_are_held_against_the_arithmetic() -> None:
+    rate = arithmetic_rate(1000.0, Ceilings(964.08, 1.0, ""))
+    assert rate.unit == "GFLOP/s"
+    assert rate.rate == pytest.approx(96.408, rel=1e-4)
+    assert rate.share == pytest.approx(0.1, rel=1e-4)
+
+
+def test_a_device_that_cannot_be_measured_is_said_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    def lost() -> DeviceCeilings:
+        raise RuntimeError("the device fell off the bus")
+
+    monkeypatch.setattr(gpu_ceilings, "gpu_ceilings", lost)
+    found = device_ceilings()
+    assert (found.gflops, found.copy_gbps, found.upload_gbps) == (None, None, None)
+    assert found.about == "not measured: the device fell off the bus"
+
+
+def test_what_a_device_reached_is_told_in_billions(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gpu_ceilings, "gpu_ceilings", lambda: DeviceCeilings(8e14, 3e12, 5e10))
+    found = device_ceilings()
+    assert (found.gflops, found.copy_gbps, found.upload_gbps) == (800_000, 3000, 50)
+    assert "same run" in found.about

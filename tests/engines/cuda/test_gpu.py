@@ -7,9 +7,9 @@ from types import ModuleType
 
 import pytest
 
+from engines.cuda import gpu
+from engines.cuda.gpu import Gpu, find_gpu
 from engines.errors import BackendUnavailableError
-from engines.tensorrt import gpu
-from engines.tensorrt.gpu import Gpu, find_gpu
 from tests.engines.tensorrt.recording_cuda import CUresult, RecordingCuda
 
 

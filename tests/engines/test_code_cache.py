@@ -1,4 +1,4 @@
-"""The plan cache takes back only what it wrote itself, for exactly these facts, where nobody else can write."""
+"""The cache of compiled code takes back only what it wrote itself, for these facts, where nobody else can write."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engines.errors import PlanCacheError
-from engines.tensorrt.plan_cache import Cached, CacheKey, PlanCache, default_plan_cache
+from engines.code_cache import Cached, CacheKey, CodeCache, default_code_cache
+from engines.errors import CodeCacheError
 
 FACTS = {"model_sha256": "a" * 64, "package": "tensorrt", "package_version": "11.4.0", "gpu": "NVIDIA H100"}
 KEY = CacheKey("backbone-fp16", FACTS)
@@ -20,14 +20,14 @@ PLAN = b"a compiled plan" * 100
 
 
 @pytest.fixture
-def cache(tmp_path: Path) -> PlanCache:
+def cache(tmp_path: Path) -> CodeCache:
     """An own folder with one plan in it."""
-    cache = PlanCache(tmp_path / "plans")
+    cache = CodeCache(tmp_path / "plans")
     cache.store(KEY, PLAN)
     return cache
 
 
-def test_a_stored_plan_comes_back_and_is_private(cache: PlanCache) -> None:
+def test_a_stored_plan_comes_back_and_is_private(cache: CodeCache) -> None:
     assert cache.load(KEY) == Cached(PLAN)
     assert cache.folder.stat().st_mode & 0o777 == 0o700
     assert {file.name for file in cache.folder.iterdir()} == {KEY.file_name, KEY.sidecar_name}
@@ -35,8 +35,8 @@ def test_a_stored_plan_comes_back_and_is_private(cache: PlanCache) -> None:
 
 
 def test_nothing_is_refused_where_nothing_is(tmp_path: Path) -> None:
-    assert PlanCache(tmp_path / "none").load(KEY) == Cached()
-    assert PlanCache(tmp_path).load(KEY) == Cached()
+    assert CodeCache(tmp_path / "none").load(KEY) == Cached()
+    assert CodeCache(tmp_path).load(KEY) == Cached()
 
 
 @given(name=st.sampled_from(sorted(FACTS)), value=st.text(max_size=20))
@@ -46,12 +46,12 @@ def test_another_fact_is_another_file(name: str, value: str) -> None:
     assert CacheKey(KEY.kind, dict(reversed(FACTS.items()))).file_name == KEY.file_name
 
 
-def test_storing_again_replaces(cache: PlanCache) -> None:
+def test_storing_again_replaces(cache: CodeCache) -> None:
     cache.store(KEY, b"newer")
     assert cache.load(KEY) == Cached(b"newer")
 
 
-def test_a_plan_under_another_name_is_refused(cache: PlanCache) -> None:
+def test_a_plan_under_another_name_is_refused(cache: CodeCache) -> None:
     """Copied over from another machine's cache: the file name fits, the facts do not."""
     other = CacheKey(KEY.kind, {**FACTS, "gpu": "NVIDIA L4"})
     (cache.folder / KEY.file_name).rename(cache.folder / other.file_name)
@@ -66,7 +66,7 @@ def _flip(plan: Path) -> None:
 
 
 def _link_out(plan: Path) -> None:
-    elsewhere = plan.parent.parent / "elsewhere.plan"
+    elsewhere = plan.parent.parent / "elsewhere.bin"
     plan.rename(elsewhere)
     plan.symlink_to(elsewhere)
 
@@ -96,7 +96,7 @@ def _folder(plan: Path) -> None:
     ],
 )
 def test_a_spoilt_plan_is_refused_and_can_be_replaced(
-    cache: PlanCache, spoil: Callable[[Path], object], says: str
+    cache: CodeCache, spoil: Callable[[Path], object], says: str
 ) -> None:
     spoil(cache.folder / KEY.file_name)
     found = cache.load(KEY)
@@ -109,41 +109,41 @@ def test_a_spoilt_plan_is_refused_and_can_be_replaced(
 
 
 @pytest.mark.parametrize("sidecar", ["", "{", "[]", json.dumps({"format": 2}), json.dumps({"format": 1, "facts": {}})])
-def test_a_sidecar_that_says_nothing_is_refused(cache: PlanCache, sidecar: str) -> None:
+def test_a_sidecar_that_says_nothing_is_refused(cache: CodeCache, sidecar: str) -> None:
     (cache.folder / KEY.sidecar_name).write_text(sidecar)
     assert cache.load(KEY) == Cached(refusal=f"{KEY.sidecar_name} cannot be understood")
 
 
-def test_a_linked_sidecar_is_refused(cache: PlanCache) -> None:
+def test_a_linked_sidecar_is_refused(cache: CodeCache) -> None:
     _link_out(cache.folder / KEY.sidecar_name)
     assert "no plain file" in str(cache.load(KEY).refusal)
 
 
-def test_a_plan_without_its_sidecar_is_nothing(cache: PlanCache) -> None:
+def test_a_plan_without_its_sidecar_is_nothing(cache: CodeCache) -> None:
     (cache.folder / KEY.sidecar_name).unlink()
     assert cache.load(KEY) == Cached()
 
 
 @pytest.mark.parametrize("mode", [0o770, 0o707, 0o777])
-def test_a_folder_that_others_may_write_to_is_not_used(cache: PlanCache, mode: int) -> None:
+def test_a_folder_that_others_may_write_to_is_not_used(cache: CodeCache, mode: int) -> None:
     cache.folder.chmod(mode)
     assert "may be written by others" in str(cache.load(KEY).refusal)
-    with pytest.raises(PlanCacheError, match="chmod 700"):
+    with pytest.raises(CodeCacheError, match="chmod 700"):
         cache.store(KEY, b"newer")
     cache.folder.chmod(0o700)
     assert cache.load(KEY) == Cached(PLAN)
 
 
-def test_a_linked_folder_is_not_used(cache: PlanCache, tmp_path: Path) -> None:
+def test_a_linked_folder_is_not_used(cache: CodeCache, tmp_path: Path) -> None:
     link = tmp_path / "link"
     link.symlink_to(cache.folder)
-    assert PlanCache(link).load(KEY).refusal is not None
-    with pytest.raises(PlanCacheError):
-        PlanCache(link).store(KEY, b"newer")
+    assert CodeCache(link).load(KEY).refusal is not None
+    with pytest.raises(CodeCacheError):
+        CodeCache(link).store(KEY, b"newer")
     assert cache.load(KEY) == Cached(PLAN)
 
 
-def test_another_users_files_are_refused(cache: PlanCache, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_users_files_are_refused(cache: CodeCache, monkeypatch: pytest.MonkeyPatch) -> None:
     if os.geteuid() == 0:
         os.chown(cache.folder / KEY.file_name, 12345, 12345)
     else:
@@ -151,31 +151,31 @@ def test_another_users_files_are_refused(cache: PlanCache, monkeypatch: pytest.M
     assert "belongs to another user" in str(cache.load(KEY).refusal)
 
 
-def test_a_write_that_fails_leaves_what_was_there(cache: PlanCache, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_write_that_fails_leaves_what_was_there(cache: CodeCache, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(descriptor: int) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(PlanCacheError, match="No space left on device"):
+    with pytest.raises(CodeCacheError, match="No space left on device"):
         cache.store(KEY, b"newer")
     assert cache.load(KEY) == Cached(PLAN)
     assert len(list(cache.folder.iterdir())) == 2
 
 
-def test_a_crash_between_plan_and_sidecar_is_refused(cache: PlanCache) -> None:
+def test_a_crash_between_plan_and_sidecar_is_refused(cache: CodeCache) -> None:
     (cache.folder / KEY.file_name).write_bytes(b"newer")
     assert "altered" in str(cache.load(KEY).refusal)
 
 
 def test_a_file_in_the_way_is_one_clear_error(tmp_path: Path) -> None:
     (tmp_path / "plans").write_text("in the way")
-    with pytest.raises(PlanCacheError, match="XDG_CACHE_HOME"):
-        PlanCache(tmp_path / "plans").store(KEY, PLAN)
+    with pytest.raises(CodeCacheError, match="XDG_CACHE_HOME"):
+        CodeCache(tmp_path / "plans").store(KEY, PLAN)
 
 
 def test_the_default_lies_in_the_users_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert default_plan_cache().folder == tmp_path / "whodrives" / "plans"
+    assert default_code_cache("plans").folder == tmp_path / "whodrives" / "plans"
     monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert default_plan_cache().folder == tmp_path / ".cache" / "whodrives" / "plans"
+    assert default_code_cache("plans").folder == tmp_path / ".cache" / "whodrives" / "plans"

@@ -1,9 +1,9 @@
-"""Compiled plans on this machine, and the distrust that they deserve: a plan carries code that the GPU will run.
+"""What was compiled on this machine (TensorRT plans, kernels), and the distrust that it deserves: the GPU will run it.
 
-Every plan has a sidecar that says what it was compiled from and for, and its SHA-256. A plan is handed out only if
+Every entry has a sidecar that says what it was compiled from and for, and its SHA-256. It is handed out only if
 
 - the folder and both files are plain, belong to this user (or root), and nobody else may write to them;
-- the sidecar names exactly the wanted facts (model, graph, TensorRT, GPU, driver, precision, profiles);
+- the sidecar names exactly the wanted facts (source, compiler, GPU, driver, and what else it depends on);
 - the bytes are those that the sidecar was written for.
 
 Anything else is refused with a reason, and the caller compiles anew. The sidecar is no signature: what keeps others out
@@ -25,7 +25,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from engines.errors import PlanCacheError
+from engines.errors import CodeCacheError
 from engines.manifest import Sha256
 
 _FORMAT = 1
@@ -35,7 +35,7 @@ _DIGEST_DIGITS = 24
 
 @dataclass(frozen=True, slots=True)
 class CacheKey:
-    """kind: what it is, in a file name ("backbone-fp16"). facts: everything that it depends on."""
+    """kind: what it is, in a file name ("backbone-fp16", "kernels-sm_90"). facts: everything that it depends on."""
 
     kind: str
     facts: Mapping[str, str]
@@ -44,7 +44,7 @@ class CacheKey:
     def file_name(self) -> str:
         """Differs wherever a fact differs."""
         facts = json.dumps(dict(self.facts), sort_keys=True)
-        return f"{self.kind}-{hashlib.sha256(facts.encode()).hexdigest()[:_DIGEST_DIGITS]}.plan"
+        return f"{self.kind}-{hashlib.sha256(facts.encode()).hexdigest()[:_DIGEST_DIGITS]}.bin"
 
     @property
     def sidecar_name(self) -> str:
@@ -69,7 +69,7 @@ class _Sidecar(BaseModel):
     sha256: Sha256
 
 
-class PlanCache:
+class CodeCache:
     """One folder. Several processes may use it: files appear whole or not at all."""
 
     def __init__(self, folder: Path) -> None:
@@ -77,7 +77,7 @@ class PlanCache:
 
     @property
     def folder(self) -> Path:
-        """Where the plans lie; it need not exist yet."""
+        """Where the entries lie; it need not exist yet."""
         return self._folder
 
     def load(self, key: CacheKey) -> Cached:
@@ -102,7 +102,7 @@ class PlanCache:
         return Cached(content)
 
     def store(self, key: CacheKey, content: bytes) -> None:
-        """Keep it, in place of whatever is there. Raises PlanCacheError where it cannot be kept safely."""
+        """Keep it, in place of whatever is there. Raises CodeCacheError where it cannot be kept safely."""
         sidecar = _Sidecar(
             format=_FORMAT,
             facts=dict(key.facts),
@@ -113,24 +113,24 @@ class PlanCache:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             with _open_folder(self._folder) as folder:
                 _replace(folder, key.file_name, content)
-                # Last: a plan without its sidecar is nothing, and one with an older sidecar is refused.
+                # Last: an entry without its sidecar is nothing, and one with an older sidecar is refused.
                 _replace(folder, key.sidecar_name, sidecar.model_dump_json(indent=1).encode())
         except _RefusedError as error:
-            raise PlanCacheError(
-                f"compiled plans cannot be kept: {error}; empty that folder and make it yours alone "
+            raise CodeCacheError(
+                f"compiled code cannot be kept: {error}; empty that folder and make it yours alone "
                 f"(chmod 700), or set XDG_CACHE_HOME to another place"
             ) from None
         except OSError as error:
-            raise PlanCacheError(
-                f"compiled plans cannot be kept in {self._folder} ({error.strerror}); "
+            raise CodeCacheError(
+                f"compiled code cannot be kept in {self._folder} ({error.strerror}); "
                 "make room there or set XDG_CACHE_HOME to another place"
             ) from None
 
 
-def default_plan_cache() -> PlanCache:
-    """The user's own, under XDG_CACHE_HOME or ~/.cache."""
+def default_code_cache(name: str) -> CodeCache:
+    """The user's own cache of one kind of code ("plans", "kernels"), under XDG_CACHE_HOME or ~/.cache."""
     base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return PlanCache(Path(base).expanduser() / "whodrives" / "plans")
+    return CodeCache(Path(base).expanduser() / "whodrives" / name)
 
 
 class _RefusedError(Exception):

@@ -1,4 +1,4 @@
-"""Which GPU is at hand, as far as a compiled plan depends on it."""
+"""Which GPU is at hand, as far as compiled code depends on it."""
 
 from __future__ import annotations
 
@@ -25,6 +25,11 @@ class Gpu:
         """As NVIDIA writes it: "9.0"."""
         return "{}.{}".format(*self.capability)
 
+    @property
+    def architecture(self) -> int:
+        """As compilers number it: 90 for compute capability 9.0."""
+        return 10 * self.capability[0] + self.capability[1]
+
 
 def find_gpu(device: int = 0) -> Gpu:
     """Ask the driver. Raises BackendUnavailableError where there is none, no such device, or one that is too old."""
@@ -42,13 +47,18 @@ def find_gpu(device: int = 0) -> Gpu:
         int(ask(cuda.cuDeviceGetAttribute, attributes.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR, handle)),
     )
     version = int(ask(cuda.cuDriverGetVersion))
-    gpu = Gpu(name, capability, f"{version // 1000}.{version % 1000 // 10}")
+    gpu = Gpu(name, capability, cuda_release(version))
     if capability < OLDEST_CAPABILITY:
         raise BackendUnavailableError(
             f"{name} is too old (compute capability {gpu.compute_capability}, at least "
             f"{'{}.{}'.format(*OLDEST_CAPABILITY)} is needed); use the backend 'onnx'"
         )
     return gpu
+
+
+def cuda_release(version: int) -> str:
+    """CUDA's number for a version, 13020, as people write it: "13.2"."""
+    return f"{version // 1000}.{version % 1000 // 10}"
 
 
 def cuda_driver() -> Any:
