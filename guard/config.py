@@ -14,6 +14,9 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from guard.errors import ConfigError
 
+NAME_PATTERN = r"^[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}$"
+"""Names of calls and participants; the API asks for the same."""
+
 
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -41,6 +44,35 @@ class ServerConfig(_Section):
     thumbnails: bool = Field(False, title="Send a small live picture of each participant to the dashboard")
 
 
+class IceServerConfig(_Section):
+    """One STUN or TURN server (RFC 7064, RFC 7065)."""
+
+    url: str = Field(
+        pattern=r"^(stun:|turns?:)[^\s?]{1,255}(\?transport=(udp|tcp))?$",
+        title="stun:HOST[:PORT], turn:HOST[:PORT] or turns:HOST[:PORT]; '?transport=tcp' where UDP is blocked",
+    )
+    username: str | None = Field(None, title="Long-term user name (TURN)")
+    credential: SecretStr | None = Field(None, title="Long-term password (TURN)")
+
+    @property
+    def relays(self) -> bool:
+        """True for TURN."""
+        return self.url.startswith("turn")
+
+
+class SourceConfig(_Section):
+    """A call that the guard joins by itself."""
+
+    url: str = Field(
+        max_length=2048, title="Address of the call; its scheme says how to join it, e.g. whep://HOST/PATH"
+    )
+    call: str = Field("main", pattern=NAME_PATTERN, title="Name of the call in this guard")
+    name: str | None = Field(
+        None, pattern=NAME_PATTERN, title="Name of the participant, where the call does not tell it (whep, rtsp)"
+    )
+    token: SecretStr | None = Field(None, title="Bearer token, or what else the server asks for")
+
+
 class CallsConfig(_Section):
     """Receiving video."""
 
@@ -64,6 +96,23 @@ class CallsConfig(_Section):
         5.0, gt=0, le=60, title="Longest time that tearing down a connection may take, in seconds"
     )
     loopback: bool = Field(False, title="Also use 127.0.0.1 as an ICE candidate (calls on this machine only)")
+    sources: tuple[SourceConfig, ...] = Field((), max_length=64, title="Calls that the guard joins when it starts")
+    ice_servers: tuple[IceServerConfig, ...] = Field(
+        (), title="STUN and TURN servers for media connections, at most one of each kind"
+    )
+    relay_only: bool = Field(False, title="Media goes through the TURN server only; hides this machine's addresses")
+
+    @model_validator(mode="after")
+    def _usable_ice_servers(self) -> Self:
+        relays = [server for server in self.ice_servers if server.relays]
+        # aiortc takes the first of a kind and says nothing about the rest.
+        if len(relays) > 1 or len(self.ice_servers) - len(relays) > 1:
+            raise ValueError("need at most one STUN and one TURN server in ice_servers")
+        if any(server.username is None or server.credential is None for server in relays):
+            raise ValueError("need username and credential for a TURN server")
+        if self.relay_only and not relays:
+            raise ValueError("relay_only needs a TURN server in ice_servers")
+        return self
 
 
 class EngineConfig(_Section):
