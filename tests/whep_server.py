@@ -40,19 +40,32 @@ class NumberedTrack(VideoStreamTrack):
 
 @dataclass
 class AiortcSender:
-    """Answers offers with an aiortc connection that sends numbered pictures."""
+    """Answers offers with aiortc connections that send numbered pictures, or makes such offers."""
 
     configuration: RTCConfiguration = field(default_factory=lambda: RTCConfiguration(iceServers=[]))
     connections: list[RTCPeerConnection] = field(default_factory=list)
 
     async def answer(self, offer_sdp: str) -> str:
+        connection = self._sending()
+        await connection.setRemoteDescription(RTCSessionDescription(offer_sdp, "offer"))
+        await connection.setLocalDescription()
+        return connection.localDescription.sdp
+
+    async def offering(self) -> RTCPeerConnection:
+        """A new connection whose local description is an offer."""
+        connection = self._sending()
+        await connection.setLocalDescription()
+        return connection
+
+    async def connect(self, connection: RTCPeerConnection, answer_sdp: str) -> None:
+        await connection.setRemoteDescription(RTCSessionDescription(answer_sdp, "answer"))
+
+    def _sending(self) -> RTCPeerConnection:
         install_loopback_candidates()
         connection = RTCPeerConnection(self.configuration)
         self.connections.append(connection)
         connection.addTrack(NumberedTrack())
-        await connection.setRemoteDescription(RTCSessionDescription(offer_sdp, "offer"))
-        await connection.setLocalDescription()
-        return connection.localDescription.sdp
+        return connection
 
     async def vanish(self) -> None:
         """Sockets gone without a word, as when a server is killed; then the rest is cleaned up."""
