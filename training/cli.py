@@ -255,7 +255,7 @@ def evaluate(
 
     if manifest is not None:
         with _one_line_errors():
-            measured = evaluate_clips(engine, prepared_clips(manifest, "test"), out, static, threads)
+            measured = evaluate_clips(engine, prepared_clips(manifest, "test"), out, static, threads, calls=calls)
         sys.stdout.write(measured.table() + "\n")
         return
     with _one_line_errors():

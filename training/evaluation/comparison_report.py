@@ -25,10 +25,9 @@ from training.evaluation.comparison import (
     trials_of,
 )
 from training.evaluation.day_clips import DayClips, day_clips, day_trials
-from training.evaluation.error_analysis import ErrorAnalysis, analyse
+from training.evaluation.error_analysis import ErrorAnalysis, analyse, bench_motion
 from training.evaluation.generator_matrix import matrix_cells, one_window_areas
-from training.evaluation.manifest_report import LabelledClip
-from training.evaluation.prepared_clips import prepared_clips
+from training.evaluation.prepared_clips import LabelledClip, prepared_clips
 from training.evaluation.protocols import ClipLabels, clip_table, session_trials
 from training.metrics import Estimate, Trials, Weights, pooled_area, pooled_equal_error
 
@@ -125,7 +124,7 @@ def compare_runs(
             lessening(areas[pooling], subject, other) for other in rows if other != subject for pooling in POOLINGS
         ),
         matrix=one_window_areas(matrix_cells(benches, embedded[subject])),
-        errors=analyse(benches[unseen], first),
+        errors=analyse(bench_motion(benches[unseen]), first),
         drivers=len({row.driver for row in first}),
         trials=len(trials_of(first)[POOLINGS[0]].scores),
         protocol=source.protocol,
