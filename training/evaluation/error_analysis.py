@@ -6,7 +6,7 @@ Whoever renders clips knows the exact motion behind them, so an error can be lai
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import matplotlib as mpl
@@ -16,9 +16,9 @@ from scipy.stats import spearmanr
 
 from training.drivers.landmarks import PART
 from training.errors import DataError
-from training.evaluate import DriverEmbeddings, cosine, pooled, pooled_trials
+from training.evaluate import DriverEmbeddings, cosine, pooled
 from training.evaluation.bench_clips import PROCEDURAL_FROM, BenchClips
-from training.metrics import area_under_roc, pooled_area
+from training.metrics import area_under_roc
 
 mpl.use("Agg")
 from matplotlib import pyplot as plt  # the backend has to be chosen first
@@ -85,8 +85,8 @@ class ErrorAnalysis:
     @property
     def driver_effect(self) -> PartEffect:
         """Over drivers: how much somebody moves with how well the own probes are told."""
-        rank = spearmanr([error.motion for error in self.drivers], [error.area for error in self.drivers])
-        return PartEffect("whole face", float(rank.statistic), float(rank.pvalue))
+        motion, area = (np.array([getattr(error, name) for error in self.drivers]) for name in ("motion", "area"))
+        return _effect("whole face", motion, area)
 
 
 def part_motion(landmarks: NDArray[np.floating]) -> dict[str, NDArray[np.float64]]:
@@ -131,7 +131,6 @@ def analyse(motion: ProbeMotion, rows: Sequence[DriverEmbeddings]) -> ErrorAnaly
         raise DataError("no two drivers drive one face, so nobody can be taken for anybody")
     order = np.concatenate([probe.places for probe in probes])
     margin = np.concatenate([probe.scores[probe.genuine][0] for probe in probes])
-    effects = {part: spearmanr(values[order], margin) for part, values in motion.parts.items()}
     numbers = np.unique([probe.row.driver for probe in probes])
     similarity = _similarity(probes, numbers)
     amount = np.exp(np.mean([np.log(values + 1e-3) for values in motion.parts.values()], axis=0))
@@ -139,12 +138,20 @@ def analyse(motion: ProbeMotion, rows: Sequence[DriverEmbeddings]) -> ErrorAnaly
     worst_first = np.argsort([error.area for error in found])
     return ErrorAnalysis(
         tuple(found[place] for place in worst_first),
-        tuple(PartEffect(part, float(e.statistic), float(e.pvalue)) for part, e in effects.items()),
+        tuple(_effect(part, values[order], margin) for part, values in motion.parts.items()),
         _area(probes),
-        pooled_area(pooled_trials([probe.row for probe in probes], cosine)),
+        _pooled_area(probes),
         _thirds(probes, amount),
         similarity[np.ix_(worst_first, worst_first)],
     )
+
+
+def _effect(part: str, motion: NDArray[np.float64], told: NDArray[np.float64]) -> PartEffect:
+    """Rank correlation; none at all where one side never changes."""
+    if np.ptp(motion) == 0 or np.ptp(told) == 0:
+        return PartEffect(part, 0.0, 1.0)
+    rank = spearmanr(motion, told)
+    return PartEffect(part, float(rank.statistic), float(rank.pvalue))
 
 
 def _probes(motion: ProbeMotion, rows: Sequence[DriverEmbeddings]) -> Iterator[_Probes]:
@@ -152,12 +159,24 @@ def _probes(motion: ProbeMotion, rows: Sequence[DriverEmbeddings]) -> Iterator[_
         shown = [other for other in rows if other.target == row.target]
         if len(shown) < 2:
             continue
-        scores = cosine(np.concatenate([pooled(other.enrol) for other in shown]), row.probe).astype(np.float64)
-        scores = (scores - scores.mean(axis=0)) / np.maximum(scores.std(axis=0), 1e-6)
         places = np.flatnonzero((motion.driver == row.driver) & (motion.face == row.target))
         if len(places) != len(row.probe):
             raise DataError(f"{len(row.probe)} probes of driver {row.driver} have the motion of {len(places)} windows")
-        yield _Probes(row, scores, np.array([other.driver for other in shown], np.int64), places)
+        yield _Probes(row, _standing(shown, row.probe), np.array([other.driver for other in shown], np.int64), places)
+
+
+def _standing(shown: Sequence[DriverEmbeddings], probes: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Scores of everybody's template with probes (m, D), as z over templates: (templates, m)."""
+    scores = cosine(np.concatenate([pooled(other.enrol) for other in shown]), probes).astype(np.float64)
+    return (scores - scores.mean(axis=0)) / np.maximum(scores.std(axis=0), 1e-6)
+
+
+def _pooled_area(probes: Sequence[_Probes]) -> float:
+    """The same as of single windows, with all of a side as one."""
+    rows = [probe.row for probe in probes]
+    shown = [[other for other in rows if other.target == row.target] for row in rows]
+    each = [replace(p, scores=_standing(s, pooled(p.row.probe))) for p, s in zip(probes, shown, strict=True)]
+    return _area(each)
 
 
 def _area(probes: Sequence[_Probes], kept: Sequence[NDArray[np.bool_]] | None = None) -> float:

@@ -61,7 +61,6 @@ def test_drivers_who_move_less_come_first_where_their_windows_tell_less(tmp_path
     assert all(effect.correlation > 0 and effect.p_value < 0.01 for effect in found.parts)
     assert found.driver_effect.correlation > 0
     assert found.thirds[0] < found.thirds[2]
-    assert found.window_area < found.pooled_area
     own = np.diag(found.similarity)
     assert own[-1] > own[0]
     save_analysis(found, tmp_path / "errors.png")
@@ -90,12 +89,28 @@ def test_sentences_say_what_the_numbers_do() -> None:
     seconds, motion, parts = limits(found)
     assert "takes 50% of the error away, 50% of it stays" in seconds
     assert "0.700, then 0.800, and 0.900" in motion
-    assert "who moves more is told better (rank correlation +0.95" in motion or "no relation" in motion
+    assert "no relation of motion and error is shown (rank correlation +0.95, p = 0.051)" in motion
     assert "it is the lips whose motion" in parts
-    assert "does not help" in limits(analysis([0.9, 0.9], [1, 0], np.eye(2), pooled=0.8))[0]
+    assert "does not help" in limits(analysis([0.8, 0.9], [1, 0], np.eye(2), pooled=0.8))[0]
     text = errors_text(found)
     assert "| 0 | person | 0.200 | 1.0 | 1 |" in text
     assert "| nose | +0.10 | 0.04 |" in text
+
+
+def test_what_more_video_gives_is_told_apart_from_what_one_window_lacks() -> None:
+    """Every other window leans to the next driver's direction and away from it: pooled, the own one is left."""
+    place, face, window = (part.ravel() for part in np.indices((DRIVERS, 1, 4)))
+    clips = BenchClips(
+        np.zeros((len(place), 6, 4, 4), np.uint8),
+        np.random.default_rng(1).random((len(place), 6, LANDMARKS, 2)).astype(np.float16),
+        place, face, window >= 2,
+    )  # fmt: skip
+    lean = np.where(clips.probe, 3 * (-1.0) ** window, 0)
+    rows = np.eye(DRIVERS)[place] + lean[:, None] * np.eye(DRIVERS)[(place + 1) % DRIVERS]
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    found = analyse(bench_motion(clips), by_driver(clips, rows.astype(np.float32)))
+    assert found.pooled_area == 1
+    assert found.window_area < 0.95
 
 
 def test_motion_and_probes_have_to_be_of_the_same_windows() -> None:
