@@ -255,7 +255,7 @@ def evaluate(
 
     if manifest is not None:
         with _one_line_errors():
-            measured = evaluate_clips(engine, prepared_clips(manifest, "test"), out, static, threads)
+            measured = evaluate_clips(engine, prepared_clips(manifest, "test"), out, static, threads, calls=calls)
         sys.stdout.write(measured.table() + "\n")
         return
     with _one_line_errors():
@@ -291,6 +291,32 @@ def compare(
         found = compare_runs(runs, out, source, tuple(seen.split(",")), unseen, manifest, subject, threads)
         write_comparison(found, out)
     sys.stdout.write(comparison_table(found) + "\n")
+
+
+@app.command()
+def matrix(
+    out: Annotated[Path, typer.Option(help="Folder of matrix.md and its kin; clips and embeddings are kept there.")],
+    engine: Annotated[Path | None, typer.Option(help="Engine folder, measured through its streaming path.")] = None,
+    row: Annotated[
+        Path | None, typer.Option(help="Row of trained runs, SEED/checkpoint.pt; its seeds are averaged.")
+    ] = None,
+    data: DataOption = None,
+    portraits: PortraitsOption = None,
+    face_mesh: FaceMeshOption = None,
+    seeds: SeedsOption = 16,
+    seen: Annotated[str, typer.Option(help="Generators that training has seen; commas between.")] = "mesh_warp",
+    threads: ThreadsOption = 2,
+) -> None:
+    """Enrol on one generator and probe on another: all four, on the same unseen drivers and as many faces."""
+    from training.evaluation.bench_clips import BenchSource
+    from training.evaluation.generator_matrix import measure_matrix
+    from training.evaluation.matrix_page import matrix_text, write_matrices
+
+    with _one_line_errors():
+        source = BenchSource(data, portraits, face_mesh, seeds)
+        found = measure_matrix(engine, row, out, source, tuple(seen.split(",")), threads)
+        write_matrices(found, out)
+    sys.stdout.write(matrix_text(found))
 
 
 @app.command(name="check-reference")

@@ -11,6 +11,7 @@ import torch
 from engines.manifest import Metric
 from engines.protocol import Calibration
 from engines.registry import load_engine
+from training.card_figures import PICTURES, call_metrics, call_sentences
 from training.data.calls import FPS, Recording
 from training.data.channel import ChannelRange
 from training.data.material import Extent, Material, load_material, renderer
@@ -34,6 +35,9 @@ from training.evaluate import (
 )
 from training.evaluation.call_study import CallGatherer, CallStudy
 from training.evaluation.charts import save_conditions, save_detection, save_lengths
+from training.evaluation.engine_errors import call_errors, people_errors
+from training.evaluation.error_analysis import ErrorAnalysis, save_analysis
+from training.evaluation.error_text import errors_text, limits
 from training.evaluation.report_text import as_json, calls_json, calls_markdown, row_table
 from training.export import rewrite_card
 from training.fit import load_static
@@ -80,13 +84,15 @@ def _row(name: str, about: str, trials: Trials) -> Row:
 class Report:
     """Everything measured. calibrated_cost_bits: Cllr of the LLR that the engine ships, on test drivers.
 
-    calls: what longer and worse calls tell; None where they were left out.
+    calls: what longer and worse calls tell; None where they were left out. errors: of one window against a template,
+    beside the motion that there was to see, by kind of driver.
     """
 
     engine: str
     rows: tuple[Row, ...]
     calibrated_cost_bits: float
     calls: CallStudy | None
+    errors: dict[str, ErrorAnalysis]
 
     def table(self) -> str:
         """Markdown."""
@@ -126,14 +132,17 @@ def evaluate_engine(
         if calls:
             gatherer.add(sides, procedural["engine"][-1])
     rows = _rows("procedural", f"{protocol.frames} frames", procedural, calibration)
+    errors = {"procedural": call_errors(protocol, procedural["engine"])}
     live = template_trials(procedural["engine"], against_cohort(calibration.cohort))
     if unseen.data is not None:
         people = load_material("test", Extent(seeds=0, puppets=_PUPPETS), unseen.data, unseen.portraits)
-        rows += _rows("real", f"{SHORT_WINDOW} frames", _embedded(people, real_protocol(), embeds), calibration)
+        real = _embedded(people, real_protocol(), embeds)
+        rows += _rows("real", f"{SHORT_WINDOW} frames", real, calibration)
+        errors["real"] = people_errors(people, real_protocol(), real["engine"])
     study = gatherer.study(_heard_again(protocol), threads) if calls else None
     engine.close()
     llr = calibration.slope * live.scores + calibration.offset
-    report = Report(engine.spec.name, tuple(rows), log_likelihood_ratio_cost(llr, live.genuine), study)
+    report = Report(engine.spec.name, tuple(rows), log_likelihood_ratio_cost(llr, live.genuine), study, errors)
     _write(report, out, procedural, live, calibration)
     return report
 
@@ -181,6 +190,7 @@ def _write(
         "rows": as_json(report.rows),
         "calibrated_cost_bits": report.calibrated_cost_bits,
         "calls": None if report.calls is None else calls_json(report.calls),
+        "errors": {kind: as_json(found) for kind, found in report.errors.items()},
     }
     (out / "report.json").write_text(json.dumps(document, indent=2, allow_nan=False) + "\n")
     (out / "report.md").write_text(_markdown(report))
@@ -188,6 +198,8 @@ def _write(
         save_lengths(report.calls.windows, report.calls.evidence, out / "evidence.png")
         save_detection(report.calls.swaps, report.calls.detection, out / "detection.png")
         save_conditions(report.calls.conditions, out / "conditions.png")
+    for kind, errors in report.errors.items():
+        save_analysis(errors, out / f"errors_{kind}.png")
     curves = {
         "engine, 10 s": pooled_trials(found["engine"], cosine),
         "engine, one window": window_trials(found["engine"], cosine),
@@ -213,13 +225,19 @@ def _markdown(report: Report) -> str:
     ]
     if report.calls is not None:
         sections.append(calls_markdown(report.calls))
+    for kind, errors in report.errors.items():
+        sections += [f"## Errors, {kind} drivers", errors_text(errors), f"![Errors](errors_{kind}.png)"]
     return "\n\n".join(sections) + "\n"
 
 
 def write_card(folder: Path, report: Report, out: Path) -> None:
     """Put a report's figures and plots into the engine's card; what the engine computes stays."""
     metrics = [metric for row in report.rows for metric in _metrics(row)]
-    rewrite_card(folder, _card(tuple(metrics), report, (out / "roc_det.png", out / "llr_histogram.png")))
+    pictures = ["roc_det.png", "llr_histogram.png", *(f"errors_{kind}.png" for kind in report.errors)]
+    if report.calls is not None:
+        metrics += call_metrics(report.calls)
+        pictures += PICTURES
+    rewrite_card(folder, _card(tuple(metrics), report, tuple(out / name for name in pictures)))
 
 
 def _metrics(row: Row) -> list[Metric]:
@@ -239,25 +257,28 @@ def blank_card() -> ModelCard:
 
 
 def _card(metrics: tuple[Metric, ...], report: Report | None, documents: tuple[Path, ...]) -> ModelCard:
-    controlled = report is not None and any("static" in row.name for row in report.rows)
-    evaluation = (
-        ""
-        if report is None
-        else (
-            f"{_EVALUATION}{_STATIC if controlled else _NO_STATIC}\n\n"
-            "Cllr of the shipped log-likelihood ratio on procedural test drivers, one window "
-            f"against a template of 20 s: {report.calibrated_cost_bits:.3f} bits (1 = knows nothing)."
-        )
-    )
+    evaluation = "" if report is None else _evaluation(report)
     return ModelCard(
         summary=_SUMMARY,
         training_data=_TRAINING_DATA,
         licence="Apache-2.0",
         metrics=metrics,
         evaluation=evaluation,
-        limits=_LIMITS,
+        limits=_LIMITS.format(worse="" if report is not None and report.calls is not None else _WORSE_CALLS),
         documents=documents,
     )
+
+
+def _evaluation(report: Report) -> str:
+    controlled = any("static" in row.name for row in report.rows)
+    sections = [
+        f"{_EVALUATION}{_STATIC if controlled else _NO_STATIC}",
+        "Cllr of the shipped log-likelihood ratio on procedural test drivers, one window against a template of 20 s: "
+        f"{report.calibrated_cost_bits:.3f} bits (1 = knows nothing).",
+        _NO_CALLS if report.calls is None else f"{_CALLS} {call_sentences(report.calls)}",
+        *(f"Errors, {kind} drivers: {' '.join(limits(errors))}" for kind, errors in report.errors.items()),
+    ]
+    return "\n\n".join(sections)
 
 
 _SUMMARY = (
@@ -283,9 +304,12 @@ _EVALUATION = (
 )
 _STATIC = " STATIC was trained on the same drivers and faces with the same loss, sees one frame and must stay at 0.5."
 _NO_STATIC = " The STATIC control was not measured for this engine."
+_CALLS = "Evidence, swaps and worse calls: procedural drivers, the guard's own rule for evidence and alerts."
+_NO_CALLS = "Seconds of evidence, time to detect and worse calls were not measured for this engine."
+_WORSE_CALLS = ", codecs below about 300 kbit/s"
 _LIMITS = (
     "Trained and measured on faces moved by a 2-D mesh warp and by the tracks of few real people; other generators, "
-    "real faces on camera, strong head turns and codecs below about 300 kbit/s were not measured. Procedural drivers "
-    "are simpler than people, and the figures for real people are the ones to expect in a call. A high score says "
-    "that the motion fits the template, never that a face is real."
+    "real faces on camera{worse} and strong head turns were not measured. Procedural drivers are simpler than people, "
+    "and the figures for real people are the ones to expect in a call. A high score says that the motion fits the "
+    "template, never that a face is real."
 )

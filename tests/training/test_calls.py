@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import islice, pairwise
 
 import cv2
 import numpy as np
 
 from engines.pixels import full_range, luma_plane
-from training.data.calls import CallQuality, Recording, crops_of, through_call, through_vp8
+from training.data.calls import CallQuality, Recording, crops_of, received_through, through_call, through_vp8
 from training.puppets.player import PuppetPlayer
 
 SHORT = Recording("val", face=0, driver=0, take=0, seconds=0.5)
@@ -40,6 +41,16 @@ def test_recordings_come_in_order_from_several_processes() -> None:
     found = list(crops_of([SHORT, other], processes=2))
     np.testing.assert_array_equal(found[0], SHORT.crops())
     np.testing.assert_array_equal(found[1], other.crops())
+
+
+def test_several_calls_of_one_performance_are_what_each_alone_would_be() -> None:
+    qualities = [CallQuality(300_000), CallQuality(size=(320, 180)), CallQuality(300_000, lost_share=0.2)]
+    found = list(received_through([SHORT], qualities, processes=1))
+    assert len(found) == 1
+    for quality, together in zip(qualities, found[0], strict=True):
+        alone = replace(SHORT, quality=quality).received()
+        np.testing.assert_array_equal(together.crops, alone.crops)
+        np.testing.assert_array_equal(together.continues, alone.continues)
 
 
 def test_a_loss_freezes_the_picture_until_a_keyframe_and_is_told() -> None:

@@ -17,7 +17,7 @@ RUNNER = CliRunner()
 
 
 @pytest.mark.parametrize(
-    "command", ["prepare", "render", "fit", "refine", "export", "calibrate", "evaluate", "check-reference"]
+    "command", ["prepare", "render", "fit", "refine", "export", "calibrate", "evaluate", "matrix", "check-reference"]
 )
 def test_every_command_explains_itself(command: str) -> None:
     result = RUNNER.invoke(app, [command, "--help"])

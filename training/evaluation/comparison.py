@@ -5,7 +5,6 @@ A folder of runs is laid out ROW/SEED/checkpoint.pt; runs of one row differ in t
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from training.embedding import through_network
 from training.errors import CheckpointError, DataError
 from training.evaluate import DriverEmbeddings, cosine, embed_windows, pooled_trials, window_trials
 from training.evaluation.bench_clips import BenchClips
+from training.evaluation.kept_arrays import kept_rows
 from training.fit import CHECKPOINT, load_network
 from training.metrics import Estimate, Trials, Weights, resampled
 from training.models.landmark_net import LandmarkNet
@@ -59,22 +59,16 @@ def kept_embeddings(
     frames: uint8 (n, T, 128, 128). landmarks: float16 (n, T, 95, 2), which one network reads instead; it raises
     CheckpointError where there are none.
     """
-    # By content: another folder's run of the same name, or a bench rendered anew, must not be taken for this one.
-    content = hashlib.sha256((run / CHECKPOINT).read_bytes())
-    content.update(np.ascontiguousarray(frames).data)
-    path = kept / f"{run.parent.name}_{run.name}_{name}_{content.hexdigest()[:16]}.npy"
-    if path.exists():
-        rows: NDArray[np.float32] = np.load(path)
-        return rows
-    network = load_network(run)
-    if isinstance(network, LandmarkNet) and landmarks is not None:
-        with torch.no_grad():
-            rows = network(torch.from_numpy(landmarks).float()).numpy()
-    else:
-        rows = embed_windows(frames, through_network(network))
-    kept.mkdir(parents=True, exist_ok=True)
-    np.save(path, rows)
-    return rows
+
+    def embed() -> NDArray[np.float32]:
+        network = load_network(run)
+        if isinstance(network, LandmarkNet) and landmarks is not None:
+            with torch.no_grad():
+                rows: NDArray[np.float32] = network(torch.from_numpy(landmarks).float()).numpy()
+            return rows
+        return embed_windows(frames, through_network(network))
+
+    return kept_rows(f"{run.parent.name}_{run.name}_{name}", (run / CHECKPOINT).read_bytes(), frames, kept, embed)
 
 
 def by_driver(clips: BenchClips, embeddings: NDArray[np.float32]) -> list[DriverEmbeddings]:

@@ -11,12 +11,11 @@ import numpy as np
 from training.evaluation.comparison import POOLINGS
 from training.evaluation.comparison_report import Comparison
 from training.evaluation.error_analysis import save_analysis
+from training.evaluation.error_text import errors_text
 from training.evaluation.report_text import as_json, table
 
 mpl.use("Agg")
 from matplotlib import pyplot as plt  # the backend has to be chosen first
-
-_WORST = 8
 
 
 def write_comparison(found: Comparison, out: Path) -> None:
@@ -66,17 +65,7 @@ def _markdown(found: Comparison) -> str:
         ),
         f"## Errors of {found.subject} (first seed), {found.unseen}",
         "![Errors](errors.png)",
-        table(
-            ["Part", "Rank correlation of its motion with the margin of the own template", "p"],
-            [(effect.part, f"{effect.correlation:+.2f}", f"{effect.p_value:.2g}") for effect in found.errors.parts],
-        ),
-        table(
-            ["Worst drivers", "Kind", "AUC", "Motion (1/1000 eye distance a frame)", "Taken for"],
-            [
-                (e.driver, "person" if e.real else "procedural", f"{e.area:.3f}", f"{e.motion:.1f}", e.confused_with)
-                for e in found.errors.drivers[:_WORST]
-            ],
-        ),
+        errors_text(found.errors),
     ]
     return "\n\n".join(sections) + "\n"
 

@@ -18,7 +18,6 @@ from training.evaluation.comparison import (
     POOLINGS,
     Lessening,
     by_driver,
-    cross_sides,
     kept_embeddings,
     lessening,
     over_seeds,
@@ -26,9 +25,9 @@ from training.evaluation.comparison import (
     trials_of,
 )
 from training.evaluation.day_clips import DayClips, day_clips, day_trials
-from training.evaluation.error_analysis import ErrorAnalysis, analyse
-from training.evaluation.manifest_report import LabelledClip
-from training.evaluation.prepared_clips import prepared_clips
+from training.evaluation.error_analysis import ErrorAnalysis, analyse, bench_motion
+from training.evaluation.generator_matrix import matrix_cells, one_window_areas
+from training.evaluation.prepared_clips import LabelledClip, prepared_clips
 from training.evaluation.protocols import ClipLabels, clip_table, session_trials
 from training.metrics import Estimate, Trials, Weights, pooled_area, pooled_equal_error
 
@@ -124,8 +123,8 @@ def compare_runs(
         lessenings=tuple(
             lessening(areas[pooling], subject, other) for other in rows if other != subject for pooling in POOLINGS
         ),
-        matrix=_matrix(benches, embedded[subject]),
-        errors=analyse(benches[unseen], first),
+        matrix=one_window_areas(matrix_cells(benches, embedded[subject])),
+        errors=analyse(bench_motion(benches[unseen]), first),
         drivers=len({row.driver for row in first}),
         trials=len(trials_of(first)[POOLINGS[0]].scores),
         protocol=source.protocol,
@@ -203,16 +202,3 @@ def _raw_figures(rows: dict[str, list[Path]], clips: RawClips, out: Path) -> lis
         trials = [session_trials(clip_table(embeddings, clips.labels)) for embeddings in found]
         figures.append(_figure(row, "raw clips", "people", POOLINGS[0], trials)[0])
     return figures
-
-
-def _matrix(
-    benches: dict[str, BenchClips], seeds: Sequence[dict[str, NDArray[np.float32]]]
-) -> dict[str, dict[str, float]]:
-    """Area of one window, enrolled on the clips of one generator and probed on another's."""
-    matrix: dict[str, dict[str, float]] = {}
-    for enrolled in benches:
-        for probed in benches:
-            sides = [cross_sides(benches[enrolled], found[enrolled], benches[probed], found[probed]) for found in seeds]
-            areas = [pooled_area(trials_of(side)[POOLINGS[0]]) for side in sides]
-            matrix.setdefault(enrolled, {})[probed] = float(np.mean(areas))
-    return matrix

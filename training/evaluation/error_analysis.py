@@ -1,12 +1,12 @@
 """Who is told apart badly and in which windows: error against how much which part of the face moved.
 
-The bench knows the exact motion behind every clip, so an error can be laid beside what there was to see.
+Whoever renders clips knows the exact motion behind them, so an error can be laid beside what there was to see.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import matplotlib as mpl
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
 from training.drivers.landmarks import PART
+from training.errors import DataError
 from training.evaluate import DriverEmbeddings, cosine, pooled
 from training.evaluation.bench_clips import PROCEDURAL_FROM, BenchClips
 from training.metrics import area_under_roc
@@ -30,6 +31,16 @@ _PARTS: Mapping[str, tuple[str, ...]] = {
     "cheeks": ("cheeks",),
     "nose": ("nose", "nostrils"),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeMotion:
+    """How far each part moves in each probe window, thousandths of the eye distance a frame, (n,) each; and whose
+    window it is on which face, int64 (n,). Windows of one driver on one face are in the order of its probes."""
+
+    parts: dict[str, NDArray[np.float64]]
+    driver: NDArray[np.int64]
+    face: NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +70,23 @@ class PartEffect:
 
 @dataclass(frozen=True, slots=True)
 class ErrorAnalysis:
-    """drivers: worst first. similarity: (d, d) mean score of each driver's template with each driver's probes, as z
-    over templates, in the order of `drivers`."""
+    """drivers: worst first. window_area, pooled_area: of single probe windows against templates, and of all windows of
+    a side against all of the other. thirds: of the probe windows that move least, in between and most. similarity:
+    (d, d) mean score of each driver's template with each driver's probes, as z over templates, in the order of
+    `drivers`; nan where they share no face."""
 
     drivers: tuple[DriverError, ...]
     parts: tuple[PartEffect, ...]
+    window_area: float
+    pooled_area: float
+    thirds: tuple[float, float, float]
     similarity: NDArray[np.float64]
+
+    @property
+    def driver_effect(self) -> PartEffect:
+        """Over drivers: how much somebody moves with how well the own probes are told."""
+        motion, area = (np.array([getattr(error, name) for error in self.drivers]) for name in ("motion", "area"))
+        return _effect("whole face", motion, area)
 
 
 def part_motion(landmarks: NDArray[np.floating]) -> dict[str, NDArray[np.float64]]:
@@ -79,12 +101,12 @@ def part_motion(landmarks: NDArray[np.floating]) -> dict[str, NDArray[np.float64
 @dataclass(frozen=True, slots=True)
 class _Probes:
     """One driver's probe windows on one face: scores (templates, windows) as z over templates, whose template each
-    is, and which clips of the bench the windows are."""
+    is, and the windows' places in `ProbeMotion`."""
 
     row: DriverEmbeddings
     scores: NDArray[np.float64]
     template: NDArray[np.int64]
-    clips: NDArray[np.bool_]
+    places: NDArray[np.int64]
 
     @property
     def genuine(self) -> NDArray[np.bool_]:
@@ -92,36 +114,88 @@ class _Probes:
         return own
 
 
-def analyse(clips: BenchClips, rows: Sequence[DriverEmbeddings]) -> ErrorAnalysis:
-    """Lay each probe window's scores beside its motion. rows: of `clips`, as `comparison.by_driver` gives them."""
-    probes = list(_probes(clips, rows))
-    motion = part_motion(clips.landmarks)
+def probe_motion(landmarks: NDArray[np.floating], driver: NDArray[np.int64], face: NDArray[np.int64]) -> ProbeMotion:
+    """Of the exact landmarks (n, T, 95, 2) of probe windows."""
+    return ProbeMotion(part_motion(landmarks), driver, face)
+
+
+def bench_motion(clips: BenchClips) -> ProbeMotion:
+    """Of the probes of a bench."""
+    return probe_motion(clips.landmarks[clips.probe], clips.driver[clips.probe], clips.face[clips.probe])
+
+
+def analyse(motion: ProbeMotion, rows: Sequence[DriverEmbeddings]) -> ErrorAnalysis:
+    """Lay each probe window's scores beside its motion. Raises DataError where no two drivers share a face."""
+    probes = list(_probes(motion, rows))
+    if not probes:
+        raise DataError("no two drivers drive one face, so nobody can be taken for anybody")
+    order = np.concatenate([probe.places for probe in probes])
     margin = np.concatenate([probe.scores[probe.genuine][0] for probe in probes])
-    effects = {
-        part: spearmanr(np.concatenate([values[probe.clips] for probe in probes]), margin)
-        for part, values in motion.items()
-    }
-    numbers = np.unique([row.driver for row in rows])
+    numbers = np.unique([probe.row.driver for probe in probes])
     similarity = _similarity(probes, numbers)
-    amount = np.exp(np.mean([np.log(values + 1e-3) for values in motion.values()], axis=0))
+    amount = np.exp(np.mean([np.log(values + 1e-3) for values in motion.parts.values()], axis=0))
     found = [_driver_error(probes, amount, similarity, numbers, place) for place in range(len(numbers))]
-    order = np.argsort([error.area for error in found])
+    worst_first = np.argsort([error.area for error in found])
     return ErrorAnalysis(
-        tuple(found[place] for place in order),
-        tuple(PartEffect(part, float(e.statistic), float(e.pvalue)) for part, e in effects.items()),
-        similarity[np.ix_(order, order)],
+        tuple(found[place] for place in worst_first),
+        tuple(_effect(part, values[order], margin) for part, values in motion.parts.items()),
+        _area(probes),
+        _pooled_area(probes),
+        _thirds(probes, amount),
+        similarity[np.ix_(worst_first, worst_first)],
     )
 
 
-def _probes(clips: BenchClips, rows: Sequence[DriverEmbeddings]) -> Iterator[_Probes]:
+def _effect(part: str, motion: NDArray[np.float64], told: NDArray[np.float64]) -> PartEffect:
+    """Rank correlation; none at all where one side never changes."""
+    if np.ptp(motion) == 0 or np.ptp(told) == 0:
+        return PartEffect(part, 0.0, 1.0)
+    rank = spearmanr(motion, told)
+    return PartEffect(part, float(rank.statistic), float(rank.pvalue))
+
+
+def _probes(motion: ProbeMotion, rows: Sequence[DriverEmbeddings]) -> Iterator[_Probes]:
     for row in rows:
         shown = [other for other in rows if other.target == row.target]
         if len(shown) < 2:
             continue
-        scores = cosine(np.concatenate([pooled(other.enrol) for other in shown]), row.probe).astype(np.float64)
-        scores = (scores - scores.mean(axis=0)) / np.maximum(scores.std(axis=0), 1e-6)
-        windows = (clips.driver == row.driver) & (clips.face == row.target) & clips.probe
-        yield _Probes(row, scores, np.array([other.driver for other in shown], np.int64), windows)
+        places = np.flatnonzero((motion.driver == row.driver) & (motion.face == row.target))
+        if len(places) != len(row.probe):
+            raise DataError(f"{len(row.probe)} probes of driver {row.driver} have the motion of {len(places)} windows")
+        yield _Probes(row, _standing(shown, row.probe), np.array([other.driver for other in shown], np.int64), places)
+
+
+def _standing(shown: Sequence[DriverEmbeddings], probes: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Scores of everybody's template with probes (m, D), as z over templates: (templates, m)."""
+    scores = cosine(np.concatenate([pooled(other.enrol) for other in shown]), probes).astype(np.float64)
+    return (scores - scores.mean(axis=0)) / np.maximum(scores.std(axis=0), 1e-6)
+
+
+def _pooled_area(probes: Sequence[_Probes]) -> float:
+    """The same as of single windows, with all of a side as one."""
+    rows = [probe.row for probe in probes]
+    shown = [[other for other in rows if other.target == row.target] for row in rows]
+    each = [replace(p, scores=_standing(s, pooled(p.row.probe))) for p, s in zip(probes, shown, strict=True)]
+    return _area(each)
+
+
+def _area(probes: Sequence[_Probes], kept: Sequence[NDArray[np.bool_]] | None = None) -> float:
+    """Of all probe windows, or of those kept of each driver on each face, (windows,) each."""
+    chosen = [slice(None)] * len(probes) if kept is None else kept
+    scores = np.concatenate([probe.scores[:, one].ravel() for probe, one in zip(probes, chosen, strict=True)])
+    genuine = [
+        np.repeat(probe.genuine, probe.scores[:, one].shape[1]) for probe, one in zip(probes, chosen, strict=True)
+    ]
+    return area_under_roc(scores, np.concatenate(genuine))
+
+
+def _thirds(probes: Sequence[_Probes], amount: NDArray[np.float64]) -> tuple[float, float, float]:
+    moved = [amount[probe.places] for probe in probes]
+    low, high = np.quantile(np.concatenate(moved), [1 / 3, 2 / 3])
+    least = [values <= low for values in moved]
+    most = [values > high for values in moved]
+    between = [~(one | other) for one, other in zip(least, most, strict=True)]
+    return _area(probes, least), _area(probes, between), _area(probes, most)
 
 
 def _similarity(probes: Sequence[_Probes], numbers: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -143,13 +217,11 @@ def _driver_error(
 ) -> DriverError:
     driver = int(numbers[place])
     own = [probe for probe in probes if probe.row.driver == driver]
-    scores = np.concatenate([probe.scores.ravel() for probe in own])
-    genuine = np.concatenate([np.repeat(probe.genuine, probe.scores.shape[1]) for probe in own])
     others = similarity[:, place].copy()
     others[place] = np.nan
-    moved = float(np.exp(np.mean(np.concatenate([np.log(amount[probe.clips]) for probe in own]))))
+    moved = float(np.exp(np.mean(np.concatenate([np.log(amount[probe.places]) for probe in own]))))
     nearest = int(numbers[int(np.nanargmax(others))])
-    return DriverError(driver, driver < PROCEDURAL_FROM, area_under_roc(scores, genuine), moved, nearest)
+    return DriverError(driver, driver < PROCEDURAL_FROM, _area(own), moved, nearest)
 
 
 def save_analysis(found: ErrorAnalysis, path: Path) -> None:
@@ -157,11 +229,13 @@ def save_analysis(found: ErrorAnalysis, path: Path) -> None:
     figure, (drivers, parts, pairs) = plt.subplots(1, 3, figsize=(15, 4.6), constrained_layout=True)
     for real, name in ((True, "people"), (False, "procedural")):
         kind = [error for error in found.drivers if error.real == real]
+        if not kind:
+            continue
         drivers.plot([e.motion for e in kind], [e.area for e in kind], "o" if real else "s", label=name)
-    rank = spearmanr([e.motion for e in found.drivers], [e.area for e in found.drivers])
+    rank = found.driver_effect
     drivers.set(
         xscale="log", xlabel="motion a frame, 1/1000 eye distance", ylabel="AUC of the driver's probes",
-        title=f"Drivers (rank correlation {rank.statistic:+.2f}, p = {rank.pvalue:.2g})",
+        title=f"Drivers (rank correlation {rank.correlation:+.2f}, p = {rank.p_value:.2g})",
     )  # fmt: skip
     drivers.axhline(0.5, color="0.7", linestyle="--", linewidth=1)
     drivers.legend()

@@ -18,6 +18,9 @@ from engines.registry import load_engine
 from training.embedding import Embed, shuffled_in_time, through_engine, through_network
 from training.errors import DataError
 from training.evaluate import Accuracy, OperatingPoints, accuracy, operating_points, pooled
+from training.evaluation.charts import save_detection
+from training.evaluation.clip_calls import ClipCallGatherer, ClipCalls
+from training.evaluation.prepared_clips import LabelledClip
 from training.evaluation.protocols import (
     ClipLabels,
     ClipTable,
@@ -27,22 +30,13 @@ from training.evaluation.protocols import (
     published_trials,
     session_trials,
 )
-from training.evaluation.report_text import as_json, row_table, table
+from training.evaluation.report_text import as_json, clip_calls_json, clip_calls_markdown, row_table, table
 from training.evaluation.streams import stream_clip
 from training.fit import load_static
 from training.metrics import Trials
 from training.plots import save_curves
 
 _ROUNDS = 200
-
-
-@dataclass(frozen=True, slots=True)
-class LabelledClip:
-    """One prepared clip. frames: uint8 (n, 128, 128). continues: bool (n,), False after a gap in time."""
-
-    frames: NDArray[np.uint8]
-    continues: NDArray[np.bool_]
-    labels: ClipLabels
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +65,13 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class ManifestReport:
-    """Everything measured."""
+    """Everything measured. calls: by kind of streams what time to detect and seconds of evidence are; empty where they
+    were left out."""
 
     engine: str
     counts: Counts
     rows: tuple[Measured, ...]
+    calls: tuple[ClipCalls, ...]
 
     def table(self) -> str:
         """Markdown: what was measured, then what could not be and why."""
@@ -101,9 +97,11 @@ class EmbeddedClips:
 
 
 def evaluate_clips(
-    folder: Path, clips: Iterable[LabelledClip], out: Path, static: Path | None, threads: int
+    folder: Path, clips: Iterable[LabelledClip], out: Path, static: Path | None, threads: int, *, calls: bool = True
 ) -> ManifestReport:
-    """Score all clips and write report.md, report.json and roc_det.png into `out`.
+    """Score all clips and write report.md, report.json and pictures into `out`.
+
+    calls: also tell time to detect and error by seconds of evidence, where clips are long enough.
 
     Raises DataError without clips, for a clip too short for one position of the engine, and where a report is already.
     """
@@ -114,21 +112,37 @@ def evaluate_clips(
     controls: dict[str, Embed] = {"shuffled": shuffled_in_time(through_engine(engine))}
     if static is not None:
         controls["static"] = through_network(load_static(static))
-    found = embed_clips(engine, clips, controls)
+    gatherer = ClipCallGatherer(engine) if calls else None
+    found = embed_clips(engine, clips, controls, gatherer)
+    told = () if gatherer is None else gatherer.study()
     engine.close()
     rows, curves = measure_clips(found)
-    report = ManifestReport(engine.spec.name, _counts(found), rows)
+    report = ManifestReport(engine.spec.name, _counts(found), rows, told)
     out.mkdir(parents=True, exist_ok=True)
-    (out / "report.json").write_text(json.dumps(as_json(report), indent=2, allow_nan=False) + "\n")
+    document = {
+        "engine": report.engine,
+        "counts": as_json(report.counts),
+        "rows": as_json(rows),
+        "calls": [clip_calls_json(one) for one in told],
+    }
+    (out / "report.json").write_text(json.dumps(document, indent=2, allow_nan=False) + "\n")
+    for one in told:
+        if one.swaps is not None:
+            save_detection(one.swaps, one.detection, out / one.picture)
     (out / "report.md").write_text(_markdown(report, bool(curves)))
     if curves:
         save_curves(curves, out / "roc_det.png")
     return report
 
 
-def embed_clips(engine: Engine, clips: Iterable[LabelledClip], controls: dict[str, Embed]) -> EmbeddedClips:
-    """Stream every clip once, and give the controls its centre window. Nothing is padded: a clip that is shorter than
-    the engine's window is one shorter window."""
+def embed_clips(
+    engine: Engine,
+    clips: Iterable[LabelledClip],
+    controls: dict[str, Embed],
+    gatherer: ClipCallGatherer | None = None,
+) -> EmbeddedClips:
+    """Stream every clip once, and give the controls its centre window and the gatherer all of it. Nothing is padded: a
+    clip that is shorter than the engine's window is one shorter window."""
     window = engine.spec.window_frames
     centre: dict[str, list[NDArray[np.float32]]] = {name: [] for name in ("engine", *controls)}
     labels, whole, full = [], [], []
@@ -143,6 +157,8 @@ def embed_clips(engine: Engine, clips: Iterable[LabelledClip], controls: dict[st
                 f"the middle of a clip of driver {clip.labels.driver}, session {clip.labels.session}, holds no "
                 f"{engine.spec.temporal_margin + 1} frames without a break; leave it out of the manifest"
             )
+        if gatherer is not None:
+            gatherer.add(clip, embeddings, valid)
         ends = np.arange(window - 1, frames, window)
         ends = ends[valid[ends] > 0]
         labels.append(clip.labels)
@@ -242,5 +258,6 @@ def _markdown(report: ManifestReport, drawn: bool) -> str:
         "\n".join(f"- *{row.name}*: {row.about}" for row in report.rows if not row.missing),
         *(["## Operating points", row_table(measured)] if measured else []),
         *(["![ROC and DET](roc_det.png)"] if drawn else []),
+        *([clip_calls_markdown(report.calls)] if report.calls else []),
     ]
     return "\n\n".join(sections) + "\n"

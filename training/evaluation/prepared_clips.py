@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
 
 from training.data.luma_clip import LumaClip
 from training.data.manifest import NO_GENERATOR, read_manifest
 from training.drivers.tracks import Split
 from training.errors import DataError
-from training.evaluation.manifest_report import LabelledClip
 from training.evaluation.protocols import ClipLabels
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledClip:
+    """One prepared clip. frames: uint8 (n, 128, 128). continues: bool (n,), False after a gap in time."""
+
+    frames: NDArray[np.uint8]
+    continues: NDArray[np.bool_]
+    fps: float
+    labels: ClipLabels
 
 
 def prepared_clips(manifest: Path, split: Split) -> Iterator[LabelledClip]:
@@ -26,4 +39,4 @@ def prepared_clips(manifest: Path, split: Split) -> Iterator[LabelledClip]:
             clip = LumaClip.load(listed.file(row))
             original = row.generator == NO_GENERATOR
             labels = ClipLabels(row.driver, row.target, row.session, row.generator, row.source, original)
-            yield LabelledClip(clip.frames, clip.continues, labels)
+            yield LabelledClip(clip.frames, clip.continues, clip.fps, labels)

@@ -10,8 +10,10 @@ import numpy as np
 
 from training.evaluate import OperatingPoints
 from training.evaluation.call_study import CallStudy, LengthResult
+from training.evaluation.clip_calls import ClipCalls
 from training.evaluation.robustness import ConditionResult
-from training.evaluation.swaps import HORIZON_SECONDS, TimeToDetect
+from training.evaluation.swaps import HORIZON_SECONDS, SwapStudy, TimeToDetect
+from training.metrics import Estimate
 
 
 def as_json(value: object) -> object:
@@ -29,19 +31,28 @@ def as_json(value: object) -> object:
 
 def calls_json(study: CallStudy) -> dict[str, object]:
     """Everything but the single swaps, of which the curve over thresholds is kept."""
-    swaps = study.swaps
-    rate = swaps.alarms.sum(axis=0) / swaps.hours.sum()
-    medians = [swaps.median(float(nats)) for nats in swaps.thresholds]
     return {
         "windows": as_json(study.windows),
         "evidence": as_json(study.evidence),
         "detection": as_json(study.detection),
-        "detection_curve": {
-            "threshold": [round(float(nats), 6) for nats in swaps.thresholds],
-            "false_alarms_per_hour": rate.tolist(),
-            "median_seconds": as_json(medians),
-        },
+        "detection_curve": _curve(study.swaps),
         "conditions": as_json(study.conditions),
+    }
+
+
+def clip_calls_json(calls: ClipCalls) -> dict[str, object]:
+    """The same of people's own clips."""
+    plain = {field.name: as_json(getattr(calls, field.name)) for field in fields(calls) if field.name != "swaps"}
+    return {**plain, "detection_curve": None if calls.swaps is None else _curve(calls.swaps)}
+
+
+def _curve(swaps: SwapStudy) -> dict[str, object]:
+    rate = swaps.alarms.sum(axis=0) / swaps.hours.sum()
+    medians = [swaps.median(float(nats)) for nats in swaps.thresholds]
+    return {
+        "threshold": [round(float(nats), 6) for nats in swaps.thresholds],
+        "false_alarms_per_hour": rate.tolist(),
+        "median_seconds": as_json(medians),
     }
 
 
@@ -91,11 +102,8 @@ def calls_markdown(study: CallStudy) -> str:
             _lengths(study.evidence, "seconds"),
             "![Error against length](evidence.png)",
             "## Time to detect a swap of drivers",
-            "Streams of scores through the guard's own evidence and hysteresis; the swap comes in a running call, the "
-            "windows that hold both drivers are computed on the spliced pictures, and strangers drive for "
-            f"{HORIZON_SECONDS:g} s; '-' = not within that time.",
+            _SWAPS,
             _detection(study.detection),
-            "\n".join(f"- {_wanted(one)}: {one.confidence}" for one in study.detection),
             "![Time to detect](detection.png)",
             "## Worse calls",
             "Enrolled in a good call (500 kbit/s, 30 frames per second, 640x360, nothing lost), one window against the "
@@ -105,6 +113,32 @@ def calls_markdown(study: CallStudy) -> str:
             "![Worse calls](conditions.png)",
         ]
     )
+
+
+_SWAPS = (
+    "Streams of scores through the guard's own evidence and hysteresis; the swap comes in a running call, the windows "
+    f"that hold both drivers are computed on the spliced pictures, and strangers drive for {HORIZON_SECONDS:g} s; "
+    "'-' = not within that time."
+)
+
+
+def clip_calls_markdown(calls: Sequence[ClipCalls]) -> str:
+    """Time to detect and seconds of evidence on people's own clips, or why there is none."""
+    sections = ["## Time to detect a swap of drivers", _SWAPS]
+    for one in calls:
+        sections += [f"### {one.name[0].upper()}{one.name[1:]}", f"{one.about[0].upper()}{one.about[1:]}."]
+        if one.missing:
+            sections.append(f"Not measured: {one.missing}.")
+            continue
+        sections += [
+            f"{one.streams} streams of {one.drivers} drivers on {one.faces} faces, enrolled with "
+            f"{one.enrolment_seconds:.1f} s (median); {one.halves} enrol and are heard in two halves of one recording.",
+            *([_detection(one.detection)] if one.detection else []),
+            *(["Error by seconds of evidence:", _lengths(one.evidence, "seconds")] if one.evidence else []),
+            *(["\n".join(f"- Not measured: {reason}." for reason in one.unmeasured)] if one.unmeasured else []),
+            f"![Time to detect]({one.picture})",
+        ]
+    return "\n\n".join(sections)
 
 
 def _lengths(results: Sequence[LengthResult], unit: str) -> str:
@@ -135,13 +169,19 @@ def _detection(told: Sequence[TimeToDetect]) -> str:
             _seconds(one.median_seconds.value),
             f"{_seconds(one.median_seconds.low)} to {_seconds(one.median_seconds.high)}",
             _seconds(one.p90_seconds),
-            f"{one.within_30_seconds:.0%}",
+            _share(one.within_30_seconds),
+            _share(one.within_horizon),
             f"{one.swaps} (+{one.undecided})",
         )
         for one in told
     ]
     header = ["False alarms", "Threshold, nats", "Median, s", "95 %", "9 of 10 by, s", "within 30 s"]
-    return table([*header, "Swaps (+alert on already)"], rows)
+    cells = table([*header, f"within {HORIZON_SECONDS:g} s", "Swaps (+alert on already)"], rows)
+    return "\n\n".join([cells, "\n".join(f"- {_wanted(one)}: {one.confidence}" for one in told)])
+
+
+def _share(one: Estimate) -> str:
+    return f"{one.value:.0%} [{one.low:.0%}, {one.high:.0%}]"
 
 
 def _seconds(value: float) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from engines.protocol import Engine, EngineSpec
-from training.data.calls import CallQuality, Received, Recording, received_of
+from training.data.calls import CallQuality, Received, Recording, received_through
 from training.errors import DataError
 from training.evaluate import Accuracy, accuracy
 from training.evaluation.alerts import AlertRule
@@ -71,15 +71,16 @@ def measure_conditions(
     Raises DataError where no window is usable even in the first condition.
     """
     qualities = list(dict.fromkeys(condition.quality for condition in wanted))
-    spoilt = [replace(recording, quality=quality) for quality in qualities for recording in recordings]
-    arrived = received_of(spoilt, processes)
+    heard: dict[CallQuality, list[DriverStream]] = {quality: [] for quality in qualities}
+    for stream, arrived in zip(enrolled, received_through(recordings, qualities, processes), strict=True):
+        for quality, received in zip(qualities, arrived, strict=True):
+            heard[quality].append(_heard(engine, stream, received))
     measured: dict[CallQuality, tuple[Accuracy | None, float]] = {}
-    for quality in qualities:
-        heard = [_heard(engine, stream, next(arrived)) for stream in enrolled]
+    for quality, streams in heard.items():
         sent = sum(round(recording.seconds * quality.fps) for recording in recordings)
-        measured[quality] = _measured(heard, engine.spec, sent)
-        if measured[qualities[0]][0] is None:
-            raise DataError("no window of the good call is usable; give longer recordings")
+        measured[quality] = _measured(streams, engine.spec, sent)
+    if measured[qualities[0]][0] is None:
+        raise DataError("no window of the good call is usable; give longer recordings")
     spec = engine.spec
     return [
         ConditionResult(one.axis, one.value, *measured[one.quality], spec.fps_min <= one.quality.fps <= spec.fps_max)

@@ -38,6 +38,9 @@ _HALF_AN_ALARM = 0.5
 _STRETCH_SECONDS = 10.0
 _CALLS, _CALL_SECONDS = 6, 600.0
 """Genuine calls put together for each driver on each target: an hour."""
+_MOST_STRANGERS = 8
+"""That take over from one driver on one target; where more could, evenly chosen ones do."""
+_SOON_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +84,8 @@ class TimeToDetect:
     per_hour: false alarms in an hour of the genuine calls put together. recorded_alarms: in the recorded video itself,
     and recorded_low, recorded_high: the 95 % interval of their rate an hour if they come independently (Garwood 1936).
     median_seconds: over swaps, with its interval over drivers; inf = not within the horizon. p90_seconds: nine of ten
-    swaps are found by then. within_30_seconds: share of swaps. undecided: swaps left out because an alert was on.
+    swaps are found by then. within_30_seconds, within_horizon: shares of swaps, with intervals over drivers.
+    undecided: swaps left out because an alert was on.
     """
 
     target_per_hour: float | None
@@ -94,7 +98,8 @@ class TimeToDetect:
     recorded_high: float
     median_seconds: Estimate
     p90_seconds: float
-    within_30_seconds: float
+    within_30_seconds: Estimate
+    within_horizon: Estimate
     swaps: int
     undecided: int
 
@@ -135,16 +140,24 @@ def study_swaps(engine: Engine, streams: Sequence[DriverStream], rule: AlertRule
         path = evidence_path(np.tile(llr, 2), np.tile(shares, 2), stream.fps, rule)
         recorded_hours += len(llr) / stream.fps / 3600
         recorded_alarms += _counts(path[len(llr) :], np.ones(len(llr)), thresholds)
-        for stranger in of_target(streams, stream.target):
-            if stranger.driver != stream.driver:
-                pairs.append((stream.driver, stranger.driver))
-                seconds.append(_detection(engine, stream, stranger, path, thresholds, rule))
+        for stranger in strangers_of(stream, streams):
+            pairs.append((stream.driver, stranger.driver))
+            seconds.append(_detection(engine, stream, stranger, path, thresholds, rule))
     if not pairs:
         raise DataError("no two drivers drive one face, so nobody can take over from anybody")
     before, after = np.array(pairs, np.int64).T
     return SwapStudy(
         thresholds, drivers, hours, alarms, recorded_hours, recorded_alarms, before, after, np.stack(seconds)
     )
+
+
+def strangers_of(stream: DriverStream, streams: Sequence[DriverStream]) -> list[DriverStream]:
+    """Others on the same target, evenly chosen from those that follow in the list, around its end."""
+    shown = of_target(streams, stream.target)
+    place = next(n for n, other in enumerate(shown) if other is stream)
+    others = [other for other in (*shown[place:], *shown[:place]) if other.driver != stream.driver]
+    count = min(len(others), _MOST_STRANGERS)
+    return [others[number * len(others) // count] for number in range(count)]
 
 
 def genuine_calls(frames: int, fps: float, *, seed: int) -> Iterator[NDArray[np.int64]]:
@@ -173,20 +186,20 @@ def _own(engine: Engine, enrolled: DriverStream, seen: DriverStream, rule: Alert
 def _detection(
     engine: Engine, enrolled: DriverStream, stranger: DriverStream, path: Series, thresholds: Series, rule: AlertRule
 ) -> Series:
-    """Seconds from swap to alert at each threshold (k,)."""
-    spec = engine.spec
+    """Seconds from swap to alert at each threshold (k,). After the swap, frames come at the stranger's rate."""
+    spec, fps = engine.spec, stranger.fps
     embeddings, valid = splice(engine, enrolled, stranger)
     mixed = log_likelihood_ratio(live_scores(enrolled.template, embeddings, spec.calibration.cohort), spec.calibration)
     mixed_shares = new_shares(valid, spec.window_frames, rule, begins=False)
     llr, shares = _own(engine, enrolled, stranger, rule)
-    frames = int(HORIZON_SECONDS * enrolled.fps)
+    frames = int(HORIZON_SECONDS * fps)
     rounds = -(-frames // len(llr))
     heard = np.concatenate([mixed, np.tile(llr, rounds)])[:frames]
     added = np.concatenate([mixed_shares, np.tile(shares, rounds)])[:frames]
-    after = evidence_path(heard, added, enrolled.fps, rule, start=float(path[-1]))
+    after = evidence_path(heard, added, fps, rule, start=float(path[-1]))
     lowest = np.minimum.accumulate(after)
     first = np.searchsorted(-lowest, -thresholds, side="left")
-    seconds = np.where(first < frames, (first + 1) / enrolled.fps, np.inf)
+    seconds = np.where(first < frames, (first + 1) / fps, np.inf)
     return np.where(_alarmed(path, thresholds), np.nan, seconds)
 
 
@@ -222,19 +235,20 @@ def time_to_detect(
 ) -> TimeToDetect | None:
     """Swaps at a rate of false alarms, or at a given threshold; None where no threshold keeps the rate.
 
-    The interval of the median resamples drivers: with each draw the threshold is chosen anew.
+    Intervals resample drivers: with each draw the threshold is chosen anew.
     """
     chosen = threshold if per_hour is None else threshold_for(study, per_hour)
     if chosen is None or len(study.decided(chosen)) == 0:
         return None
     random = np.random.default_rng(seed)
-    medians = []
+    draws = []
     for _ in range(rounds):
         counts = np.bincount(random.integers(len(study.driver), size=len(study.driver)), minlength=len(study.driver))
         drawn = chosen if per_hour is None else threshold_for(study, per_hour, counts.astype(float))
-        medians.append(np.inf if drawn is None else _median(study, drawn, counts.astype(float)))
-    low, high = np.quantile(medians, [0.025, 0.975], method="nearest")
+        draws.append(_NEVER if drawn is None else _found(study, drawn, counts.astype(float)))
     place, decided = study.place(chosen), study.decided(chosen)
+    value = study.median(chosen), float((decided <= _SOON_SECONDS).mean()), float(np.isfinite(decided).mean())
+    median, soon, ever = (_estimate(*pair) for pair in zip(value, np.array(draws).T, strict=True))
     seen, hours = int(study.recorded_alarms[place]), study.recorded_hours
     return TimeToDetect(
         target_per_hour=per_hour,
@@ -245,22 +259,34 @@ def time_to_detect(
         recorded_alarms=seen,
         recorded_low=float(chi2.ppf(0.025, 2 * seen) / 2 / hours) if seen else 0.0,
         recorded_high=float(chi2.ppf(0.975, 2 * seen + 2) / 2 / hours),
-        median_seconds=Estimate(study.median(chosen), float(low), float(high)),
+        median_seconds=median,
         p90_seconds=float(np.quantile(decided, 0.9, method="higher")),
-        within_30_seconds=float((decided <= 30).mean()),
+        within_30_seconds=soon,
+        within_horizon=ever,
         swaps=len(decided),
         undecided=len(study.seconds) - len(decided),
     )
 
 
-def _median(study: SwapStudy, nats: float, counts: Series) -> float:
-    """Median over swaps, a pair of drivers counting as often as both were drawn; inf where none was decided."""
+_NEVER = (np.inf, 0.0, 0.0)
+
+
+def _estimate(value: float, drawn: Series) -> Estimate:
+    low, high = np.quantile(drawn, [0.025, 0.975], method="nearest")
+    return Estimate(value, float(low), float(high))
+
+
+def _found(study: SwapStudy, nats: float, counts: Series) -> tuple[float, float, float]:
+    """Median seconds over swaps, and the shares found soon and at all; a pair of drivers counts as often as both were
+    drawn."""
     rows = [np.searchsorted(study.driver, side) for side in (study.before, study.after)]
     weight = counts[rows[0]] * counts[rows[1]]
     seconds = study.seconds[:, study.place(nats)]
     kept = ~np.isnan(seconds) & (weight > 0)
     if not kept.any():
-        return float(np.inf)
+        return _NEVER
     order = np.argsort(seconds[kept], kind="stable")
-    reached = np.cumsum(weight[kept][order])
-    return float(seconds[kept][order][np.searchsorted(reached, reached[-1] / 2)])
+    ordered, reached = seconds[kept][order], np.cumsum(weight[kept][order]) / weight[kept].sum()
+    soon, ever = (np.searchsorted(ordered, limit, side="right") for limit in (_SOON_SECONDS, HORIZON_SECONDS))
+    median = float(ordered[np.searchsorted(reached, 0.5)])
+    return median, *(float(reached[count - 1]) if count else 0.0 for count in (soon, ever))

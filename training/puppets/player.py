@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 
 from training.drivers.performance import Performance
@@ -16,6 +18,8 @@ _EYES_AT = 0.43
 _MARGIN_UNITS = 0.5
 _HALF_WIDTH_UNITS = 2.35
 """What lies further from the middle never moves: only this band is rendered anew."""
+_FACES_KEPT = 4
+"""Painting and cutting a face takes as long as a hundred pictures of it; recordings of one face follow one another."""
 
 
 class PuppetPlayer:
@@ -46,12 +50,11 @@ class PuppetPlayer:
         margin = round(_MARGIN_UNITS * unit)
         top = -_EYES_AT * _UNITS_HIGH
         scene = View(-width / 2 / unit, top - margin / unit, unit, width, height + 2 * margin)
-        picture, landmarks = Puppet(puppet_seed).portrait(scene)
         half = min(round(_HALF_WIDTH_UNITS * unit), width // 2)
         self._columns = slice(width // 2 - half, width // 2 + half)
         seen = View(-width / 2 / unit + self._columns.start / unit, top, unit, 2 * half, height)
+        picture, self._warp = _painted(puppet_seed, scene, seen)
         self._still = picture[margin : margin + height].copy()
-        self._warp = FaceWarp(picture, landmarks, scene, seen)
         self._performance = Performance(driver_seed, fps, take)
         self.eye_center_px = (width / 2, -top * unit)
         """Midpoint of the outer eye corners of the face at rest, x and y from the picture's corner."""
@@ -74,3 +77,10 @@ class PuppetPlayer:
         picture = self._still.copy()
         picture[:, self._columns] = self._warp.render(landmarks, head)
         return np.ascontiguousarray(picture)
+
+
+@lru_cache(maxsize=_FACES_KEPT)
+def _painted(seed: int, scene: View, seen: View) -> tuple[Image, FaceWarp]:
+    """A puppet's picture in a scene, and what moves it."""
+    picture, landmarks = Puppet(seed).portrait(scene)
+    return picture, FaceWarp(picture, landmarks, scene, seen)

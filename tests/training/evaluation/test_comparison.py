@@ -18,7 +18,7 @@ from training.evaluation.bench_clips import BenchClips, BenchSource, bench_clips
 from training.evaluation.comparison import by_driver, cross_sides, lessening, over_seeds, runs_of, trials_of
 from training.evaluation.comparison_page import write_comparison
 from training.evaluation.comparison_report import compare_runs, raw_clips
-from training.evaluation.manifest_report import LabelledClip
+from training.evaluation.prepared_clips import LabelledClip
 from training.evaluation.protocols import ClipLabels
 from training.fit import FitConfig, save, start
 from training.metrics import Trials, pooled_area
@@ -109,7 +109,7 @@ def test_raw_clips_are_the_unbroken_middle_of_those_that_are_long_enough() -> No
     def clip(frames: int, gap: int | None = None) -> LabelledClip:
         pixels = np.broadcast_to(np.arange(frames, dtype=np.uint8)[:, None, None], (frames, 4, 4)).copy()
         labels = ClipLabels("ann", "ann", f"ann/{frames}", "none", "made up", True)
-        return LabelledClip(pixels, np.arange(frames) != (0 if gap is None else gap), labels)
+        return LabelledClip(pixels, np.arange(frames) != (0 if gap is None else gap), 25.0, labels)
 
     found = raw_clips([clip(29), clip(40, gap=20), clip(40, gap=3), clip(31)])
     assert found.frames[:, 0, 0, 0].tolist() == [5, 0]

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from training.drivers.landmarks import LANDMARKS, PART
+from training.errors import DataError
 from training.evaluation.bench_clips import PROCEDURAL_FROM, BenchClips
 from training.evaluation.comparison import by_driver
-from training.evaluation.error_analysis import analyse, part_motion, save_analysis
+from training.evaluation.error_analysis import (
+    DriverError,
+    ErrorAnalysis,
+    PartEffect,
+    analyse,
+    bench_motion,
+    part_motion,
+    save_analysis,
+)
+from training.evaluation.error_text import confusions, errors_text, limits
 
 DRIVERS = 6
 
@@ -38,7 +49,7 @@ def bench_of_more_and_less_motion() -> tuple[BenchClips, np.ndarray]:
 
 def test_drivers_who_move_less_come_first_where_their_windows_tell_less(tmp_path: Path) -> None:
     clips, rows = bench_of_more_and_less_motion()
-    found = analyse(clips, by_driver(clips, rows))
+    found = analyse(bench_motion(clips), by_driver(clips, rows))
     assert len(found.drivers) == DRIVERS
     areas = [error.area for error in found.drivers]
     assert areas == sorted(areas)
@@ -48,7 +59,64 @@ def test_drivers_who_move_less_come_first_where_their_windows_tell_less(tmp_path
     assert all(error.confused_with != error.driver for error in found.drivers)
     assert found.drivers[-1].motion == pytest.approx(10 * DRIVERS, rel=0.01)
     assert all(effect.correlation > 0 and effect.p_value < 0.01 for effect in found.parts)
+    assert found.driver_effect.correlation > 0
+    assert found.thirds[0] < found.thirds[2]
     own = np.diag(found.similarity)
     assert own[-1] > own[0]
     save_analysis(found, tmp_path / "errors.png")
     assert (tmp_path / "errors.png").stat().st_size > 10_000
+
+
+def analysis(areas: list[float], taken_for: list[int], similarity: np.ndarray, pooled: float = 0.9) -> ErrorAnalysis:
+    drivers = tuple(
+        DriverError(number, True, area, 1.0 + number, other)
+        for number, (area, other) in enumerate(zip(areas, taken_for, strict=True))
+    )
+    parts = (PartEffect("lips", 0.3, 0.001), PartEffect("nose", 0.1, 0.04))
+    return ErrorAnalysis(drivers, parts, 0.8, pooled, (0.7, 0.8, 0.9), similarity)
+
+
+def test_sentences_say_what_the_numbers_do() -> None:
+    own_best = np.eye(4)
+    own_best[1, 0] = 2.0
+    found = analysis([0.2, 0.8, 0.9, 0.9], [1, 0, 1, 2], own_best)
+    worst, bad, mutual = confusions(found)
+    assert "worst 1 of 4 drivers make 67% of the errors" in worst
+    assert "would make 25%" in worst
+    assert "3 are nearest to their own" in worst
+    assert "chance: 1 (0 for 1)" in bad
+    assert mutual == "Nearest to each other both ways: 0 and 1."
+    seconds, motion, parts = limits(found)
+    assert "takes 50% of the error away, 50% of it stays" in seconds
+    assert "0.700, then 0.800, and 0.900" in motion
+    assert "no relation of motion and error is shown (rank correlation +0.95, p = 0.051)" in motion
+    assert "it is the lips whose motion" in parts
+    assert "does not help" in limits(analysis([0.8, 0.9], [1, 0], np.eye(2), pooled=0.8))[0]
+    text = errors_text(found)
+    assert "| 0 | person | 0.200 | 1.0 | 1 |" in text
+    assert "| nose | +0.10 | 0.04 |" in text
+
+
+def test_what_more_video_gives_is_told_apart_from_what_one_window_lacks() -> None:
+    """Every other window leans to the next driver's direction and away from it: pooled, the own one is left."""
+    place, face, window = (part.ravel() for part in np.indices((DRIVERS, 1, 4)))
+    clips = BenchClips(
+        np.zeros((len(place), 6, 4, 4), np.uint8),
+        np.random.default_rng(1).random((len(place), 6, LANDMARKS, 2)).astype(np.float16),
+        place, face, window >= 2,
+    )  # fmt: skip
+    lean = np.where(clips.probe, 3 * (-1.0) ** window, 0)
+    rows = np.eye(DRIVERS)[place] + lean[:, None] * np.eye(DRIVERS)[(place + 1) % DRIVERS]
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    found = analyse(bench_motion(clips), by_driver(clips, rows.astype(np.float32)))
+    assert found.pooled_area == 1
+    assert found.window_area < 0.95
+
+
+def test_motion_and_probes_have_to_be_of_the_same_windows() -> None:
+    clips, rows = bench_of_more_and_less_motion()
+    motion = bench_motion(clips)
+    with pytest.raises(DataError, match="have the motion of 0 windows"):
+        analyse(replace(motion, face=motion.face + 5), by_driver(clips, rows))
+    with pytest.raises(DataError, match="no two drivers"):
+        analyse(motion, by_driver(clips, rows)[:1])

@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 
 from engines.protocol import Engine
-from tests.training.evaluation.made_up_calls import WINDOW_FRAMES, clip, made_up_engine
+from tests.training.evaluation.made_up_calls import FPS, WINDOW_FRAMES, clip, made_up_engine
 from training.embedding import shuffled_in_time, through_engine
 from training.errors import DataError
-from training.evaluation.manifest_report import LabelledClip, embed_clips, evaluate_clips, measure_clips
+from training.evaluation.manifest_report import embed_clips, evaluate_clips, measure_clips
+from training.evaluation.prepared_clips import LabelledClip
 from training.evaluation.protocols import ClipLabels
 
 
@@ -30,7 +31,7 @@ def clips(*, seen: str = "driver", frames: int = 2 * WINDOW_FRAMES + 3) -> Itera
 
 def labelled(number: int, labels: ClipLabels, frames: int) -> LabelledClip:
     pixels = clip(number, frames, 10 * int(labels.driver[1:]) + int(labels.session[1:]))
-    return LabelledClip(pixels, np.ones(frames, np.bool_), labels)
+    return LabelledClip(pixels, np.ones(frames, np.bool_), FPS, labels)
 
 
 def measured(seen: str) -> dict[str, float | None]:
@@ -86,6 +87,10 @@ def test_a_report_is_written_once_and_says_what_it_could_not_measure(
     assert document["counts"]["originals"] == 4
     assert "Not measured (needs a target with two self-reenactments" in report.table()
     assert report.table().count("| any two sessions") == 2  # with its control
+    one_face, camera = document["calls"]
+    assert "two drivers with recordings of two sessions" in one_face["missing"]
+    assert "of 8 clips 8 are shorter, the longest of these 4.8 s" in camera["missing"]
+    assert "Not measured: it takes two drivers" in (tmp_path / "report.md").read_text()
     assert "proof of motion" in (tmp_path / "report.md").read_text()
     with pytest.raises(DataError, match="already holds a report"):
         evaluate_clips(Path("made-up"), camera, tmp_path, None, 1)
@@ -94,7 +99,7 @@ def test_a_report_is_written_once_and_says_what_it_could_not_measure(
 def test_clips_without_a_usable_window_and_empty_manifests_are_refused() -> None:
     engine = made_up_engine(0.2)
     one = next(clips())
-    broken = LabelledClip(one.frames, np.zeros(len(one.frames), np.bool_), one.labels)
+    broken = LabelledClip(one.frames, np.zeros(len(one.frames), np.bool_), FPS, one.labels)
     with pytest.raises(DataError, match="driver p0, session s0"):
         embed_clips(engine, [broken], {})
     with pytest.raises(DataError, match="no clips to evaluate"):

@@ -22,19 +22,23 @@ def test_every_axis_begins_with_the_same_good_call() -> None:
     assert len({(one.axis, one.value) for one in conditions()}) == len(conditions())
 
 
-def received(recordings: Sequence[Recording], processes: int) -> Iterator[Received]:
+def received(
+    recordings: Sequence[Recording], qualities: Sequence[CallQuality], processes: int
+) -> Iterator[tuple[Received, ...]]:
+    return (tuple(in_call(recording.driver, quality) for quality in qualities) for recording in recordings)
+
+
+def in_call(driver: int, quality: CallQuality) -> Received:
     """Frames of the driver, and of nobody in particular where the bitrate is low; a break at every lost frame."""
-    for recording in recordings:
-        assert recording.quality is not None
-        crops = clip(recording.driver, FRAMES, 5)
-        if recording.quality.bitrate_bps < 100_000:
-            crops[:, 0, 0] = 77
-        every = round(1 / recording.quality.lost_share) if recording.quality.lost_share else FRAMES
-        yield Received(crops, np.arange(FRAMES) % every != every - 1)
+    crops = clip(driver, FRAMES, 5)
+    if quality.bitrate_bps < 100_000:
+        crops[:, 0, 0] = 77
+    every = round(1 / quality.lost_share) if quality.lost_share else FRAMES
+    return Received(crops, np.arange(FRAMES) % every != every - 1)
 
 
 def test_conditions_are_measured_on_the_enrolled_drivers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("training.evaluation.robustness.received_of", received)
+    monkeypatch.setattr("training.evaluation.robustness.received_through", received)
     streams = made_up_streams(drivers=3, targets=1, frames=FRAMES, spread=0.3)
     recordings = [Recording("val", 0, driver, 10, FRAMES / 30) for driver in range(3)]
     # Half of what was sent at 60 frames per second arrives: 96 frames of 192.

@@ -13,7 +13,7 @@ from tests.training.evaluation.made_up_calls import FPS, WINDOW_FRAMES, made_up_
 from training.errors import DataError
 from training.evaluation.alerts import AlertRule
 from training.evaluation.streams import live_scores, log_likelihood_ratio
-from training.evaluation.swaps import SwapStudy, genuine_calls, study_swaps, threshold_for, time_to_detect
+from training.evaluation.swaps import SwapStudy, genuine_calls, strangers_of, study_swaps, threshold_for, time_to_detect
 
 THRESHOLDS = np.arange(-5.95, -0.01, 0.05)
 
@@ -80,7 +80,9 @@ def test_an_alert_that_is_on_already_detects_nothing() -> None:
     assert found is not None
     assert (found.swaps, found.undecided) == (9, 3)
     assert math.isinf(found.p90_seconds)
-    assert found.within_30_seconds == 0
+    assert found.within_30_seconds.value == 0
+    assert found.within_horizon.value == pytest.approx(7 / 9)
+    assert found.within_horizon.low <= 7 / 9 <= found.within_horizon.high
 
 
 def test_genuine_calls_are_stretches_of_the_recording_in_random_order() -> None:
@@ -127,6 +129,27 @@ def test_every_pair_of_one_target_is_swapped_and_strong_drivers_are_found() -> N
     assert math.isfinite(found.median_seconds.value)
     # A lower threshold is never crossed earlier.
     assert (np.diff(study.seconds, axis=1) <= 0).all()
+
+
+def test_frames_after_a_swap_come_at_the_strangers_rate() -> None:
+    """Twice as many frames a second: windows pass in half the time, and evidence falls as fast in frames or faster."""
+    engine = made_up_engine(0.0)
+    slow, fast = made_up_streams(drivers=2, targets=1, frames=6 * WINDOW_FRAMES, spread=0.0)
+    study = study_swaps(engine, [slow, replace(fast, fps=2 * FPS)])
+    place = study.place(-3.0)
+    by_fast, by_slow = (float(study.seconds[study.after == stream.driver, place][0]) for stream in (fast, slow))
+    assert by_fast < 0.6 * by_slow
+
+
+def test_few_of_many_strangers_take_over_and_all_take_part() -> None:
+    streams = made_up_streams(drivers=20, targets=1, frames=10, spread=0.0)
+    chosen = [strangers_of(stream, streams) for stream in streams]
+    assert {len(some) for some in chosen} == {8}
+    for stream, some in zip(streams, chosen, strict=True):
+        assert stream.driver not in {other.driver for other in some}
+        assert len({other.driver for other in some}) == 8
+    assert len({other.driver for some in chosen for other in some}) == 20
+    assert [other.driver for other in strangers_of(streams[1], streams[:3])] == [2, 0]
 
 
 def test_somebody_who_is_always_taken_for_a_stranger_raises_an_alarm_in_every_call() -> None:
