@@ -8,36 +8,19 @@ from pathlib import Path
 
 import pytest
 
-from guard.bench.network.call import CallRecord, JudgedFrame
 from guard.bench.network.findings import Scores, longest_freeze_ms, make_row
-from guard.bench.network.impairment import PacketCounts
-from guard.bench.network.networks import NETWORKS
-from guard.bench.network.orders import SenderCounts
-from guard.bench.network.report import NetworkReport, as_markdown
-
-START, SECONDS, FPS = 1000.0, 4.0, 30
-CLEAN, BURSTY = NETWORKS[0], NETWORKS[4]
-PACKETS = PacketCounts(taken=400, lost=15, overflowed=5, held_back=0)
-
-
-def frame(sent_at: float, latency_ms: float = 40.0, valid: float = 1.0, llr: float | None = 2.0) -> JudgedFrame:
-    return JudgedFrame(
-        sent_at=sent_at,
-        arrived_at=sent_at + latency_ms / 1000 - 0.01,
-        told_at=sent_at + latency_ms / 1000,
-        valid_fraction=valid,
-        llr=llr,
-        similarity=None if llr is None else llr / 10,
-    )
-
-
-def call(frames: list[JudgedFrame]) -> CallRecord:
-    sent = SenderCounts(frames=round(SECONDS * FPS), media=PACKETS, nacks=7, plis=2)
-    return CallRecord(START, START + SECONDS, tuple(frames), sent, received_frames=len(frames), dropped_frames=1)
-
-
-def steady(count: int = round(SECONDS * FPS), llr: float = 2.0) -> list[JudgedFrame]:
-    return [frame(START + number / FPS, llr=llr) for number in range(count)]
+from guard.bench.network.report import as_markdown
+from tests.guard.bench.network.recorded_calls import (
+    BURSTY,
+    CLEAN,
+    FPS,
+    SECONDS,
+    START,
+    call,
+    frame,
+    made_report,
+    steady,
+)
 
 
 def test_a_good_call_has_everything() -> None:
@@ -85,18 +68,8 @@ def test_errors_are_windows_on_the_wrong_side() -> None:
     assert (row.genuine.error, row.impostor.error) == (0.25, 0.75)
 
 
-def report(*, enrolled: bool = True) -> NetworkReport:
-    good = make_row(CLEAN, call(steady()), call(steady(llr=-3.0)), 0.5, enrolled=enrolled)
-    bad = make_row(BURSTY, call(steady(30, llr=0.5)), call([]), 0.5, enrolled=enrolled)
-    nothing = make_row(BURSTY, call([]), call([]), 0.5, enrolled=enrolled)
-    why = None if enrolled else "the clean call could not be enrolled: too short"
-    return NetworkReport(
-        "a machine", "guard bench network", (1.0, 2.5), "f5c on onnx", "puppets", SECONDS, 1, why, (good, bad, nothing)
-    )
-
-
 def test_the_table_is_markdown_with_machine_and_command() -> None:
-    text = as_markdown(report())
+    text = as_markdown(made_report())
     assert "`guard bench network` on a machine" in text
     assert "load 1.0 before, 2.5 after" in text
     table = [line for line in text.splitlines() if line.startswith("|")]
@@ -106,11 +79,11 @@ def test_the_table_is_markdown_with_machine_and_command() -> None:
     assert cells[2][-3:] == ["+2.00", "-3.00", "0 % / 0 %"]
     assert cells[3][-3:] == ["+0.50 (-1.50)", "-", "0 % / -"]
     assert cells[4][1:5] == ["-", "-", "-", "4000"]
-    assert "No scores: the clean call" in as_markdown(report(enrolled=False))
+    assert "No scores: the clean call" in as_markdown(made_report(enrolled=False))
 
 
 def test_json_holds_every_figure() -> None:
-    rows = json.loads(json.dumps(asdict(report())))["rows"]
+    rows = json.loads(json.dumps(asdict(made_report())))["rows"]
     assert rows[1]["network"]["impairment"]["burst_packets"] == 8
     assert rows[0]["latency"]["p99_ms"] == pytest.approx(40)
     assert rows[2]["latency"] is None
@@ -121,5 +94,5 @@ def test_the_picture_is_drawn_also_where_nothing_came(tmp_path: Path, enrolled: 
     pytest.importorskip("matplotlib")
     from guard.bench.network.plot import save_plot
 
-    save_plot(report(enrolled=enrolled), tmp_path / "network.png")
+    save_plot(made_report(enrolled=enrolled), tmp_path / "network.png")
     assert (tmp_path / "network.png").read_bytes().startswith(b"\x89PNG")

@@ -23,6 +23,7 @@ def write_clip(file: Path, seconds: float, fps: int = 25, size: tuple[int, int] 
     with av.open(file, "w") as container:
         stream = container.add_stream("libvpx", rate=fps)
         stream.width, stream.height = size
+        stream.codec_context.thread_count = 1  # more of them only wait for each other
         stream.options = {"deadline": "realtime", "cpu-used": "8", "lag-in-frames": "0"}
         count = round(seconds * fps)
         for number in range(count):
