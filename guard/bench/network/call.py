@@ -56,7 +56,7 @@ class CallRecord:
 
 async def enrol(guard: RunningGuard, clip: Path) -> None:
     """Enrol the driver of a clip over a clean call. Raises SourceError with the reason where that fails."""
-    watch = _Watch(guard)
+    watch = Watch(guard)
     async with sending(_job(guard, clip, Impairment(), seed=0)):
         await watch.until(lambda: "joined" in watch.actions, _READY_SECONDS, "the sender did not join")
         consent = Consent(statement=CONSENT_STATEMENT, given_by=PARTICIPANT, text_version=CONSENT_TEXT_VERSION)
@@ -73,7 +73,7 @@ async def enrol(guard: RunningGuard, clip: Path) -> None:
 
 async def record_call(guard: RunningGuard, clip: Path, impairment: Impairment, seed: int, seconds: float) -> CallRecord:
     """Send a clip, first over a good network, then for `seconds` over a bad one. Raises SourceError."""
-    watch = _Watch(guard)
+    watch = Watch(guard)
     async with sending(_job(guard, clip, impairment, seed)) as sender:
         await watch.until(lambda: watch.camera_offset is not None, _READY_SECONDS, "no frame and sender report came")
         await watch.sleep(LEAD_SECONDS)
@@ -101,7 +101,7 @@ class _Counts:
     dropped: int
 
 
-class _Watch:
+class Watch:
     """Reads the guard's events about the sender for as long as it is asked to wait."""
 
     def __init__(self, guard: RunningGuard) -> None:
@@ -170,7 +170,7 @@ class _Watch:
             self.actions[event.action] = event.why
 
 
-async def _count(watch: _Watch, sender: Sender) -> _Counts:
+async def _count(watch: Watch, sender: Sender) -> _Counts:
     sent = await sender.count()
     watch.look()
     return _Counts(sent, watch.received, watch.dropped)

@@ -82,7 +82,7 @@ def make_row(
 
 
 def longest_freeze_ms(call: CallRecord) -> float:
-    """The longest time between the arrivals of two frames; what lies outside the recorded time does not count."""
+    """The longest time between the arrivals of two frames that reached a verdict, within the recorded time."""
     arrivals = sorted(f.arrived_at for f in call.frames if call.started_at < f.arrived_at < call.ended_at)
     moments = [call.started_at, *arrivals, call.ended_at]
     return max(1000 * (later - earlier) for earlier, later in itertools.pairwise(moments))

@@ -58,8 +58,6 @@ async def test_one_network_from_end_to_end(monkeypatch: pytest.MonkeyPatch) -> N
     assert row.frames_delivered > 0
     assert row.packets_sent > 0
     assert (row.packets_lost, row.genuine) == (0, None)
-    assert row.latency is not None
-    assert row.latency.p50_ms > 0
 
 
 def test_table_files_and_picture_tell_the_same(run: Run, tmp_path: Path) -> None:
