@@ -24,6 +24,6 @@ def make_player(face: int, driver: int, take: int, size: tuple[int, int] = (640,
     return PuppetPlayer(demo_seed(face), demo_seed(driver), take, FPS, size)
 
 
-def puppet_frames(number: int) -> Iterator[NDArray[np.uint8]]:
-    """The talking head that `guard bench` sends as stream `number`."""
-    return make_player(number, number, take=0)
+def puppet_frames(face: int, driver: int | None = None, take: int = 0) -> Iterator[NDArray[np.uint8]]:
+    """The talking heads that `guard bench` sends: a face moved by its own driver, or by another one."""
+    return make_player(face, face if driver is None else driver, take)

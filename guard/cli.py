@@ -234,6 +234,32 @@ def bench_latency(
     run_latency_bench(load_config(config, _overrides(engine={"model": model})), counts, seconds, as_json=as_json)
 
 
+@bench_app.command("network")
+def bench_network(
+    seconds: Annotated[float, typer.Option(min=2, help="Measured time of each of a network's two calls.")] = 15.0,
+    genuine: Annotated[
+        Path | None, typer.Option(help="A video of the driver to enrol, 33 s or more [default: a puppet].")
+    ] = None,
+    impostor: Annotated[Path | None, typer.Option(help="A video of another driver [default: a puppet].")] = None,
+    seed: Annotated[int, typer.Option(help="Which packets are lost or late.")] = 1,
+    model: Model = None,
+    config: ConfigFile = None,
+    json_file: Annotated[
+        Path | None,
+        typer.Option("--json", help="Write all figures to this file; '-' prints them instead of the table."),
+    ] = None,
+    markdown_file: Annotated[Path | None, typer.Option("--markdown", help="Write the table to this file.")] = None,
+    plot_file: Annotated[Path | None, typer.Option("--plot", help="Draw them into this file (.png, .svg).")] = None,
+) -> None:
+    """Bad networks (loss, bursts, jitter, limited rate, delay): latency, freezes, usable windows, verification."""
+    from guard.bench.network.command import NetworkBench, OutputFiles, run_network_bench
+    from guard.config import load_config
+
+    settings = load_config(config, _overrides(engine={"model": model}))
+    bench = NetworkBench(seconds, seed, genuine, impostor)
+    run_network_bench(settings, bench, OutputFiles(json_file, markdown_file, plot_file))
+
+
 @config_app.command("show")
 def config_show(config: ConfigFile = None) -> None:
     """Print every setting in force, with its meaning."""

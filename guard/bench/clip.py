@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from fractions import Fraction
 from importlib.metadata import entry_points
 from itertools import islice
+from typing import Protocol
 
 import av
 import numpy as np
@@ -18,8 +19,14 @@ FPS = 30
 BITRATE_BPS = 800_000
 _KEYFRAME_EVERY = 60
 
-Pictures = Callable[[int], Iterator[NDArray[np.uint8]]]
-"""Endless BGR pictures, uint8 (360, 640, 3), at 30 a second; the number chooses face and driver."""
+
+class Pictures(Protocol):
+    """Endless BGR pictures, uint8 (360, 640, 3), at 30 a second.
+
+    face: its number. driver: who moves it, its own driver unless told. take: which of the driver's performances.
+    """
+
+    def __call__(self, face: int, driver: int | None = None, take: int = 0) -> Iterator[NDArray[np.uint8]]: ...
 
 
 def puppet_pictures() -> Pictures:

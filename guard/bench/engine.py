@@ -27,13 +27,13 @@ from guard.bench.ceilings import (
 from guard.bench.energy import EnergyMeter, find_gpu_meter, find_processor_meter
 from guard.bench.engine_report import EnergySource, EngineReport, EngineRow, print_report
 from guard.bench.machine import describe_machine
+from guard.bench.output_files import STANDARD_OUTPUT, check_output_files, check_plot_file, write_output
 from guard.config import GuardConfig
 from guard.errors import ConfigError
 from guard.runtime import make_engine
 
 _CPU_BACKEND = "onnx"
 _NO_CEILINGS = Ceilings(None, None, "not measured")
-_STANDARD_OUTPUT = Path("-")
 _PIPE_COLUMNS = 132
 """Width of the tables where no terminal tells one: a figure that is cut short is none."""
 
@@ -46,14 +46,15 @@ def run_engine_bench(
     Raises EngineError where the engine cannot be loaded, ConfigError for files that cannot be written, before anything
     is measured.
     """
-    _check_files(json_file, plot_file)
+    check_output_files(json_file, plot_file)
+    check_plot_file(plot_file)
     report = _measure(config, counts, seconds)
-    if json_file == _STANDARD_OUTPUT:
+    if json_file == STANDARD_OUTPUT:
         sys.stdout.write(json.dumps(asdict(report)) + "\n")
     else:
         print_report(report, Console(width=None if sys.stdout.isatty() else _PIPE_COLUMNS))
-    if json_file is not None and json_file != _STANDARD_OUTPUT:
-        _write(json_file, json.dumps(asdict(report), indent=2) + "\n")
+    if json_file is not None and json_file != STANDARD_OUTPUT:
+        write_output(json_file, json.dumps(asdict(report), indent=2) + "\n")
     if plot_file is not None:
         from guard.bench.engine_plot import save_plot
 
@@ -119,24 +120,3 @@ def _stages(config: GuardConfig, counts: tuple[int, ...], seconds: float) -> lis
         found.append((engine.status.backend, timing))
     engine.close()
     return found
-
-
-def _write(file: Path, text: str) -> None:
-    try:
-        file.write_text(text, "utf-8")
-    except OSError as error:
-        raise ConfigError(f"cannot write {file}: {error.strerror}") from None
-
-
-def _check_files(json_file: Path | None, plot_file: Path | None) -> None:
-    for file in (json_file, plot_file):
-        if file is not None and file != _STANDARD_OUTPUT and not file.parent.is_dir():
-            raise ConfigError(f"cannot write {file}: there is no folder {file.parent}")
-    if plot_file is None:
-        return
-    try:
-        from guard.bench.engine_plot import plot_endings
-    except ImportError as error:
-        raise ConfigError(f"--plot needs matplotlib ({error}): pip install matplotlib") from None
-    if plot_file.suffix.removeprefix(".").lower() not in plot_endings():
-        raise ConfigError(f"cannot draw {plot_file}: its ending must be one of {', '.join(plot_endings())}")

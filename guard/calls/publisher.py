@@ -32,6 +32,9 @@ Picture: TypeAlias = "VideoFrame | Packet[Any]"
 NextFrame: TypeAlias = "Callable[[], Picture | None]"
 """Delivers a new picture each time, None at the end. Called in a worker thread, never twice at once."""
 
+ExchangeSdp: TypeAlias = "Callable[[str, str, str], tuple[str, str]]"
+"""Sends an offer: URL, token, offer -> URL of the session, answer. Called in a worker thread."""
+
 
 class WhipPublisher:
     """Publishes one video track to `url` (`.../whip/{call}/{participant}`); `async with` starts and stops it.
@@ -50,12 +53,14 @@ class WhipPublisher:
         bitrate_bps: int = DEFAULT_BITRATE_BPS,
         codec: str = "VP8",
         loopback: bool = False,
+        exchange: ExchangeSdp = post_offer,
     ) -> None:
         self._url = url
         self._token = token
         self._track = _PacedTrack(next_frame, fps)
         self._bitrate_bps = bitrate_bps
         self._codec = codec
+        self._exchange = exchange
         self._session_url: str | None = None
         self._connection: RTCPeerConnection | None = None
         if loopback:
@@ -112,7 +117,7 @@ class WhipPublisher:
 
         await connection.setLocalDescription()
         self._session_url, answer_sdp = await asyncio.to_thread(
-            post_offer, self._url, self._token, connection.localDescription.sdp
+            self._exchange, self._url, self._token, connection.localDescription.sdp
         )
         await connection.setRemoteDescription(RTCSessionDescription(answer_sdp, "answer"))
         try:

@@ -1,0 +1,1 @@
+"""Calls over a network that is made bad on purpose: `guard bench network`, and a relay for tests."""

@@ -1,0 +1,36 @@
+"""Files that a bench writes: refused before anything is measured where they cannot be written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from guard.errors import ConfigError
+
+STANDARD_OUTPUT = Path("-")
+
+
+def check_output_files(*files: Path | None) -> None:
+    """Raises ConfigError for a file in a folder that does not exist."""
+    for file in files:
+        if file is not None and file != STANDARD_OUTPUT and not file.parent.is_dir():
+            raise ConfigError(f"cannot write {file}: there is no folder {file.parent}")
+
+
+def check_plot_file(file: Path | None) -> None:
+    """Raises ConfigError for a picture that cannot be drawn here."""
+    if file is None:
+        return
+    try:
+        from guard.bench.engine_plot import plot_endings
+    except ImportError as error:
+        raise ConfigError(f"--plot needs matplotlib ({error}): pip install matplotlib") from None
+    if file.suffix.removeprefix(".").lower() not in plot_endings():
+        raise ConfigError(f"cannot draw {file}: its ending must be one of {', '.join(plot_endings())}")
+
+
+def write_output(file: Path, text: str) -> None:
+    """Raises ConfigError where that is not possible."""
+    try:
+        file.write_text(text, "utf-8")
+    except OSError as error:
+        raise ConfigError(f"cannot write {file}: {error.strerror}") from None
