@@ -41,6 +41,22 @@ class ServerConfig(_Section):
     thumbnails: bool = Field(False, title="Send a small live picture of each participant to the dashboard")
 
 
+class IceServerConfig(_Section):
+    """One STUN or TURN server (RFC 7064, RFC 7065)."""
+
+    url: str = Field(
+        pattern=r"^(stun:|turns?:)[^\s?]{1,255}(\?transport=(udp|tcp))?$",
+        title="stun:HOST[:PORT], turn:HOST[:PORT] or turns:HOST[:PORT]; '?transport=tcp' where UDP is blocked",
+    )
+    username: str | None = Field(None, title="Long-term user name (TURN)")
+    credential: SecretStr | None = Field(None, title="Long-term password (TURN)")
+
+    @property
+    def relays(self) -> bool:
+        """True for TURN."""
+        return self.url.startswith("turn")
+
+
 class CallsConfig(_Section):
     """Receiving video."""
 
@@ -53,6 +69,22 @@ class CallsConfig(_Section):
         5.0, gt=0, le=60, title="Longest time that tearing down a connection may take, in seconds"
     )
     loopback: bool = Field(False, title="Also use 127.0.0.1 as an ICE candidate (calls on this machine only)")
+    ice_servers: tuple[IceServerConfig, ...] = Field(
+        (), title="STUN and TURN servers for media connections, at most one of each kind"
+    )
+    relay_only: bool = Field(False, title="Media goes through the TURN server only; hides this machine's addresses")
+
+    @model_validator(mode="after")
+    def _usable_ice_servers(self) -> Self:
+        relays = [server for server in self.ice_servers if server.relays]
+        # aiortc takes the first of a kind and says nothing about the rest.
+        if len(relays) > 1 or len(self.ice_servers) - len(relays) > 1:
+            raise ValueError("need at most one STUN and one TURN server in ice_servers")
+        if any(server.username is None or server.credential is None for server in relays):
+            raise ValueError("need username and credential for a TURN server")
+        if self.relay_only and not relays:
+            raise ValueError("relay_only needs a TURN server in ice_servers")
+        return self
 
 
 class EngineConfig(_Section):

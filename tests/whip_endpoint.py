@@ -21,14 +21,16 @@ from tests.barcode import read_number, write_number
 TOKEN = "let-me-in"
 
 
-def numbered_frames(count: int | None = None, width: int = 320, height: int = 240) -> Callable[[], VideoFrame | None]:
-    """A frame source: grey pictures numbered from 0, `count` of them or endless."""
-    number = -1
+def numbered_frames(
+    count: int | None = None, width: int = 320, height: int = 240, first: int = 0
+) -> Callable[[], VideoFrame | None]:
+    """A frame source: grey pictures numbered from `first`, `count` of them or endless."""
+    number = first - 1
 
     def next_frame() -> VideoFrame | None:
         nonlocal number
         number += 1
-        if count is not None and number >= count:
+        if count is not None and number >= first + count:
             return None
         planes = np.full((height * 3 // 2, width), 128, np.uint8)
         write_number(planes[:height], number % 65536)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 
-from guard.calls.ice_hardening import install_datagram_filter, install_loopback_candidates
 from guard.calls.offer import check_offer
+from guard.calls.receiving_peer import prepare_process
 from guard.calls.source import CallListener
 from guard.calls.whip_session import WhipSession
 from guard.config import CallsConfig
@@ -28,11 +27,7 @@ class WhipSink:
         self._listener = listener
         self._sessions: dict[tuple[str, str], WhipSession] = {}
         self._is_closed = False
-        # At DEBUG it logs offers and answers, and with them the addresses of people.
-        logging.getLogger("aiortc.rtcpeerconnection").setLevel(logging.INFO)
-        install_datagram_filter()
-        if config.loopback:
-            install_loopback_candidates()
+        prepare_process(config)
 
     def __len__(self) -> int:
         return len(self._sessions)

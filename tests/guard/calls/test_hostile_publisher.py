@@ -71,7 +71,7 @@ async def hostile() -> AsyncIterator[Hostile]:
 async def test_a_flood_of_ssrcs_stays_bounded(hostile: Hostile) -> None:
     """aiortc reports on every SSRC it ever saw: from about 57 on the report kills its RTCP task and `close()` hangs."""
     [session] = hostile.sink._sessions.values()
-    receiver = session._connection.getTransceivers()[0].receiver
+    receiver = session._peer._connection.getTransceivers()[0].receiver
     for ssrc in range(1, 400):
         await hostile.send_rtp(ssrc, ssrc, ssrc * 3000, b"\x10" + bytes(30))
     await until(lambda: len(receiver.transport._rtp_router.ssrc_table) >= MAX_SSRCS)

@@ -17,7 +17,7 @@ from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from aiortc.mediastreams import VideoStreamTrack
 from av import VideoFrame
 
-from guard.calls import whip_session
+from guard.calls import receiving_peer
 from guard.calls.publisher import WhipPublisher
 from guard.calls.receiver_tap import TIMESTAMP_MAPPER
 from guard.calls.whip_sink import WhipSink
@@ -110,7 +110,7 @@ async def test_a_wrong_fingerprint_never_joins(make_call: Callable[..., Call]) -
 
 
 async def test_nobody_connects_in_time(make_call: Callable[..., Call], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(whip_session, "SETUP_SECONDS", 0.05)
+    monkeypatch.setattr(receiving_peer, "SETUP_SECONDS", 0.05)
     call = make_call()
     await call.accept(await call.offer())
     assert len(call.sink) == 1
@@ -260,7 +260,7 @@ async def test_a_close_that_hangs_is_bounded_and_frees_the_sockets(
     call = make_call(close_seconds=0.05)
     session_id = await call.accept(await call.offer())
     [session] = call.sink._sessions.values()
-    connection = session._connection
+    connection = session._peer._connection
     stock_close = connection.close
     sockets = connection.getTransceivers()[0].receiver.transport.transport._connection._protocols
     assert sockets
@@ -294,13 +294,13 @@ async def test_every_order_of_events_gives_one_left_per_join(make_call: Callable
 
 async def _play(call: Call, session_id: str, events: tuple[str, ...]) -> None:
     [session] = call.sink._sessions.values()
-    receiver = session._connection.getTransceivers()[0].receiver
+    receiver = session._peer._connection.getTransceivers()[0].receiver
     track_queue = receiver.track._queue  # type: ignore[attr-defined]
     getattr(receiver, TIMESTAMP_MAPPER).map(0)
     tasks = []
     for event in events:
         if event == "connected":
-            session._connected.set()
+            session._peer._connected.set()
         elif event == "frame":
             frame = VideoFrame.from_ndarray(np.zeros((24, 16), np.uint8), format="yuv420p")
             frame.pts = 0
@@ -334,7 +334,7 @@ async def test_no_single_datagram_ends_a_stream(endpoint: Endpoint, datagram: by
     async with WhipPublisher(endpoint.seat("ann"), TOKEN, numbered_frames(), loopback=True):
         await until(lambda: endpoint.listener.received("ann") >= 3)
         [session] = endpoint.sink._sessions.values()
-        ports = re.findall(r"127\.0\.0\.1 (\d+) typ host", session._connection.localDescription.sdp)
+        ports = re.findall(r"127\.0\.0\.1 (\d+) typ host", session._peer._connection.localDescription.sdp)
         assert ports
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
             for port in ports:
