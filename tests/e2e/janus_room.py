@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import socket
 import subprocess
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+from websockets.asyncio.client import connect
+from websockets.typing import Subprotocol
 
 from tests.e2e.network_namespace import ADDRESS
 
-OPEN_ROOM, PIN_ROOM, PRIVATE_ID_ROOM, TOKEN_ROOM = 1234, 4321, 5678, 8765
+OPEN_ROOM, PIN_ROOM, PRIVATE_ID_ROOM, ANY_CODEC_ROOM = 1234, 4321, 5678, 8765
 PIN = "let me in"
-TOKEN = "a-ticket"
 ADMIN_KEY = "admin"
 PORT = 8188
 
@@ -54,16 +58,16 @@ room-{number}: {{
     publishers = 6
     bitrate = 2000000
     fir_freq = 0
-    videocodec = "vp8,h264"
     notify_joining = true
     {extra}
 }}
 """
+_DECODABLE = 'videocodec = "vp8,h264"'
 
 
 def why_unavailable() -> str | None:
     """Why Janus cannot be started here, or None where it can."""
-    return None if shutil.which("janus") and _LIBRARIES.is_dir() else "no Janus on this machine; .ci/run installs it"
+    return None if shutil.which("janus") and _LIBRARIES.is_dir() else "no Janus on this machine (Debian: janus)"
 
 
 @dataclass
@@ -116,6 +120,22 @@ class Janus:
         self.stop()
 
 
+async def ask(url: str, body: dict[str, Any]) -> dict[str, Any]:
+    """Put one request to the VideoRoom plugin from outside of any room, e.g. as its moderator."""
+    async with connect(url, subprotocols=[Subprotocol("janus-protocol")]) as socket:
+        address: dict[str, int] = {}
+        for request in (
+            {"janus": "create"},
+            {"janus": "attach", "plugin": "janus.plugin.videoroom"},
+            {"janus": "message", "body": body},
+        ):
+            await socket.send(json.dumps({**request, **address, "transaction": "t"}))
+            reply = json.loads(await socket.recv())
+            address["handle_id" if address else "session_id"] = reply.get("data", {}).get("id", 0)
+        data: dict[str, Any] = reply["plugindata"]["data"]
+        return data
+
+
 def _listens() -> bool:
     with socket.socket() as probe:
         probe.settimeout(1)
@@ -124,10 +144,10 @@ def _listens() -> bool:
 
 def _write_configuration(folder: Path) -> None:
     rooms = {
-        OPEN_ROOM: "",
-        PIN_ROOM: f'pin = "{PIN}"',
-        PRIVATE_ID_ROOM: f'pin = "{PIN}"\n    require_pvtid = true',
-        TOKEN_ROOM: "",
+        OPEN_ROOM: _DECODABLE,
+        PIN_ROOM: f'pin = "{PIN}"\n    {_DECODABLE}',
+        PRIVATE_ID_ROOM: f'pin = "{PIN}"\n    require_pvtid = true\n    {_DECODABLE}',
+        ANY_CODEC_ROOM: 'videocodec = "vp9,vp8"',
     }
     folder.mkdir(exist_ok=True)
     core = _CORE.format(
