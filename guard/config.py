@@ -14,6 +14,9 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from guard.errors import ConfigError
 
+NAME_PATTERN = r"^[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}$"
+"""Names of calls and participants; the API asks for the same."""
+
 
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -57,6 +60,19 @@ class IceServerConfig(_Section):
         return self.url.startswith("turn")
 
 
+class SourceConfig(_Section):
+    """A call that the guard joins by itself."""
+
+    url: str = Field(
+        max_length=2048, title="Address of the call; its scheme says how to join it, e.g. whep://HOST/PATH"
+    )
+    call: str = Field("main", pattern=NAME_PATTERN, title="Name of the call in this guard")
+    name: str | None = Field(
+        None, pattern=NAME_PATTERN, title="Name of the participant, where the call does not tell it (whep, rtsp)"
+    )
+    token: SecretStr | None = Field(None, title="Bearer token, or what else the server asks for")
+
+
 class CallsConfig(_Section):
     """Receiving video."""
 
@@ -69,6 +85,7 @@ class CallsConfig(_Section):
         5.0, gt=0, le=60, title="Longest time that tearing down a connection may take, in seconds"
     )
     loopback: bool = Field(False, title="Also use 127.0.0.1 as an ICE candidate (calls on this machine only)")
+    sources: tuple[SourceConfig, ...] = Field((), max_length=64, title="Calls that the guard joins when it starts")
     ice_servers: tuple[IceServerConfig, ...] = Field(
         (), title="STUN and TURN servers for media connections, at most one of each kind"
     )

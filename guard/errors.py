@@ -5,7 +5,9 @@ GuardError
 ├── SourceError           a call, track or file that gives no usable video
 │   ├── NoVideoError      a file that is no video, or holds none
 │   ├── NoFaceError       a video in which no face can be followed
-│   └── SignallingError   an offer that cannot be accepted (its `status` is the HTTP status to answer with)
+│   ├── SignallingError   an offer that cannot be accepted (its `status` is the HTTP status to answer with)
+│   ├── SeatError         a seat that is taken, or no room for another participant
+│   └── JoinError         a call that could not be joined
 ├── NotInCallError        this participant is not in that call (any more)
 ├── EnrolmentError        an enrolment that was refused: too short, poor quality, no consent
 │   └── EnrolmentBusyError    an enrolment of this participant runs already
@@ -42,11 +44,24 @@ class NoFaceError(SourceError):
 
 
 class SignallingError(SourceError):
-    """An SDP offer that cannot be accepted; `status` is the HTTP status to answer with."""
+    """An SDP offer or answer that cannot be accepted; `status` is the HTTP status to answer an offer with."""
 
     def __init__(self, message: str, status: int) -> None:
         super().__init__(message)
         self.status = status
+
+
+class SeatError(SourceError):
+    """A seat that is taken, or no room for another participant."""
+
+
+class JoinError(SourceError):
+    """A call that could not be joined; `retryable` says whether to try again, at the earliest after some time."""
+
+    def __init__(self, message: str, *, retryable: bool = True, retry_after_seconds: float = 0.0) -> None:
+        super().__init__(message)
+        self.retryable = retryable
+        self.retry_after_seconds = retry_after_seconds
 
 
 class NotInCallError(GuardError):

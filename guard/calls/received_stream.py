@@ -15,6 +15,7 @@ from av import VideoFrame
 from guard.calls.receiver_tap import ReceiverTap
 from guard.calls.source import CallListener
 from guard.config import CallsConfig
+from guard.errors import SeatError
 
 _LOG = logging.getLogger(__name__)
 
@@ -101,6 +102,9 @@ class ReceivedStream:
         error = task.exception()
         if error is None:
             self._end_without_waiting("the video ended")
+        elif isinstance(error, SeatError):
+            _LOG.warning("the video of %s/%s is turned away: %s", self.call, self.participant, error)
+            self._end_without_waiting(str(error))
         else:
             _LOG.error("receiving %s/%s stopped on an error", self.call, self.participant, exc_info=error)
             self._end_without_waiting("the guard had an internal error while receiving")

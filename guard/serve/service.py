@@ -12,9 +12,10 @@ from typing import Annotated, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from guard.config import NAME_PATTERN
 from guard.serve.events import EngineInfo, ParticipantSnapshot
 
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}$")]
+Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
 """A call, a participant or a template. No leading dot: `.` and `..` would be swallowed in a URL's path."""
 
 
