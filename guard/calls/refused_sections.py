@@ -43,11 +43,16 @@ class FilteredOffer:
         return " ".join([_BUNDLE, *(mid for mid in line.split()[1:] if mid not in self.refused)])
 
 
-def refuse_undecodable(offer_sdp: str) -> FilteredOffer:
-    """Hide every section that is no video in a codec of this guard. Raises ValueError where the text is no SDP."""
+def refuse_undecodable(offer_sdp: str, max_sections: int) -> FilteredOffer:
+    """Hide every section that is no video in a codec of this guard.
+
+    Raises ValueError where there are too many sections, or one that cannot be named.
+    """
     session, *sections = _split(offer_sdp)
+    if len(sections) > max_sections:
+        raise ValueError(f"more than {max_sections} media sections")
     refused: dict[str, str] = {}
-    lines = session
+    lines = list(session)
     for section in sections:
         if _is_decodable(session, section):
             lines += section

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 import pytest
 
 from guard.calls.janus.requests import Admission
-from guard.calls.janus.session import Ended, JanusSession
+from guard.calls.janus.session import JanusSession
 from guard.calls.janus.visit import RoomVisit
 from guard.config import CallsConfig
+from guard.errors import JoinError
 from tests.e2e.janus_publisher import JanusPublisher
 from tests.e2e.janus_room import ADMIN_KEY, OPEN_ROOM, PIN, PIN_ROOM, PRIVATE_ID_ROOM, Janus, ask
 from tests.whip_endpoint import Recorder, number_of, until
@@ -28,7 +29,7 @@ class Guest:
     """The guard in a room."""
 
     listener: Recorder
-    running: asyncio.Task[Ended]
+    running: asyncio.Task[str]
 
     def numbers(self, participant: str) -> list[int | None]:
         """The numbers in all frames that wait in the queue of one seat."""
@@ -39,9 +40,16 @@ class Guest:
         before = {name: self.listener.received(name) for name in participants}
         await until(lambda: all(self.listener.received(name) >= before[name] + ENOUGH for name in participants))
 
-    async def end(self) -> Ended:
-        """Wait until the visit has ended by itself."""
+    async def end(self) -> str:
+        """Wait until the visit has ended by itself; raises JoinError where that is for good, or it was none."""
         return await asyncio.wait_for(self.running, 20)
+
+    async def refusal(self) -> JoinError:
+        """Why the visit ended for good."""
+        with pytest.raises(JoinError) as refused:
+            await self.end()
+        assert not refused.value.retryable
+        return refused.value
 
 
 @asynccontextmanager
@@ -51,7 +59,7 @@ async def visiting(
     listener = Recorder()
     session = JanusSession(Admission(room, pin, token), display, 4, lambda: secrets.token_hex(8))
     visit = RoomVisit(janus.url, session, "standup", CallsConfig(), listener)
-    running = asyncio.create_task(visit.run())
+    running = asyncio.create_task(visit.run(lambda: None))
     try:
         yield Guest(listener, running)
     finally:
@@ -80,9 +88,7 @@ async def test_a_pin_opens_the_room_and_a_wrong_one_does_not(janus: Janus) -> No
             await guest.receives("alice")
         for pin in (None, "wrong"):
             async with visiting(janus, PIN_ROOM, pin=pin) as guest:
-                ended = await guest.end()
-                assert ended.is_final
-                assert "pin" in ended.why
+                assert "pin" in str(await guest.refusal())
 
 
 async def test_a_room_may_demand_the_private_id_of_somebody_who_joined(janus: Janus) -> None:
@@ -90,9 +96,7 @@ async def test_a_room_may_demand_the_private_id_of_somebody_who_joined(janus: Ja
         async with visiting(janus, PRIVATE_ID_ROOM, pin=PIN) as guest:
             await guest.receives("alice")
         async with visiting(janus, PRIVATE_ID_ROOM, pin=PIN, display=None) as guest:
-            ended = await guest.end()
-            assert ended.is_final
-            assert "join visibly" in ended.why
+            assert "join visibly" in str(await guest.refusal())
 
 
 async def test_a_token_lets_the_guard_into_a_room_that_wants_one(janus: Janus) -> None:
@@ -103,7 +107,7 @@ async def test_a_token_lets_the_guard_into_a_room_that_wants_one(janus: Janus) -
         async with visiting(janus, OPEN_ROOM, token=TOKEN) as guest:
             await guest.receives("alice")
         async with visiting(janus, OPEN_ROOM) as guest:
-            assert (await guest.end()).is_final
+            await guest.refusal()
 
 
 @pytest.mark.parametrize(("display", "seen"), [(GUARD, ["alice", GUARD]), (None, ["alice"])])
@@ -122,8 +126,7 @@ async def test_a_guard_that_is_shown_the_door_does_not_come_back(janus: Janus) -
         present = await ask(janus.url, {"request": "listparticipants", "room": OPEN_ROOM})
         [own] = [person["id"] for person in present["participants"] if person["display"] == GUARD]
         await ask(janus.url, {"request": "kick", "room": OPEN_ROOM, "secret": ADMIN_KEY, "id": own})
-        ended = await guest.end()
-        assert ended == Ended("the guard was removed from the room by its moderator", is_final=True)
+        assert "removed from the room by its moderator" in str(await guest.refusal())
         assert guest.listener.of("alice") == ["joined", "left"]
 
 
@@ -131,15 +134,17 @@ async def test_rooms_that_vanish_end_the_visit_but_not_for_good(janus: Janus) ->
     async with visiting(janus, OPEN_ROOM) as guest, JanusPublisher(janus.url, OPEN_ROOM, "alice"):
         await guest.receives("alice")
         await ask(janus.url, {"request": "destroy", "room": OPEN_ROOM, "secret": ADMIN_KEY})
-        assert not (await guest.end()).is_final
+        assert await guest.end() == "the room was destroyed"
         assert guest.listener.of("alice") == ["joined", "left"]
     async with visiting(janus, OPEN_ROOM) as guest:
-        assert not (await guest.end()).is_final
+        with pytest.raises(JoinError, match="No such room") as missing:
+            await guest.end()
+        assert missing.value.retryable
 
 
 async def test_a_server_that_dies_ends_every_stream(janus: Janus) -> None:
     async with visiting(janus, OPEN_ROOM) as guest, JanusPublisher(janus.url, OPEN_ROOM, "alice"):
         await guest.receives("alice")
         await asyncio.to_thread(janus.kill)
-        assert not (await guest.end()).is_final
+        assert "closed the connection" in await guest.end()
         assert guest.listener.of("alice") == ["joined", "left"]

@@ -47,6 +47,11 @@ class Send:
 
 
 @dataclass(frozen=True, slots=True)
+class Joined:
+    """The room has let us in."""
+
+
+@dataclass(frozen=True, slots=True)
 class Offer:
     """Apply this offer, then call `answered`. `seats` says whose video each media section holds (mid -> seat).
 
@@ -72,7 +77,7 @@ class Ended:
     is_final: bool = False
 
 
-Action: TypeAlias = Send | Offer | EndStreams | Ended
+Action: TypeAlias = Send | Joined | Offer | EndStreams | Ended
 
 
 class _Handle(Enum):
@@ -108,6 +113,7 @@ class JanusSession:
         self._handles: dict[_Handle, int] = {}
         self._private_id: int | None = None
         self._own_id: FeedId | None = None
+        self._has_joined = False
         self._is_subscriber = False
         self._seats: dict[str, Seat] = {}
         self._pending: dict[str, _Pending] = {}
@@ -243,16 +249,21 @@ class JanusSession:
         return self._on_room(event, pending, now)
 
     def _on_room(self, event: RoomEvent, pending: _Pending | None, now: float) -> list[Action]:
+        joined: list[Action] = []
+        request = pending.request if pending is not None else None
+        if isinstance(request, JoinVisibly | ListParticipants) and not self._has_joined:
+            self._has_joined = True
+            joined = [Joined()]
         if event.videoroom == "joined":
             self._private_id, self._own_id = event.private_id, event.id
-        if pending is not None and isinstance(pending.request, ListParticipants):
+        if isinstance(request, ListParticipants):
             self._room.listed(event.participants)
             self._poll_due = now + POLL_SECONDS
         self._room.announced(event.publishers)
         for feed in (event.unpublished, event.leaving, event.kicked):
             if feed is not None:
                 self._room.gone(feed)
-        return self._catch_up(now)
+        return [*joined, *self._catch_up(now)]
 
     def _on_subscription(
         self, message: Message, event: RoomEvent, pending: _Pending | None, now: float

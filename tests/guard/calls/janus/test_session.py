@@ -21,6 +21,7 @@ from guard.calls.janus.session import (
     Ended,
     EndStreams,
     JanusSession,
+    Joined,
     Offer,
     Send,
 )
@@ -40,6 +41,7 @@ class Visit:
     showing: dict[str, str] = field(default_factory=dict)
     """The seat's name of every media section that shows somebody."""
     history: list[dict[str, str]] = field(default_factory=list)
+    joins: int = 0
     ended: Ended | None = None
 
     def __post_init__(self) -> None:
@@ -77,6 +79,8 @@ class Visit:
                     self.perform(self.session.answered(f"answer to {sdp}", self.now))
                 case EndStreams(mids):
                     self.showing = {mid: name for mid, name in self.showing.items() if mid not in mids}
+                case Joined():
+                    self.joins += 1
                 case Ended():
                     self.ended = action
 
@@ -96,6 +100,7 @@ def test_the_guard_joins_under_its_name_and_subscribes_to_all_with_its_private_i
     assert subscribing["private_id"] == PRIVATE_ID
     assert subscribing["streams"] == [{"feed": 1, "mid": "0"}, {"feed": 2, "mid": "0"}]
     assert visit.showing == {"0": "alice", "1": "bob"}
+    assert visit.joins == 1
     assert server.starts == server.offers == 1
 
 
@@ -161,6 +166,7 @@ def test_hidden_polls_the_list_and_never_joins() -> None:
     assert server.shown == {"1": 1}, "the audio is given back"
     server.publish(2, "bob")
     visit.wait(POLL_SECONDS)
+    assert visit.joins == 1
     assert sorted(visit.showing.values()) == ["alice", "bob"]
     server.unpublish(1)
     visit.settle()
@@ -171,6 +177,7 @@ def test_hidden_polls_the_list_and_never_joins() -> None:
 def test_a_wrong_pin_is_final_and_says_so() -> None:
     visit = Visit(FakeJanus(pin="1234"), pin="4321").start()
     assert visit.ended == Ended("the room refused the guard: Unauthorized (wrong pin)", is_final=True)
+    assert visit.joins == 0
     assert Visit(FakeJanus(pin="1234"), pin="1234").start().ended is None
 
 
