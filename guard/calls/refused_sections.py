@@ -1,8 +1,9 @@
-"""Refusing single media sections of an offer, which aiortc cannot (RFC 8829 section 5.3.1).
+"""Refusing single media sections of an offer, which aiortc cannot.
 
-aiortc knows no rejected section (port zero), and one section in a codec it does not have makes it fail on the whole
-offer: in a call of several, one participant could shut the guard's eyes to all. Here such a section is kept away
-from aiortc behind an idle video section of the same mid, and the answer says what really happened to it.
+One section in a codec that aiortc does not have makes it fail on the whole offer: in a call of several, one
+participant could shut the guard's eyes to all. Here such a section is kept away from aiortc behind an idle video
+section of the same mid, and is answered as inactive. Rejecting it (port zero, RFC 3264 section 6) would be plainer,
+but Janus takes no answer whose first section is rejected.
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ from aiortc.rtcpeerconnection import find_common_codecs
 from aiortc.sdp import SessionDescription
 
 _KEPT = ("c=", "a=mid:", "a=ice-", "a=fingerprint:", "a=setup:", "a=candidate:", "a=end-of-candidates")
-_IDLE_VIDEO = ("m=video 9 UDP/TLS/RTP/SAVPF 96", "a=rtpmap:96 VP8/90000", "a=rtcp-mux", "a=inactive")
-_BUNDLE = "a=group:BUNDLE"
+_FORMATS = ("a=rtpmap:", "a=fmtp:", "a=sctp-port:")
+_IDLE_VIDEO = ("m=video 9 UDP/TLS/RTP/SAVPF 96", "a=rtpmap:96 VP8/90000")
+_INACTIVE = ("a=rtcp-mux", "a=inactive")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,23 +26,16 @@ class FilteredOffer:
     """An offer that aiortc can take, and the sections of the original that it must not see."""
 
     sdp: str
-    refused: Mapping[str, str]
-    """The original m= line by mid."""
+    refused: Mapping[str, tuple[str, ...]]
+    """What the original says of its media and formats, by mid."""
 
     def answer(self, answer_sdp: str) -> str:
         """The answer to the original offer, from aiortc's answer to this one."""
-        session, *sections = _split(answer_sdp)
-        lines = [self._without_refused(line) for line in session]
+        lines, *sections = _split(answer_sdp)
         for section in sections:
-            mid = _mid(section)
-            lines += _rejection(mid, self.refused[mid]) if mid in self.refused else section
+            formats = self.refused.get(_mid(section))
+            lines += section if formats is None else _inactive(formats, section)
         return _join(lines)
-
-    def _without_refused(self, line: str) -> str:
-        """What is rejected belongs to no bundle (RFC 8843 section 7.3.3)."""
-        if not line.startswith(_BUNDLE):
-            return line
-        return " ".join([_BUNDLE, *(mid for mid in line.split()[1:] if mid not in self.refused)])
 
 
 def refuse_undecodable(offer_sdp: str, max_sections: int) -> FilteredOffer:
@@ -51,14 +46,14 @@ def refuse_undecodable(offer_sdp: str, max_sections: int) -> FilteredOffer:
     session, *sections = _split(offer_sdp)
     if len(sections) > max_sections:
         raise ValueError(f"more than {max_sections} media sections")
-    refused: dict[str, str] = {}
+    refused: dict[str, tuple[str, ...]] = {}
     lines = list(session)
     for section in sections:
         if _is_decodable(session, section):
             lines += section
             continue
-        refused[_mid(section)] = section[0]
-        lines += [_IDLE_VIDEO[0], *(line for line in section if line.startswith(_KEPT)), *_IDLE_VIDEO[1:]]
+        refused[_mid(section)] = (section[0], *(line for line in section if line.startswith(_FORMATS)))
+        lines += _inactive(_IDLE_VIDEO, section)
     return FilteredOffer(_join(lines), refused)
 
 
@@ -73,9 +68,9 @@ def _is_decodable(session: list[str], section: list[str]) -> bool:
         return False
 
 
-def _rejection(mid: str, media_line: str) -> list[str]:
-    kind, _port, rest = media_line.split(" ", 2)
-    return [f"{kind} 0 {rest}", "c=IN IP4 0.0.0.0", f"a=mid:{mid}", "a=inactive"]
+def _inactive(formats: tuple[str, ...], section: list[str]) -> list[str]:
+    """An inactive section of these media and formats, with the transport of `section`."""
+    return [formats[0], *(line for line in section if line.startswith(_KEPT)), *formats[1:], *_INACTIVE]
 
 
 def _split(sdp: str) -> list[list[str]]:
@@ -90,8 +85,8 @@ def _split(sdp: str) -> list[list[str]]:
 
 def _mid(section: list[str]) -> str:
     mids = [line.removeprefix("a=mid:") for line in section if line.startswith("a=mid:")]
-    if len(mids) != 1 or len(section[0].split(" ", 2)) != 3:
-        raise ValueError("a media section has no a=mid, or a malformed m= line")
+    if len(mids) != 1:
+        raise ValueError("a media section has not exactly one a=mid")
     return mids[0]
 
 

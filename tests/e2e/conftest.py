@@ -17,7 +17,9 @@ FLAGS = (
     "--use-fake-device-for-media-stream",
     "--use-fake-ui-for-media-stream",
     "--allow-loopback-in-peer-connection",
-    "--disable-features=WebRtcHideLocalIpsWithMdns,OptimizationHints,MediaRouter,Translate,AutofillServerCommunication",
+    # A page that no server sent (tests/e2e/janus_camera.py) may not open a WebSocket to loopback otherwise.
+    "--disable-features=WebRtcHideLocalIpsWithMdns,OptimizationHints,MediaRouter,Translate,AutofillServerCommunication,"
+    "LocalNetworkAccessChecks,LocalNetworkAccessChecksWebSockets",
     "--no-sandbox",
     "--disable-gpu",
     "--disable-quic",

@@ -124,7 +124,7 @@ class JanusSession:
 
     @property
     def next_tick_seconds(self) -> float:
-        """When `tick` is needed at the latest."""
+        """When `tick` or `nothing_heard` may have something to do."""
         deadlines = [pending.deadline_seconds for pending in self._pending.values()]
         return min([self._keepalive_due, self._poll_due, *deadlines])
 
@@ -171,8 +171,6 @@ class JanusSession:
         """Time has passed."""
         if self._has_ended:
             return []
-        if any(now >= pending.deadline_seconds for pending in self._pending.values()):
-            return self._end(f"the server did not answer within {REPLY_SECONDS:.0f} s")
         actions: list[Action] = []
         if now >= self._keepalive_due:
             self._keepalive_due = now + KEEPALIVE_SECONDS
@@ -181,6 +179,15 @@ class JanusSession:
             self._poll_due = float("inf")
             actions.append(self._send(ListParticipants(self._admission), _Handle.ROOM, now))
         return actions
+
+    def nothing_heard(self, now: float) -> list[Action]:
+        """There is no message waiting: what has not been answered in time was not answered.
+
+        Apart from `tick`, because a guard that was busy itself finds the time over and the answers before it.
+        """
+        if not self._has_ended and any(now >= pending.deadline_seconds for pending in self._pending.values()):
+            return self._end(f"the server did not answer within {REPLY_SECONDS:.0f} s")
+        return []
 
     def leave(self, now: float) -> list[Action]:
         """Say goodbye; nothing more comes afterwards."""

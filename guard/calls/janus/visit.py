@@ -33,6 +33,9 @@ _CLOSE_SECONDS = 2.0
 _PING_SECONDS = 20.0
 # How soon a stream or a connection that ended by itself is noticed.
 _LOOK_SECONDS = 0.5
+_SHORTEST_WAIT_SECONDS = 0.02
+# One wait may run out in the very moment that a busy event loop gets round to reading.
+_SILENT_WAITS = 2
 _LEFT = "the participant left"
 
 
@@ -105,12 +108,19 @@ class RoomVisit:
         conversation = _Conversation(socket, joined)
         await self._perform(conversation, self._session.start(time.monotonic()))
         try:
+            silent_waits = 0
             while self._ended is None:
                 patience = min(self._session.next_tick_seconds - time.monotonic(), _LOOK_SECONDS)
-                with suppress(TimeoutError):
-                    text = await asyncio.wait_for(socket.recv(), max(0.0, patience))
+                try:
+                    text = await asyncio.wait_for(socket.recv(), max(patience, _SHORTEST_WAIT_SECONDS))
+                except TimeoutError:
+                    silent_waits += 1
+                else:
+                    silent_waits = 0
                     await self._perform(conversation, self._session.receive(text, time.monotonic()))
                 await self._perform(conversation, self._session.tick(time.monotonic()))
+                if silent_waits >= _SILENT_WAITS:
+                    await self._perform(conversation, self._session.nothing_heard(time.monotonic()))
                 await self._give_back_unusable(conversation)
             return self._ended
         finally:

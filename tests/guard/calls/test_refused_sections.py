@@ -44,16 +44,23 @@ def test_an_offer_of_all_sorts_becomes_one_that_passes() -> None:
     assert "a=ssrc:9" not in filtered.sdp
 
 
-def test_the_answer_rejects_what_was_hidden() -> None:
-    answer = refuse_undecodable(OFFER, 8).answer(refuse_undecodable(OFFER, 8).sdp)
-    assert [line for line in answer.splitlines() if line.startswith(("m=", "a=group"))] == [
-        "a=group:BUNDLE 0",
+def test_the_answer_leaves_what_was_hidden_inactive() -> None:
+    filtered = refuse_undecodable(OFFER, 8)
+    answer = filtered.answer(filtered.sdp)
+    assert [line for line in answer.splitlines() if line.startswith(("m=", "a=rtpmap", "a=sctp", "a=inactive"))] == [
         "m=video 9 UDP/TLS/RTP/SAVPF 100",
-        "m=audio 0 UDP/TLS/RTP/SAVPF 111",
-        "m=video 0 UDP/TLS/RTP/SAVPF 100",
-        "m=application 0 UDP/DTLS/SCTP webrtc-datachannel",
+        "a=rtpmap:100 VP8/90000",
+        "m=audio 9 UDP/TLS/RTP/SAVPF 111",
+        "a=rtpmap:111 opus/48000/2",
+        "a=inactive",
+        "m=video 9 UDP/TLS/RTP/SAVPF 100",
+        "a=rtpmap:100 VP9/90000",
+        "a=inactive",
+        "m=application 9 UDP/DTLS/SCTP webrtc-datachannel",
+        "a=sctp-port:5000",
+        "a=inactive",
     ]
-    assert answer.count("a=mid:") == 4
+    assert answer.count("a=mid:") == answer.count("a=ice-pwd:") == 4
 
 
 def test_more_sections_than_allowed_are_an_error() -> None:
@@ -61,12 +68,9 @@ def test_more_sections_than_allowed_are_an_error() -> None:
         refuse_undecodable(OFFER, 3)
 
 
-@pytest.mark.parametrize(
-    "section", ["m=video 9 UDP/TLS/RTP/SAVPF 96\r\n", "m=\r\na=mid:0\r\n", "m=video\r\na=mid:0\r\n"]
-)
-def test_a_section_that_cannot_be_named_is_an_error(section: str) -> None:
-    with pytest.raises(ValueError, match="malformed"):
-        refuse_undecodable(SESSION + section, 8)
+def test_a_section_without_a_name_is_an_error() -> None:
+    with pytest.raises(ValueError, match="a=mid"):
+        refuse_undecodable(SESSION + AUDIO.replace("a=mid:1\r\n", ""), 8)
 
 
 @given(st.lists(st.sampled_from(OFFER.splitlines()) | st.text(max_size=30), max_size=40))

@@ -243,15 +243,24 @@ def test_a_server_that_falls_silent_ends_the_visit() -> None:
     visit = Visit(FakeJanus()).start()
     visit.perform(visit.session.tick(KEEPALIVE_SECONDS))
     visit.server.take()
-    visit.perform(visit.session.tick(KEEPALIVE_SECONDS + REPLY_SECONDS))
+    assert visit.session.nothing_heard(KEEPALIVE_SECONDS + REPLY_SECONDS - 0.1) == []
+    visit.perform(visit.session.nothing_heard(KEEPALIVE_SECONDS + REPLY_SECONDS))
     assert visit.ended == Ended(f"the server did not answer within {REPLY_SECONDS:.0f} s")
+
+
+def test_answers_that_waited_while_the_guard_was_busy_count() -> None:
+    visit = Visit(FakeJanus())
+    visit.perform(visit.session.start(0.0))
+    visit.now = 10 * REPLY_SECONDS
+    visit.perform(visit.session.tick(visit.now))
+    assert visit.settle().joins == 1
 
 
 def test_an_ack_is_no_answer() -> None:
     session = JanusSession(Admission(ROOM), "guard", 4, lambda: "t1")
     session.start(0.0)
     assert session.receive('{"janus": "ack", "transaction": "t1"}', 1.0) == []
-    [ended] = session.tick(REPLY_SECONDS)
+    [ended] = session.nothing_heard(REPLY_SECONDS)
     assert isinstance(ended, Ended)
 
 
