@@ -68,6 +68,39 @@ def serve(
 
 
 @app.command()
+def join(
+    url: Annotated[str, typer.Argument(help="Address of the call: whep://HOST/PATH (https), whep+http://HOST/PATH.")],
+    call: Annotated[str, typer.Option(help="Name of the call on the dashboard.")] = "main",
+    name: Annotated[str | None, typer.Option(help="Who is seen, where the call does not tell it (whep).")] = None,
+    token: Annotated[
+        str | None, typer.Option(help="Bearer token for the call's server.", envvar="GUARD_JOIN_TOKEN")
+    ] = None,
+    host: Annotated[str | None, typer.Option(help="Address to bind to [default: 127.0.0.1].")] = None,
+    port: Annotated[int | None, typer.Option(help="TCP port [default: 8734]; 0 takes a free one.")] = None,
+    model: Model = None,
+    thumbnails: Annotated[bool | None, typer.Option(help="Send a small live picture to the dashboard.")] = None,
+    loopback: Annotated[bool | None, typer.Option(help="Take calls from this machine only (ICE on 127.0.0.1).")] = None,
+    config: ConfigFile = None,
+) -> None:
+    """Join a call that runs elsewhere, and run the whole guard on it: scores, WebSocket and dashboard.
+
+    Comes back by itself when the call is lost. Set [bold]calls.sources[/bold] to join several.
+    """
+    from guard.config import load_config
+    from guard.server import serve_forever
+
+    settings = load_config(
+        config,
+        _overrides(
+            server={"host": host, "port": port, "thumbnails": thumbnails},
+            calls={"loopback": loopback, "sources": [{"url": url, "call": call, "name": name, "token": token}]},
+            engine={"model": model},
+        ),
+    )
+    serve_forever(settings, must_join=True)
+
+
+@app.command()
 def watch(
     url: Annotated[str, typer.Argument(help="Address of a running guard, e.g. http://127.0.0.1:8734")],
     token: Token = None,

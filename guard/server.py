@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
+from typing import TypeAlias
 
 from pydantic import SecretStr
 from rich.console import Console
 from rich.markup import escape
 
+from guard.calls.call_source import CallSource, SourceState, SourceStats
+from guard.calls.seats import Seats
+from guard.calls.source import CallListener
+from guard.calls.source_registry import make_source, safe_url
 from guard.calls.whip import whip_router
 from guard.calls.whip_sink import WhipSink
-from guard.config import GuardConfig
+from guard.config import GuardConfig, SourceConfig
 from guard.monitor import Monitor
 from guard.runtime import front_end_factory, make_engine
 from guard.serve.access import PublishToken, with_token
@@ -34,6 +40,8 @@ class RunningGuard:
     """Lets its holder publish, and nothing else."""
     monitor: Monitor
     hub: EventHub
+    sources: Sequence[CallSource]
+    """The calls that it joins by itself, in the order of the settings."""
 
     @property
     def dashboard_url(self) -> str:
@@ -50,8 +58,14 @@ class RunningGuard:
         return f"{self.server.url}/whip/{call}/{participant}"
 
 
+SourceReport: TypeAlias = Callable[[SourceConfig, SourceStats], None]
+"""Hears what becomes of the calls that the guard joins by itself."""
+
+
 @asynccontextmanager
-async def running_guard(config: GuardConfig) -> AsyncIterator[RunningGuard]:
+async def running_guard(
+    config: GuardConfig, on_source_change: SourceReport = lambda _source, _stats: None
+) -> AsyncIterator[RunningGuard]:
     """Run a guard while the context lasts. Raises GuardError or EngineError where a part cannot start."""
     settings = with_token(config.server)
     hub = EventHub(settings.history_events, settings.viewer_queue_events)
@@ -59,38 +73,72 @@ async def running_guard(config: GuardConfig) -> AsyncIterator[RunningGuard]:
     engine = make_engine(config.engine)
     config = config.model_copy(update={"server": settings})
     monitor = Monitor(engine, config, store, hub, front_end_factory(config.verify))
-    sink = WhipSink(config.calls, monitor)
+    seats = Seats(monitor, config.calls.max_participants)
+    sink = WhipSink(config.calls, seats)
+    sources = _make_sources(config, seats, on_source_change)
     app = create_app(monitor, hub, settings, [whip_router(sink, PublishToken(settings).accepts, settings.origins)])
     await monitor.start()
     try:
         async with serve(app, settings) as server:
-            yield RunningGuard(server, _text(settings.token), _text(settings.join_token), monitor, hub)
+            for source in sources:
+                await source.connect()
+            yield RunningGuard(server, _text(settings.token), _text(settings.join_token), monitor, hub, sources)
     finally:
-        await sink.close()
+        await asyncio.gather(sink.close(), *(source.close() for source in sources))
         await monitor.stop()
+
+
+def _make_sources(config: GuardConfig, listener: CallListener, on_change: SourceReport) -> list[CallSource]:
+    return [make_source(source, config.calls, listener, partial(on_change, source)) for source in config.calls.sources]
 
 
 def _text(secret: SecretStr | None) -> str:
     return secret.get_secret_value() if secret is not None else ""
 
 
-def serve_forever(config: GuardConfig) -> None:
-    """Run a guard until it is told to end (Ctrl-C or SIGTERM)."""
-    asyncio.run(_serve_until_signalled(config))
+def serve_forever(config: GuardConfig, *, must_join: bool = False) -> None:
+    """Run a guard until it is told to end (Ctrl-C or SIGTERM).
+
+    With `must_join` a call that refuses the guard for good is an end too: raises its JoinError.
+    """
+    asyncio.run(_serve_until_signalled(config, must_join))
 
 
-async def _serve_until_signalled(config: GuardConfig) -> None:
+async def _serve_until_signalled(config: GuardConfig, must_join: bool) -> None:
     loop = asyncio.get_running_loop()
-    async with running_guard(config) as guard:
+    console = Console()
+    async with running_guard(config, partial(_announce_source, console)) as guard:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, guard.server.stop)
-        _announce(guard)
-        await guard.server.wait()
+        _announce(console, guard)
+        await _first_end([guard.server.wait(), *(source.wait_ended() for source in guard.sources if must_join)])
 
 
-def _announce(guard: RunningGuard) -> None:
+async def _first_end(ends: Sequence[Coroutine[None, None, None]]) -> None:
+    tasks = [asyncio.ensure_future(end) for end in ends]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+
+
+def _announce_source(console: Console, source: SourceConfig, stats: SourceStats) -> None:
+    if stats.state is SourceState.JOINED:
+        text = f"joined as {source.call}"
+    elif stats.state is SourceState.WAITING and stats.retry_seconds is not None:
+        text = f"{stats.why}; again in {stats.retry_seconds:.1f} s"
+    elif stats.state is SourceState.FAILED:
+        text = f"given up: {stats.why}"
+    else:
+        return
+    console.print(f"call       {escape(safe_url(source.url))}  {escape(text)}", soft_wrap=True)
+
+
+def _announce(console: Console, guard: RunningGuard) -> None:
     status = guard.monitor.status()
-    console = Console()
     console.print(f"engine     {status.engine.name} on {status.engine.backend} ({status.engine.device})")
     if status.engine.fallback_reason:
         console.print(f"           not faster because {escape(status.engine.fallback_reason)}", soft_wrap=True)

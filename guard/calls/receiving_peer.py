@@ -229,11 +229,13 @@ class ReceivingPeer:
     def _local_sdp(self) -> str:
         sdp = self._connection.localDescription.sdp
         if "a=candidate:" not in sdp:
-            raise SignallingError(
-                "this machine has no network address for media; set calls.loopback for calls on this machine only, "
-                "or check the TURN server in calls.ice_servers",
-                _UNAVAILABLE,
+            # aioice says nothing of a TURN server that is not there or refuses the password.
+            remedy = (
+                "check the TURN server and its password in calls.ice_servers"
+                if self._config.relay_only
+                else "set calls.loopback for calls on this machine only"
             )
+            raise SignallingError(f"this machine has no network address for media; {remedy}", _UNAVAILABLE)
         return sdp
 
     def _follow_connection(self) -> None:

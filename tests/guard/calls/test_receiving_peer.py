@@ -7,31 +7,15 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCRtpTransceiver, RTCSessionDescription
-from aiortc.mediastreams import VideoStreamTrack
-from av import VideoFrame
 
 from guard.calls.offer import check_offer, declared_ssrcs, sending_videos
 from guard.calls.receiving_peer import RECEIVER_OF_TRANSCEIVER, ReceivingPeer
 from guard.config import CallsConfig
 from guard.errors import SignallingError
-from tests.whip_endpoint import Recorder, number_of, numbered_frames, until
+from tests.whep_server import NumberedTrack
+from tests.whip_endpoint import Recorder, number_of, until
 
 ANN, BEN, CAT = 1000, 2000, 3000
-
-
-class NumberedTrack(VideoStreamTrack):
-    """Pictures numbered from `first` on, so that a receiver knows whose they are."""
-
-    def __init__(self, first: int, width: int = 320) -> None:
-        super().__init__()
-        self._next_frame = numbered_frames(width=width, first=first)
-
-    async def recv(self) -> VideoFrame:
-        pts, time_base = await self.next_timestamp()
-        frame = self._next_frame()
-        assert frame is not None
-        frame.pts, frame.time_base = pts, time_base
-        return frame
 
 
 class Sfu:

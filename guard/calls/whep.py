@@ -1,0 +1,91 @@
+"""WHEP: one participant's video, fetched from a server that offers it to viewers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from random import Random
+
+from guard.calls.backoff import Backoff, BackoffPolicy
+from guard.calls.call_source import CallSource, RejoiningSource, SourceStats, Track
+from guard.calls.offer import check_answer
+from guard.calls.receiving_peer import ReceivingPeer
+from guard.calls.source import CallListener
+from guard.calls.whep_client import WhepEndpoint, whep_endpoint
+from guard.config import CallsConfig, SourceConfig
+from guard.errors import ConfigError, JoinError, SignallingError
+
+# A connection can stand without video for ever: what counts is frames.
+SILENT_SECONDS = 10.0
+_LOOK_SECONDS = 0.25
+
+
+class WhepVisit:
+    """One WHEP session, from the offer to its DELETE."""
+
+    def __init__(
+        self, endpoint: WhepEndpoint, call: str, participant: str, config: CallsConfig, listener: CallListener
+    ) -> None:
+        self._endpoint = endpoint
+        self._participant = participant
+        self._max_answer_bytes = config.max_offer_bytes
+        self._over: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._peer = ReceivingPeer(call, config, listener, on_ended=self._note_end)
+
+    @property
+    def tracks(self) -> Sequence[Track]:
+        """Whose video is received now."""
+        return tuple(self._peer.streams.values())
+
+    async def run(self, joined: Callable[[], None]) -> str:
+        """Fetch the video until it ends or falls silent; `joined` is called at the first frame."""
+        session_url: str | None = None
+        why = "the guard left"
+        try:
+            offer_sdp = await self._peer.offer()
+            session_url, answer_sdp = await self._endpoint.post_offer(offer_sdp, self._max_answer_bytes)
+            check_answer(answer_sdp, self._max_answer_bytes)
+            await self._peer.accept_answer(answer_sdp, self._participant)
+            why = await self._watch(joined)
+            return why
+        except SignallingError as error:
+            why = str(error)
+            raise JoinError(why) from error
+        except JoinError as error:
+            why = str(error)
+            raise
+        finally:
+            await asyncio.gather(self._peer.end(why), self._end_session(session_url))
+
+    async def _watch(self, joined: Callable[[], None]) -> str:
+        has_joined = False
+        while not self._over.done():
+            await asyncio.wait({self._over}, timeout=_LOOK_SECONDS)
+            for track in self.tracks:
+                if track.frames > 0 and not has_joined:
+                    has_joined = True
+                    joined()
+                if track.silent_seconds > SILENT_SECONDS:
+                    return f"no video for {SILENT_SECONDS:.0f} s"
+        return self._over.result()
+
+    async def _end_session(self, session_url: str | None) -> None:
+        if session_url is not None:
+            await self._endpoint.end_session(session_url)
+
+    def _note_end(self, why: str) -> None:
+        if not self._over.done():
+            self._over.set_result(why)
+
+
+def whep_source(
+    source: SourceConfig, config: CallsConfig, listener: CallListener, on_change: Callable[[SourceStats], None]
+) -> CallSource:
+    """The source for a whep:// or whep+http:// address."""
+    if source.name is None:
+        raise ConfigError("WHEP does not tell who is seen: give the participant's name (--name, calls.sources.name)")
+    name = source.name
+    endpoint = whep_endpoint(source.url, source.token.get_secret_value() if source.token is not None else None)
+    return RejoiningSource(
+        lambda: WhepVisit(endpoint, source.call, name, config, listener), Backoff(BackoffPolicy(), Random()), on_change
+    )
