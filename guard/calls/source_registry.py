@@ -22,6 +22,8 @@ MakeSource: TypeAlias = Callable[
 SOURCE_KINDS = {
     "whep": "guard.calls.whep:whep_source",
     "whep+http": "guard.calls.whep:whep_source",
+    "janus": "guard.calls.janus.source:janus_source",
+    "janus+ws": "guard.calls.janus.source:janus_source",
 }
 
 

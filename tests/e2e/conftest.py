@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
 import pytest
 from playwright.async_api import BrowserContext, async_playwright
 
+from tests.e2e import janus_room, network_namespace
+from tests.e2e.janus_room import Janus
+
 FLAGS = (
     "--use-fake-device-for-media-stream",
     "--use-fake-ui-for-media-stream",
     "--allow-loopback-in-peer-connection",
-    "--disable-features=WebRtcHideLocalIpsWithMdns,OptimizationHints,MediaRouter,Translate,AutofillServerCommunication",
+    # A page that no server sent (tests/e2e/janus_camera.py) may not open a WebSocket to loopback otherwise.
+    "--disable-features=WebRtcHideLocalIpsWithMdns,OptimizationHints,MediaRouter,Translate,AutofillServerCommunication,"
+    "LocalNetworkAccessChecks,LocalNetworkAccessChecksWebSockets",
     "--no-sandbox",
     "--disable-gpu",
     "--disable-quic",
@@ -62,3 +67,17 @@ def chromium_with_camera(tmp_path: Path) -> ChromiumWithCamera:
         shutil.rmtree(profile, ignore_errors=True)
 
     return start
+
+
+@pytest.fixture
+def janus(tmp_path: Path) -> Iterator[Janus]:
+    """A running Janus; the whole test takes place in a network namespace of its own."""
+    if reason := network_namespace.why_unavailable() or janus_room.why_unavailable():
+        pytest.skip(reason)
+    with network_namespace.network_namespace():
+        server = Janus(tmp_path / "janus")
+        server.start()
+        try:
+            yield server
+        finally:
+            server.stop()
