@@ -187,7 +187,7 @@ async def measure(arguments: argparse.Namespace) -> None:
     our_peer = await offer(sources[0])
     _, answer = await sink.accept("bench", "ours", our_peer.localDescription.sdp)
     [session] = sink._sessions.values()
-    tap: ReceiverTap = getattr(session._connection.getTransceivers()[0].receiver, JITTER_BUFFER)
+    tap: ReceiverTap = getattr(session._peer._connection.getTransceivers()[0].receiver, JITTER_BUFFER)
     await our_peer.setRemoteDescription(RTCSessionDescription(answer, "answer"))
     await asyncio.sleep(0.5 / FPS)
 
