@@ -28,6 +28,8 @@ SHORTEST_SECONDS = 5.0
 MOST_STREAMS = 96
 """Drivers on faces that take part, the first ones: each keeps some MB of pictures."""
 _ROUNDS = 200
+_FEWEST = 2
+"""Drivers with a stretch that is long enough: one alone says nothing of others."""
 
 Face = tuple[str, str, bool]
 """Target, generator, whether a camera recorded it."""
@@ -57,6 +59,7 @@ class Take:
 class ClipStream:
     """One driver on one face. halved: both sides are one recording."""
 
+    face: Face
     stream: DriverStream
     enrolment_seconds: float
     halved: bool
@@ -152,12 +155,12 @@ class ClipCallGatherer:
         takes = self.takes[driver, face]
         number, sessions = sorted({name for name, _ in self.takes}).index(driver), sorted(takes)
         if len(sessions) > 1:
-            return [self._stream(number, target, takes[sessions[0]], takes[sessions[-1]], 0)]
+            return [self._stream(face, number, target, takes[sessions[0]], takes[sessions[-1]], 0)]
         take = takes[sessions[0]]
         half = len(take.valid) // 2
-        return [self._stream(number, target, take, take, half)] if self._long_enough(half, take.fps) else []
+        return [self._stream(face, number, target, take, take, half)] if self._long_enough(half, take.fps) else []
 
-    def _stream(self, driver: int, target: int, enrolled: Take, heard: Take, half: int) -> ClipStream:
+    def _stream(self, face: Face, driver: int, target: int, enrolled: Take, heard: Take, half: int) -> ClipStream:
         """half: the frame of one recording at which enrolment ends; 0 = two recordings."""
         window = self.engine.spec.window_frames
         enrolling = enrolled.embeddings[: half or None][window - 1 :: window]
@@ -171,7 +174,7 @@ class ClipCallGatherer:
             opening=heard.middle if half else heard.opening,
             ending=heard.ending,
         )
-        return ClipStream(stream, len(enrolling) * window / enrolled.fps, half > 0)
+        return ClipStream(face, stream, len(enrolling) * window / enrolled.fps, half > 0)
 
     def _measured(self, name: str, about: str, chosen: Sequence[ClipStream]) -> ClipCalls:
         if not chosen:
@@ -189,7 +192,7 @@ class ClipCallGatherer:
             about=about,
             streams=len(streams),
             drivers=len({stream.driver for stream in streams}),
-            faces=len({stream.target for stream in streams}),
+            faces=len({one.face for one in chosen}),
             halves=sum(one.halved for one in chosen),
             enrolment_seconds=float(np.median([one.enrolment_seconds for one in chosen])),
             evidence=evidence,
@@ -237,6 +240,8 @@ def _evidence(streams: Sequence[DriverStream], spec: EngineSpec) -> tuple[tuple[
     for seconds in EVIDENCE_SECONDS:
         try:
             trials = evidence_trials(streams, spec, seconds)
+            if len(np.unique(trials.probe_driver)) < _FEWEST:
+                raise DataError(f"one driver alone is heard for {seconds:g} s")
             found.append(LengthResult(seconds, round(seconds * streams[0].fps), accuracy(trials, _ROUNDS)))
         except DataError as error:
             missing.append(f"{seconds:g} s of evidence: {error}")

@@ -168,7 +168,8 @@ def _probes(motion: ProbeMotion, rows: Sequence[DriverEmbeddings]) -> Iterator[_
 def _standing(shown: Sequence[DriverEmbeddings], probes: NDArray[np.float32]) -> NDArray[np.float64]:
     """Scores of everybody's template with probes (m, D), as z over templates: (templates, m)."""
     scores = cosine(np.concatenate([pooled(other.enrol) for other in shown]), probes).astype(np.float64)
-    return (scores - scores.mean(axis=0)) / np.maximum(scores.std(axis=0), 1e-6)
+    standing: NDArray[np.float64] = (scores - scores.mean(axis=0)) / np.maximum(scores.std(axis=0), 1e-6)
+    return standing
 
 
 def _pooled_area(probes: Sequence[_Probes]) -> float:
@@ -181,12 +182,11 @@ def _pooled_area(probes: Sequence[_Probes]) -> float:
 
 def _area(probes: Sequence[_Probes], kept: Sequence[NDArray[np.bool_]] | None = None) -> float:
     """Of all probe windows, or of those kept of each driver on each face, (windows,) each."""
-    chosen = [slice(None)] * len(probes) if kept is None else kept
-    scores = np.concatenate([probe.scores[:, one].ravel() for probe, one in zip(probes, chosen, strict=True)])
-    genuine = [
-        np.repeat(probe.genuine, probe.scores[:, one].shape[1]) for probe, one in zip(probes, chosen, strict=True)
-    ]
-    return area_under_roc(scores, np.concatenate(genuine))
+    scores = [probe.scores for probe in probes]
+    if kept is not None:
+        scores = [values[:, chosen] for values, chosen in zip(scores, kept, strict=True)]
+    genuine = [np.repeat(probe.genuine, values.shape[1]) for probe, values in zip(probes, scores, strict=True)]
+    return area_under_roc(np.concatenate([values.ravel() for values in scores]), np.concatenate(genuine))
 
 
 def _thirds(probes: Sequence[_Probes], amount: NDArray[np.float64]) -> tuple[float, float, float]:

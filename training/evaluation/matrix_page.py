@@ -34,9 +34,9 @@ def matrix_text(found: Sequence[GeneratorMatrix]) -> str:
     protocol = first.protocol
     sections = [
         "# Enrolled on one generator, probed on another",
-        f"{first.drivers} unseen drivers, the same windows of each on {first.faces} unseen faces by every generator; a "
-        f"trial keeps to one face. Windows of {protocol.frames} frames, {protocol.enrol} a side, cosine. AUC with 95 % "
-        "over drivers. The 3-D heads of face_mesh are people of their own.",
+        f"{first.drivers} unseen drivers, the same windows of each on {protocol.targets} unseen faces by every "
+        f"generator; a trial keeps to one face. Windows of {protocol.frames} frames, {protocol.enrol} a side, cosine. "
+        "AUC with 95 % over drivers. The 3-D heads of face_mesh are people of their own.",
     ]
     for one in found:
         sections += [f"## {one.name}", f"Through {one.through}. Seen in training: {', '.join(one.seen) or 'none'}."]

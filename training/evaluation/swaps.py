@@ -287,6 +287,6 @@ def _found(study: SwapStudy, nats: float, counts: Series) -> tuple[float, float,
         return _NEVER
     order = np.argsort(seconds[kept], kind="stable")
     ordered, reached = seconds[kept][order], np.cumsum(weight[kept][order]) / weight[kept].sum()
-    soon, ever = (np.searchsorted(ordered, limit, side="right") for limit in (_SOON_SECONDS, HORIZON_SECONDS))
-    median = float(ordered[np.searchsorted(reached, 0.5)])
-    return median, *(float(reached[count - 1]) if count else 0.0 for count in (soon, ever))
+    shares = [np.searchsorted(ordered, limit, side="right") for limit in (_SOON_SECONDS, HORIZON_SECONDS)]
+    soon, ever = (float(reached[count - 1]) if count else 0.0 for count in shares)
+    return float(ordered[np.searchsorted(reached, 0.5)]), soon, ever

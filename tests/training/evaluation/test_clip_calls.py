@@ -94,8 +94,15 @@ def test_swaps_and_seconds_of_evidence_are_told_on_one_face() -> None:
 def test_a_cameras_recordings_swap_faces_too() -> None:
     one_face, camera = gathered([labelled(person, person, generator="none") for person in range(3)]).study()
     assert "two drivers" in one_face.missing
-    assert (camera.streams, camera.faces, camera.halves) == (3, 1, 3)
+    assert (camera.streams, camera.faces, camera.halves) == (3, 3, 3)
     assert "no proof of motion" in camera.about
+
+
+def test_one_driver_alone_is_no_measure_of_a_length() -> None:
+    clips = [labelled(driver, 9, session) for driver, session in product(range(3), "ab")]
+    told, _ = gathered([*clips, labelled(0, 9, "b", frames=round(31 * FPS))]).study()
+    assert [one.seconds for one in told.evidence] == [2.5, 5.0, 10.0]
+    assert told.unmeasured == ("30 s of evidence: one driver alone is heard for 30 s",)
 
 
 def test_what_is_too_short_or_too_slow_is_counted_and_said() -> None:
