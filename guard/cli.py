@@ -69,7 +69,13 @@ def serve(
 
 @app.command()
 def join(
-    url: Annotated[str, typer.Argument(help="Address of the call: whep://HOST/PATH (https), whep+http://HOST/PATH.")],
+    url: Annotated[
+        str,
+        typer.Argument(
+            help="Address of the call: whep://HOST/PATH (https), whep+http://HOST/PATH, janus://HOST:PORT/ROOM (wss), "
+            "janus+ws://HOST:PORT/ROOM; a room takes ?pin=..., ?display=... and ?hidden=1."
+        ),
+    ],
     call: Annotated[str, typer.Option(help="Name of the call on the dashboard.")] = "main",
     name: Annotated[str | None, typer.Option(help="Who is seen, where the call does not tell it (whep).")] = None,
     token: Annotated[
