@@ -78,7 +78,7 @@ class CallsConfig(_Section):
 
     max_participants: int = Field(8, ge=1, le=256, title="Streams that are admitted at the same time; more get 503")
     max_offer_bytes: int = Field(65_536, ge=1024, le=1_048_576, title="Largest SDP offer, in bytes")
-    stalled_seconds: float = Field(2.0, gt=0.1, le=60, title="No frame for so long means 'stalled', in seconds")
+    stalled_seconds: float = Field(1.5, gt=0.1, le=60, title="No frame for so long means 'stalled', in seconds")
     max_width_px: int = Field(1920, ge=64, le=8192, title="Widest frame that is decoded, in pixels")
     max_height_px: int = Field(1080, ge=64, le=8192, title="Tallest frame that is decoded, in pixels")
     max_fps: int = Field(120, ge=15, le=1000, title="Encoded frames taken from a stream, in frames per second")

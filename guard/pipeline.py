@@ -23,6 +23,7 @@ from engines.protocol import Engine, EngineStatus
 from guard.calls.source import LatestFrames, ReceivedFrame
 from guard.config import GuardConfig
 from guard.errors import EnrolmentError, SourceError
+from guard.liveness.watch import LivenessWatch
 from guard.media.front_end import FaceFrame, FaceFrontEnd
 from guard.verify.decision import Verdict
 from guard.verify.enrolment import Enrolment
@@ -100,12 +101,14 @@ class Seat:
     frames: LatestFrames
     front_end: FaceFrontEnd
     verifier: Verifier
-    last_arrival_seconds: float
+    liveness: LivenessWatch
     last_face_seconds: float | None = None
     last_abstained_seconds: float = -np.inf
     missing: AbstainReason | None = None
     """Why the newest frames could not be used; None while they can."""
     last_received: ReceivedFrame | None = None
+    doubted: bool = False
+    """Whether the newest frame that the engine took was no evidence."""
     enrolment: Enrolment | None = None
     announced_progress: float = 0.0
     verdict: Verdict | None = None
@@ -128,6 +131,8 @@ class _Taken:
     face: FaceFrame
     queue_seconds: float
     pixels_seconds: float
+    doubt: AbstainReason | None
+    """Why the frame is no evidence, as far as was known when it was taken."""
 
 
 @dataclass(slots=True)
@@ -160,7 +165,8 @@ class Pipeline:
         self.engine.reset(slot)
         self._free_slots.pop()
         verifier = Verifier(self.engine.spec, self.config.verify)
-        seat = Seat(key, slot, frames, self.make_front_end(), verifier, last_arrival_seconds=now)
+        liveness = LivenessWatch(self.config.verify.min_fps, self.config.calls.stalled_seconds, now)
+        seat = Seat(key, slot, frames, self.make_front_end(), verifier, liveness)
         self.seats[key] = seat
         self.scheduler.join(slot)
         return seat
@@ -216,21 +222,24 @@ class Pipeline:
         """The seat's next frame that shows a face; frames that show none are dealt with on the way."""
         while (received := seat.frames.pop()) is not None:
             popped, cpu = self.clock(), time.thread_time()
-            seat.last_arrival_seconds = received.arrival_seconds
+            seat.liveness.received(received.arrival_seconds, received.pts_seconds)
             seat.last_received = received
             result = seat.front_end.process(received)
+            doubt = seat.liveness.face(result) if isinstance(result, FaceFrame) else None
             self.cpu.pixels += time.thread_time() - cpu
             if isinstance(result, FaceFrame):
                 seat.missing = None
-                return _Taken(seat, result, popped - received.arrival_seconds, self.clock() - popped)
-            seat.missing = result.reason or seat.missing
+                return _Taken(seat, result, popped - received.arrival_seconds, self.clock() - popped, doubt)
+            if result.reason is not None:
+                seat.missing = result.reason
+                seat.liveness.no_face()
         return None
 
     def _judge_batch(self, batch: list[Scheduled[_Taken]]) -> Iterator[Outcome]:
         cpu = time.thread_time()
         try:
             for scheduled in batch:
-                self._forget_old_window(scheduled.frame.seat, scheduled.frame.face)
+                self._forget_old_window(scheduled.frame)
             result = self.engine.step(
                 np.array([scheduled.stream for scheduled in batch], np.int32),
                 np.stack([scheduled.frame.face.pixels for scheduled in batch]),
@@ -253,10 +262,14 @@ class Pipeline:
             valid_fraction = float(result.valid_fraction[row])
             yield from self._judge(scheduled.frame, result.embeddings[row], valid_fraction, engine_seconds)
 
-    def _forget_old_window(self, seat: Seat, face: FaceFrame) -> None:
-        last, seat.last_face_seconds = seat.last_face_seconds, face.arrival_seconds
-        if last is not None and face.arrival_seconds - last > _FORGET_WINDOW_SECONDS:
+    def _forget_old_window(self, taken: _Taken) -> None:
+        """Start the window anew after a long gap, and with the first frame that is evidence again."""
+        seat, arrival_seconds = taken.seat, taken.face.arrival_seconds
+        last, seat.last_face_seconds = seat.last_face_seconds, arrival_seconds
+        late = last is not None and arrival_seconds - last > _FORGET_WINDOW_SECONDS
+        if late or (seat.doubted and taken.doubt is None):
             self.engine.reset(seat.slot)
+        seat.doubted = taken.doubt is not None
 
     def _judge(
         self, taken: _Taken, embedding: NDArray[np.float32], valid_fraction: float, engine_seconds: float
@@ -264,9 +277,12 @@ class Pipeline:
         seat, face = taken.seat, taken.face
         started, cpu = self.clock(), time.thread_time()
         fps = face.fps if face.fps > 0 else self.engine.spec.fps_max  # Not known yet: no reason to abstain.
-        if seat.enrolment is not None:
+        if taken.doubt is not None:
+            yield from self._wait(seat, face.arrival_seconds)
+            verdict = seat.verifier.abstain(taken.doubt, face.arrival_seconds)
+        else:
             yield from self._enrol(seat, face, embedding, valid_fraction)
-        verdict = seat.verifier.update(embedding, valid_fraction, face.arrival_seconds, fps)
+            verdict = seat.verifier.update(embedding, valid_fraction, face.arrival_seconds, fps)
         stages = StageSeconds(
             face.arrival_seconds, taken.queue_seconds, taken.pixels_seconds, engine_seconds, self.clock() - started
         )
@@ -274,8 +290,9 @@ class Pipeline:
         yield self._judged(seat, verdict, face, valid_fraction, stages)
 
     def _without_frames(self, seat: Seat, now: float) -> Iterator[Outcome]:
-        stalled = now - seat.last_arrival_seconds > self.config.calls.stalled_seconds
-        reason = AbstainReason.STALLED if stalled else seat.missing
+        reason = seat.liveness.reason(now)
+        if reason is not AbstainReason.STALLED and seat.missing is not None:
+            reason = seat.missing
         if reason is not None:
             yield from self._abstain(seat, reason, now)
 
@@ -284,12 +301,17 @@ class Pipeline:
         if now - seat.last_abstained_seconds < _ABSTAIN_REPEAT_SECONDS:
             return
         seat.last_abstained_seconds = now
-        if seat.enrolment is not None:
-            try:
-                seat.enrolment.wait(now)
-            except EnrolmentError as error:
-                yield self._end_enrolment(seat, failure=str(error))
+        yield from self._wait(seat, now)
         yield self._judged(seat, seat.verifier.abstain(reason, now))
+
+    def _wait(self, seat: Seat, now: float) -> Iterator[Outcome]:
+        """A running enrolment gets nothing for now, which it does not bear for ever."""
+        if seat.enrolment is None:
+            return
+        try:
+            seat.enrolment.wait(now)
+        except EnrolmentError as error:
+            yield self._end_enrolment(seat, failure=str(error))
 
     def _enrol(
         self, seat: Seat, face: FaceFrame, embedding: NDArray[np.float32], valid_fraction: float

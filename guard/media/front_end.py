@@ -17,6 +17,10 @@ from engines.stable_crop import StableCrop
 from guard.calls.source import ReceivedFrame
 from guard.verify.states import AbstainReason
 
+HIDDEN_MISSES = 3
+"""So many looks in a row without a face, and there is no face to judge, though the crop still waits for it: from the
+moment it is hidden at most a second until the next look and five frames for each further one, 1.9 s at 12 fps."""
+
 
 @dataclass(frozen=True, slots=True)
 class FaceFrame:
@@ -79,7 +83,7 @@ class FaceFrontEnd:
             pixels = self._face_pixels(frame)
         except (ValueError, cv2.error):  # a picture without luma, without a size, or of a silly one
             pixels = None
-        if pixels is None:
+        if pixels is None or self._crop.misses >= HIDDEN_MISSES:
             return self._without_frame(AbstainReason.NO_FACE, frame)
         continues = self._unbroken and pace is Pace.CONTINUE and self._crop.generation == self._generation
         self._unbroken = True

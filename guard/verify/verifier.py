@@ -18,6 +18,9 @@ from guard.verify.template import Template
 _UNSTEADY_WINDOWS = 2
 """So many windows' worth of frames more without a usable window than with one: no start-up, but too many breaks."""
 
+_STALE_SECONDS = 2.0
+"""A verdict that no window has borne out for so long is withdrawn, whatever kept the windows away."""
+
 _FPS_RECOVERY = 1.0
 """Frames per second above the lower bound before scoring goes on, so that a rate at the bound does not flap."""
 
@@ -39,6 +42,7 @@ class Verifier:
         self._comparison: TemplateComparison | None = None
         self._frames = 0
         self._unusable_frames = 0
+        self._borne_out: float | None = None
         self._slow = False
 
     @property
@@ -53,6 +57,7 @@ class Verifier:
         # The newest frames may have gone into this very template: they do not speak for it.
         self._frames = 0
         self._unusable_frames = 0
+        self._borne_out = None
         if template is None:
             return self._decision.clear()
         if template.engine_sha256 == self._spec.model_sha256:
@@ -77,6 +82,7 @@ class Verifier:
         if not math.isfinite(comparison.llr):
             return self._without_window(seconds)
         self._unusable_frames = max(self._unusable_frames - 1, 0)
+        self._borne_out = seconds
         new_share = valid_fraction / self._spec.window_frames
         verdict = self._decision.observe(comparison.llr, new_share, seconds)
         return replace(verdict, llr=comparison.llr, similarity=comparison.similarity)
@@ -87,6 +93,7 @@ class Verifier:
             reason = AbstainReason.ENGINE_CHANGED
         self._frames = 0
         self._unusable_frames = 0
+        self._borne_out = None
         return self._decision.abstain(reason, seconds)
 
     def _without_comparison(self, seconds: float) -> Verdict:
@@ -95,6 +102,8 @@ class Verifier:
         return self._decision.abstain(AbstainReason.ENGINE_CHANGED, seconds)
 
     def _without_window(self, seconds: float) -> Verdict:
+        if self._borne_out is not None and seconds - self._borne_out > _STALE_SECONDS:
+            return self.abstain(AbstainReason.UNSTEADY, seconds)
         limit = _UNSTEADY_WINDOWS * self._spec.window_frames
         self._unusable_frames = min(self._unusable_frames + 1, limit)
         if self._unusable_frames == limit:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cache
 
 import av
 import numpy as np
@@ -16,6 +17,7 @@ from engines.protocol import Batching, Calibration, EngineSpec, EngineStatus, St
 from guard.calls.source import ReceivedFrame
 from guard.media.front_end import FaceFrontEnd
 from guard.verify.template import CONSENT_STATEMENT, CONSENT_TEXT_VERSION, ConsentRecord, Template
+from tests.guard.talking_head import TalkingHead
 
 SIZE = 16
 WINDOW_FRAMES = 16
@@ -92,9 +94,14 @@ class BrightFaceDetector:
 
 
 def gray_frame(brightness: int, pts_seconds: float, arrival_seconds: float) -> ReceivedFrame:
-    """A frame of one brightness, full range."""
-    image = av.VideoFrame.from_ndarray(np.full((90, 160), brightness, np.uint8), format="gray")
+    """What somebody of about this brightness shows at this media time, full range: they move, never the same way."""
+    image = av.VideoFrame.from_ndarray(_head(brightness).picture(pts_seconds), format="gray")
     return ReceivedFrame(image, pts_seconds, arrival_seconds, None, False)
+
+
+@cache
+def _head(brightness: int) -> TalkingHead:
+    return TalkingHead(brightness)
 
 
 @pytest.fixture
