@@ -308,8 +308,8 @@ _CALLS = "Evidence, swaps and worse calls: procedural drivers, the guard's own r
 _NO_CALLS = "Seconds of evidence, time to detect and worse calls were not measured for this engine."
 _WORSE_CALLS = ", codecs below about 300 kbit/s"
 _LIMITS = (
-    "Trained and measured on faces moved by a 2-D mesh warp and by the tracks of few real people; other generators, "
-    "real faces on camera{worse} and strong head turns were not measured. Procedural drivers are simpler than people, "
-    "and the figures for real people are the ones to expect in a call. A high score says that the motion fits the "
-    "template, never that a face is real."
+    "Trained on faces moved by three 2-D warps and by the tracks of few real people; beside those, one shaded 3-D "
+    "generator was measured. Real faces on camera, strong head turns and codecs below about 300 kbit/s were not. "
+    "Procedural drivers are simpler than people, and the figures for real people are the ones to expect in a call. A "
+    "high score says that the motion fits the template, never that a face is real."
 )
