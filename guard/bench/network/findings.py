@@ -37,10 +37,12 @@ class NetworkRow:
     """One network: transport over both calls, scores of each driver against the template of the genuine one.
 
     usable_share: windows that may be scored, of those that end with a frame that was sent. nacks, plis: messages that
-    the guard has sent. genuine and impostor are None where nobody could be enrolled.
+    the guard has sent. sent_fps: less than the clip's rate where the sender got too little of the machine, and then the
+    row says more about that than about the network. genuine and impostor are None where nobody could be enrolled.
     """
 
     network: Network
+    sent_fps: float
     frames_sent: int
     frames_delivered: int
     frames_dropped: int
@@ -65,6 +67,7 @@ def make_row(
     usable = sum(len(_usable(call, min_valid_fraction)) for call in calls)
     return NetworkRow(
         network=network,
+        sent_fps=sent / sum(call.ended_at - call.started_at for call in calls),
         frames_sent=sent,
         frames_delivered=sum(call.received_frames for call in calls),
         frames_dropped=sum(call.dropped_frames for call in calls),

@@ -74,7 +74,9 @@ class Sender:
             await self._process.stdin.drain()
             return COUNTS.validate_json(await asyncio.wait_for(self._process.stdout.readline(), seconds))
         except (OSError, TimeoutError, ValidationError) as error:
-            raise SourceError("the sending process has ended, or hangs; see its message above") from error
+            raise SourceError(
+                "the sending process has ended (see its message above), or this machine is too busy to start it"
+            ) from error
 
 
 @asynccontextmanager

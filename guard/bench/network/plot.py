@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 
 from guard.bench.network.findings import NetworkRow
 from guard.bench.network.report import NetworkReport
@@ -38,6 +39,7 @@ def _plot_latency(axes: Axes, rows: tuple[NetworkRow, ...]) -> None:
     for number, (label, values) in enumerate(zip(("p50", "p95", "p99"), zip(*found, strict=True), strict=True)):
         axes.barh(places + (number - 1) * _BAR, values, _BAR, label=label)
     axes.set(xlabel="ms from sending to score", xscale="log")
+    axes.xaxis.set_minor_formatter(NullFormatter())
     axes.legend()
 
 
@@ -45,6 +47,7 @@ def _plot_freeze(axes: Axes, rows: tuple[NetworkRow, ...]) -> None:
     axes.barh(range(len(rows)), [row.longest_freeze_ms for row in rows], color="tab:red")
     axes.axvline(500, color="grey", linestyle="--")
     axes.set(xlabel="longest freeze, ms", xscale="log")
+    axes.xaxis.set_minor_formatter(NullFormatter())
 
 
 def _plot_usable(axes: Axes, rows: tuple[NetworkRow, ...]) -> None:

@@ -10,7 +10,7 @@ _NOT_KNOWN = "-"
 _COLUMNS = (
     "network",
     *("p50 ms", "p95", "p99", "longest freeze ms"),
-    *("frames delivered", "dropped by guard", "packets lost", "NACK", "PLI", "usable windows"),
+    *("sent fps", "frames delivered", "dropped by guard", "packets lost", "NACK", "PLI", "usable windows"),
     *("LLR genuine", "LLR impostor", "error genuine / impostor"),
 )
 
@@ -60,6 +60,7 @@ def _cells(row: NetworkRow, clean: NetworkRow) -> tuple[str, ...]:
         row.network.name,
         *(_NOT_KNOWN if time is None else f"{time:.0f}" for time in times),
         f"{row.longest_freeze_ms:.0f}",
+        f"{row.sent_fps:.1f}",
         f"{row.frames_delivered}/{row.frames_sent}",
         str(row.frames_dropped),
         f"{100 * lost / row.packets_sent:.1f} %" if row.packets_sent else _NOT_KNOWN,

@@ -75,7 +75,7 @@ def test_the_table_is_markdown_with_machine_and_command() -> None:
     table = [line for line in text.splitlines() if line.startswith("|")]
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in table]
     assert len({len(line) for line in cells}) == 1
-    assert cells[2][:8] == ["clean loopback", "40", "40", "40", "33", "240/240", "2", "5.0 %"]
+    assert cells[2][:9] == ["clean loopback", "40", "40", "40", "33", "30.0", "240/240", "2", "5.0 %"]
     assert cells[2][-3:] == ["+2.00", "-3.00", "0 % / 0 %"]
     assert cells[3][-3:] == ["+0.50 (-1.50)", "-", "0 % / -"]
     assert cells[4][1:5] == ["-", "-", "-", "4000"]
