@@ -244,7 +244,7 @@ def evaluate(
         bool, typer.Option("--into-card", help="Also write the figures into the engine's card.")
     ] = False,
     calls: Annotated[
-        bool, typer.Option("--calls/--no-calls", help="Also longer and worse calls, in four times the time.")
+        bool, typer.Option("--calls/--no-calls", help="Also longer and worse calls, in twice the time.")
     ] = True,
     threads: ThreadsOption = 2,
 ) -> None:

@@ -110,7 +110,7 @@ def evaluate_engine(
 ) -> Report:
     """Score the engine, and its input in shuffled time, and the STATIC control on the same clips; write `out`.
 
-    calls: also measure longer and worse calls, which takes four times as long.
+    calls: also measure longer and worse calls, which takes twice as long.
     """
     torch.set_num_threads(threads)
     out.mkdir(parents=True, exist_ok=True)
