@@ -33,7 +33,7 @@ class TalkingHead:
         waves = np.sin(self._frequencies * seconds + self._phases).sum(axis=1) / np.sqrt(_WAVES)
         across, down, mouth = np.clip(np.rint(_REACH_PX * waves), -2 * _REACH_PX, 2 * _REACH_PX).astype(int)
         left, top = 2 * _REACH_PX + across, 2 * _REACH_PX + down
-        picture = self._scene[top : top + 90, left : left + 160].copy()
+        picture: NDArray[np.uint8] = self._scene[top : top + 90, left : left + 160].copy()
         opening = 1 + abs(mouth) // 2
         picture[50 - down : 50 - down + opening, 72 - across : 88 - across] -= 14
         return picture
