@@ -251,7 +251,7 @@ class JanusSession:
             return self._end("the room was destroyed")
         if event.reason == "kicked" or (event.kicked is not None and event.kicked == self._own_id):
             return self._end("the guard was removed from the room by its moderator", is_final=True)
-        if message.sender == self._handles.get(_Handle.SUBSCRIPTION):
+        if message.sender is not None and message.sender == self._handles.get(_Handle.SUBSCRIPTION):
             return self._on_subscription(message, event, pending, now)
         return self._on_room(event, pending, now)
 

@@ -357,6 +357,15 @@ def test_nothing_that_a_server_sends_is_more_than_an_end(messages: list[object],
         assert len(set(visit.showing.values())) == len(visit.showing)
 
 
+def test_an_offer_from_no_handle_before_there_is_a_subscription_is_not_answered() -> None:
+    visit = Visit(FakeJanus()).start()
+    event = {"plugin": "janus.plugin.videoroom", "data": {"videoroom": "event", "room": ROOM}}
+    offer = {"janus": "event", "plugindata": event, "jsep": {"type": "offer", "sdp": "v=0"}}
+    visit.perform(visit.session.receive(json.dumps(offer), visit.now))
+    assert visit.bodies("start") == []
+    assert visit.showing == {}
+
+
 @given(st.text(max_size=50) | st.binary(max_size=50))
 def test_text_that_is_no_json_ends_the_visit(text: str | bytes) -> None:
     session = JanusSession(Admission(ROOM), "guard", 4, lambda: "t1")
