@@ -63,7 +63,7 @@ async def test_a_browsers_driver_is_verified_and_comes_back_after_it_hung_up(
     engine = LightEngine()
     monkeypatch.setattr(server_module, "make_engine", lambda _config: engine)
     numbers = read_every_frame(monkeypatch)
-    clip = write_camera_clip(lit(1.0), tmp_path / "camera.mjpeg")
+    clip = write_camera_clip(lit(1.0, 0), tmp_path / "camera.mjpeg")
     store = StoreConfig(path=tmp_path / "templates.sqlite3")
     consent = ConsentRecord(CONSENT_TEXT_VERSION, CONSENT_STATEMENT, "alice", datetime.now(UTC))
     windows = np.stack([driver_embedding(ALICE)] * 4)
