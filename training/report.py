@@ -309,7 +309,7 @@ _NO_CALLS = "Seconds of evidence, time to detect and worse calls were not measur
 _WORSE_CALLS = ", codecs below about 300 kbit/s"
 _LIMITS = (
     "Trained on faces moved by three 2-D warps and by the tracks of few real people; beside those, one shaded 3-D "
-    "generator was measured; real faces on camera{worse} and strong head turns were not measured. Procedural drivers "
-    "are simpler than people, and the figures for real people are the ones to expect in a call. A high score says that the "
-    "motion fits the template, never that a face is real."
+    "generator was measured; real faces on camera{worse} and strong head turns were not measured. "
+    "Procedural drivers are simpler than people, and the figures for real people are the ones to expect in a call. A "
+    "high score says that the motion fits the template, never that a face is real."
 )
