@@ -32,6 +32,8 @@ _PARTS: Mapping[str, tuple[str, ...]] = {
     "nose": ("nose", "nostrils"),
 }
 
+_FEWEST_PAIRS = 3
+
 
 @dataclass(frozen=True, slots=True)
 class ProbeMotion:
@@ -147,8 +149,8 @@ def analyse(motion: ProbeMotion, rows: Sequence[DriverEmbeddings]) -> ErrorAnaly
 
 
 def _effect(part: str, motion: NDArray[np.float64], told: NDArray[np.float64]) -> PartEffect:
-    """Rank correlation; none at all where one side never changes."""
-    if np.ptp(motion) == 0 or np.ptp(told) == 0:
+    """Rank correlation; none at all of two pairs, and where one side never changes."""
+    if len(motion) < _FEWEST_PAIRS or np.ptp(motion) == 0 or np.ptp(told) == 0:
         return PartEffect(part, 0.0, 1.0)
     rank = spearmanr(motion, told)
     return PartEffect(part, float(rank.statistic), float(rank.pvalue))

@@ -91,6 +91,7 @@ def test_sentences_say_what_the_numbers_do() -> None:
     assert "0.700, then 0.800, and 0.900" in motion
     assert "no relation of motion and error is shown (rank correlation +0.95, p = 0.051)" in motion
     assert "it is the lips whose motion" in parts
+    assert "correlation +0.00, p = 1" in limits(analysis([0.8, 0.9], [1, 0], np.eye(2)))[1]
     assert "does not help" in limits(analysis([0.8, 0.9], [1, 0], np.eye(2), pooled=0.8))[0]
     text = errors_text(found)
     assert "| 0 | person | 0.200 | 1.0 | 1 |" in text
