@@ -176,7 +176,9 @@ async def _actors(guard: RunningGuard) -> AsyncIterator[Actors]:
         names = [role.participant for role in CAST]
         processes = [await stack.enter_async_context(_actor(guard, name)) for name in names]
         for process in processes:
-            if "joined" not in await asyncio.wait_for(_next_line(process), _START_SECONDS):
+            async with asyncio.timeout(_START_SECONDS):
+                message = await _next_line(process)
+            if "joined" not in message:
                 raise SourceError("the demo's puppets could not join the call; see their message above")
         yield dict(zip(names, processes, strict=True))
 
@@ -201,7 +203,8 @@ async def _actor(guard: RunningGuard, participant: str) -> AsyncIterator[asyncio
         if process.stdin is not None:
             process.stdin.close()
         try:
-            await asyncio.wait_for(process.wait(), 10)
+            async with asyncio.timeout(10):
+                await process.wait()
         except TimeoutError:
             process.kill()
             await process.wait()

@@ -144,7 +144,8 @@ def _percentiles(latencies_ms: list[float]) -> tuple[float | None, ...]:
 
 
 async def _wait_until_sending(sender: asyncio.subprocess.Process) -> None:
-    line = await asyncio.wait_for(_lines(sender).readline(), _START_SECONDS)
+    async with asyncio.timeout(_START_SECONDS):
+        line = await _lines(sender).readline()
     if line.strip() != b"sending":
         raise SourceError("the sending process has ended before it sent anything; see its message above")
 

@@ -121,7 +121,8 @@ class WhipPublisher:
         )
         await connection.setRemoteDescription(RTCSessionDescription(answer_sdp, "answer"))
         try:
-            await asyncio.wait_for(settled.wait(), _CONNECT_SECONDS)
+            async with asyncio.timeout(_CONNECT_SECONDS):
+                await settled.wait()
         except TimeoutError as error:
             raise ServerError("the media connection to the guard did not come up; check firewall and NAT") from error
         if connection.connectionState != "connected":

@@ -42,7 +42,8 @@ class Guest:
 
     async def end(self) -> str:
         """Wait until the visit has ended by itself; raises JoinError where that is for good, or it was none."""
-        return await asyncio.wait_for(self.running, 20)
+        async with asyncio.timeout(20):
+            return await self.running
 
     async def refusal(self) -> JoinError:
         """Why the visit ended for good."""

@@ -72,7 +72,8 @@ class Sender:
         try:
             self._process.stdin.write(line + b"\n")
             await self._process.stdin.drain()
-            return COUNTS.validate_json(await asyncio.wait_for(self._process.stdout.readline(), seconds))
+            async with asyncio.timeout(seconds):
+                return COUNTS.validate_json(await self._process.stdout.readline())
         except (OSError, TimeoutError, ValidationError) as error:
             raise SourceError(
                 "the sending process has ended (see its message above), or this machine is too busy to start it"
@@ -98,7 +99,8 @@ async def _end(process: asyncio.subprocess.Process) -> None:
     if process.stdin is not None:
         process.stdin.close()
     try:
-        await asyncio.wait_for(process.wait(), _ANSWER_SECONDS)
+        async with asyncio.timeout(_ANSWER_SECONDS):
+            await process.wait()
     except TimeoutError:
         process.kill()
         await process.wait()

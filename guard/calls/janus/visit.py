@@ -112,7 +112,8 @@ class RoomVisit:
             while self._ended is None:
                 patience = min(self._session.next_tick_seconds - time.monotonic(), _LOOK_SECONDS)
                 try:
-                    text = await asyncio.wait_for(socket.recv(), max(patience, _SHORTEST_WAIT_SECONDS))
+                    async with asyncio.timeout(max(patience, _SHORTEST_WAIT_SECONDS)):
+                        text = await socket.recv()
                 except TimeoutError:
                     silent_waits += 1
                 else:

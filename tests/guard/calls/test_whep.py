@@ -76,7 +76,8 @@ async def test_a_video_that_falls_silent_is_fetched_anew(monkeypatch: pytest.Mon
         await until(lambda: listener.received("ann") >= 5)
         # ICE and DTLS stay up; only the pictures stop.
         await sender.connections[0].getSenders()[0].stop()
-        assert re.fullmatch("no video for .* s|the video ended", await asyncio.wait_for(visit, 20))
+        async with asyncio.timeout(20):
+            assert re.fullmatch("no video for .* s|the video ended", await visit)
         assert len(server.deletes) == 1
     assert listener.of("ann") == ["joined", "left"]
     await sender.vanish()

@@ -189,7 +189,8 @@ async def test_a_stalled_seat_is_given_to_the_one_who_comes_back(make_call: Call
             else:
                 return
 
-    await asyncio.wait_for(come_back(), 20)
+    async with asyncio.timeout(20):
+        await come_back()
     assert call.listener.of("ann") == ["joined", "left"]
     await call.connect(again)
     await until(lambda: call.listener.of("ann") == ["joined", "left", "joined"])

@@ -94,7 +94,8 @@ async def test_a_track_that_nobody_reads_is_drained_and_its_drops_counted() -> N
 async def test_a_finished_frame_source_ends_the_wait(endpoint: Endpoint) -> None:
     source = numbered_frames(count=5)
     async with WhipPublisher(endpoint.seat("ann"), TOKEN, source, loopback=True) as sending:
-        await asyncio.wait_for(sending.wait_ended(), 20)
+        async with asyncio.timeout(20):
+            await sending.wait_ended()
     assert endpoint.listener.of("ann") == ["joined", "left"]
 
 
@@ -104,4 +105,5 @@ async def test_a_failing_frame_source_is_reported(endpoint: Endpoint) -> None:
 
     async with WhipPublisher(endpoint.seat("ann"), TOKEN, broken, loopback=True) as sending:
         with pytest.raises(RuntimeError, match="fell off"):
-            await asyncio.wait_for(sending.wait_ended(), 20)
+            async with asyncio.timeout(20):
+                await sending.wait_ended()
