@@ -21,8 +21,9 @@ MAX_DISAGREEMENT_SECONDS = 0.7
 PERSISTENCE_SECONDS = 0.5
 """Held-up frames come at once; a lie stays."""
 
-_SAMPLE_SECONDS = 0.1
-_MAX_SAMPLES = 64
+_SLICE_SECONDS = 0.25
+"""The least delayed frame of each slice stands for it: a jam that ends within one is not seen."""
+_SLICES = round(CLOCK_SECONDS / _SLICE_SECONDS)
 
 
 class ArrivalWatch:
@@ -31,13 +32,13 @@ class ArrivalWatch:
     def __init__(self, min_fps: float) -> None:
         self._arrivals: deque[float] = deque(maxlen=max(2, round(STARVED_SHARE * min_fps * STARVED_SECONDS)))
         self._since: float | None = None
-        self._samples: deque[tuple[float, float]] = deque(maxlen=_MAX_SAMPLES)
+        self._delays: deque[tuple[int, float]] = deque(maxlen=_SLICES)
         self._disagrees_since: float | None = None
 
     def restart(self) -> None:
         """The video had stopped: what comes now is judged by itself."""
         self.no_face()
-        self._samples.clear()
+        self._delays.clear()
         self._disagrees_since = None
 
     def received(self, arrival_seconds: float, pts_seconds: float) -> None:
@@ -46,18 +47,18 @@ class ArrivalWatch:
             self._since = arrival_seconds
         if not math.isfinite(pts_seconds):
             return
-        while self._samples and arrival_seconds - self._samples[0][0] > CLOCK_SECONDS:
-            self._samples.popleft()
-        if not self._samples:
-            self._samples.append((arrival_seconds, pts_seconds))
-            return
-        elapsed, claimed = arrival_seconds - self._samples[0][0], pts_seconds - self._samples[0][1]
-        if abs(elapsed - claimed) <= MAX_DISAGREEMENT_SECONDS:
+        slice_, delay = math.floor(arrival_seconds / _SLICE_SECONDS), arrival_seconds - pts_seconds
+        if self._delays and self._delays[-1][0] == slice_:
+            delay = min(delay, self._delays.pop()[1])
+        self._delays.append((slice_, delay))
+        while slice_ - self._delays[0][0] >= _SLICES:
+            self._delays.popleft()
+        # All of them, not the first and the last: stamps that run slow and then jump agree with the clock now and then.
+        delays = [delay for _, delay in self._delays]
+        if max(delays) - min(delays) <= MAX_DISAGREEMENT_SECONDS:
             self._disagrees_since = None
         elif self._disagrees_since is None:
             self._disagrees_since = arrival_seconds
-        if arrival_seconds - self._samples[-1][0] >= _SAMPLE_SECONDS:
-            self._samples.append((arrival_seconds, pts_seconds))
 
     def face(self, arrival_seconds: float) -> None:
         """Take the arrival of a frame that can be judged."""

@@ -5,7 +5,8 @@
 
 - Entering `verified` or `mismatch` takes more evidence than staying there (hysteresis).
 - Missing evidence is never `verified`: abstaining forgets what spoke for the driver (not what spoke against), and
-  after it a full window of fresh video is needed before anything is said again.
+  after it a full window of fresh video is needed before anything is said again, and `SETTLE_SECONDS` of video before
+  `verified` is: whoever came back with another attack is found out first.
 - **Mismatch alert** (critical): once per episode. An episode begins with `mismatch` and ends when evidence rises above
   `mismatch_leave`; abstaining in between neither ends it nor alerts again.
 - **Abstain alert** (warning): on abstaining, once the time without a verdict (abstaining and warming) has come to
@@ -28,6 +29,10 @@ from guard.verify.states import AbstainReason, DriverState
 
 _WARM_WINDOWS = 1.0
 """Fresh video, in windows, before the first verdict and after every abstention."""
+
+SETTLE_SECONDS = 4.0
+"""The watch over the video (guard/liveness) sees an attack within half of this; one that gives way to another before it
+is seen, within all of it."""
 
 _VERDICTS = frozenset({DriverState.VERIFIED, DriverState.UNCERTAIN, DriverState.MISMATCH})
 
@@ -78,6 +83,7 @@ class Decision:
         self._state = DriverState.UNENROLLED
         self._reason: AbstainReason | None = None
         self._now: float | None = None
+        self._resumed_at = -math.inf
         self._in_mismatch_episode = False
         self._missing_seconds = 0.0
         self._missing_alerted = False
@@ -119,6 +125,7 @@ class Decision:
 
     def _forget(self) -> None:
         self._evidence.reset()
+        self._resumed_at = -math.inf
         self._in_mismatch_episode = False
         self._missing_seconds = 0.0
         self._missing_alerted = False
@@ -127,8 +134,10 @@ class Decision:
         if not math.isfinite(seconds):
             raise ValueError(f"time must be a finite number of seconds, got {seconds}")
         elapsed = 0.0 if self._now is None else max(0.0, seconds - self._now)
-        self._now = seconds if self._now is None else max(self._now, seconds)
+        self._now = now = seconds if self._now is None else max(self._now, seconds)
         self._evidence.fade(elapsed)
+        if self._state is DriverState.ABSTAIN:
+            self._resumed_at = now
         if self._state in (DriverState.ABSTAIN, DriverState.WARMING):
             self._missing_seconds = min(self._missing_seconds + elapsed, self._config.abstain_alert_seconds)
         elif self._state in _VERDICTS:
@@ -136,11 +145,15 @@ class Decision:
         if self._missing_seconds == 0.0:
             self._missing_alerted = False
 
+    @property
+    def _settled(self) -> bool:
+        return self._now is None or self._now - self._resumed_at >= SETTLE_SECONDS
+
     def _judge(self) -> Verdict:
         config, evidence = self._config, self._evidence.value
         if evidence > config.mismatch_leave:
             self._in_mismatch_episode = False
-        if evidence >= config.verified_enter:
+        if evidence >= config.verified_enter and self._settled:
             return self._move(DriverState.VERIFIED)
         if evidence <= config.mismatch_enter or self._in_mismatch_episode:
             return self._move(DriverState.MISMATCH)
@@ -183,6 +196,8 @@ class Decision:
                 return f"collecting video ({min(self._evidence.fresh_windows / _WARM_WINDOWS, 1):.0%} of a window)"
             case DriverState.VERIFIED:
                 return f"driver matches the enrolled template ({evidence})"
+            case DriverState.UNCERTAIN if not self._settled:
+                return f"too soon after an interruption to say ({evidence})"
             case DriverState.UNCERTAIN:
                 return f"not enough evidence for or against the enrolled driver ({evidence})"
             case DriverState.MISMATCH:

@@ -8,7 +8,7 @@ import pytest
 
 from engines.evidence import frames_to_reach
 from guard.config import VerifyConfig
-from guard.verify.decision import Alert, Decision, Verdict
+from guard.verify.decision import SETTLE_SECONDS, Alert, Decision, Verdict
 from guard.verify.states import AbstainReason, DriverState
 
 FPS = 30.0
@@ -131,7 +131,10 @@ def test_abstaining_takes_verified_away_and_asks_for_fresh_evidence() -> None:
     assert course.last.evidence == 0.0
     assert course.last.abstain_reason is AbstainReason.NO_FACE
     assert course.watch(4.0, 1 / FPS).state is DriverState.WARMING
-    assert course.watch(4.0, 64 / FPS).state is DriverState.VERIFIED
+    assert course.watch(4.0, 64 / FPS).state is DriverState.UNCERTAIN
+    assert "too soon after an interruption" in course.last.why
+    assert course.watch(4.0, SETTLE_SECONDS - 65 / FPS - 0.1).state is DriverState.UNCERTAIN
+    assert course.watch(4.0, 0.2).state is DriverState.VERIFIED
 
 
 def test_hiding_the_face_does_not_clear_a_mismatch_nor_alert_again() -> None:
