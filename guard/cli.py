@@ -27,6 +27,10 @@ app.add_typer(config_app, name="config")
 
 ConfigFile = Annotated[Path | None, typer.Option("--config", help="TOML file with settings.", envvar="GUARD_CONFIG")]
 Model = Annotated[str | None, typer.Option(help="Shipped engine's name or an engine folder's path.")]
+Host = Annotated[str | None, typer.Option(help="Address to bind to [default: 127.0.0.1].")]
+Port = Annotated[int | None, typer.Option(help="TCP port [default: 8734]; 0 takes a free one.")]
+Thumbnails = Annotated[bool | None, typer.Option(help="Send a small live picture to the dashboard.")]
+Loopback = Annotated[bool | None, typer.Option(help="Take calls from this machine only (ICE on 127.0.0.1).")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 Streams = Annotated[str, typer.Option(help="Numbers of streams, comma-separated.")]
 Token = Annotated[str | None, typer.Option(help="Bearer token of the running guard.", envvar="GUARD_SERVER__TOKEN")]
@@ -42,11 +46,11 @@ def _overrides(**sections: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 @app.command()
 def serve(
-    host: Annotated[str | None, typer.Option(help="Address to bind to [default: 127.0.0.1].")] = None,
-    port: Annotated[int | None, typer.Option(help="TCP port [default: 8734]; 0 takes a free one.")] = None,
+    host: Host = None,
+    port: Port = None,
     model: Model = None,
-    thumbnails: Annotated[bool | None, typer.Option(help="Send a small live picture to the dashboard.")] = None,
-    loopback: Annotated[bool | None, typer.Option(help="Take calls from this machine only (ICE on 127.0.0.1).")] = None,
+    thumbnails: Thumbnails = None,
+    loopback: Loopback = None,
     config: ConfigFile = None,
 ) -> None:
     """Run the guard: WHIP endpoint, WebSocket, API and live dashboard.
@@ -81,11 +85,11 @@ def join(
     token: Annotated[
         str | None, typer.Option(help="Bearer token for the call's server.", envvar="GUARD_JOIN_TOKEN")
     ] = None,
-    host: Annotated[str | None, typer.Option(help="Address to bind to [default: 127.0.0.1].")] = None,
-    port: Annotated[int | None, typer.Option(help="TCP port [default: 8734]; 0 takes a free one.")] = None,
+    host: Host = None,
+    port: Port = None,
     model: Model = None,
-    thumbnails: Annotated[bool | None, typer.Option(help="Send a small live picture to the dashboard.")] = None,
-    loopback: Annotated[bool | None, typer.Option(help="Take calls from this machine only (ICE on 127.0.0.1).")] = None,
+    thumbnails: Thumbnails = None,
+    loopback: Loopback = None,
     config: ConfigFile = None,
 ) -> None:
     """Join a call that runs elsewhere, and run the whole guard on it: scores, WebSocket and dashboard.

@@ -108,7 +108,8 @@ async def test_a_token_lets_the_guard_into_a_room_that_wants_one(janus: Janus) -
         async with visiting(janus, OPEN_ROOM, token=TOKEN) as guest:
             await guest.receives("alice")
         async with visiting(janus, OPEN_ROOM) as guest:
-            await guest.refusal()
+            assert "not in the allowed list" in str(await guest.refusal())
+            assert guest.listener.queues == {}
 
 
 @pytest.mark.parametrize(("display", "seen"), [(GUARD, ["alice", GUARD]), (None, ["alice"])])

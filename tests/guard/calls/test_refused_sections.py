@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -75,7 +77,16 @@ def test_a_section_without_a_name_is_an_error() -> None:
 
 @given(st.lists(st.sampled_from(OFFER.splitlines()) | st.text(max_size=30), max_size=40))
 def test_any_text_is_an_offer_or_a_value_error(lines: list[str]) -> None:
+    offer = "\r\n".join(lines)
     try:
-        refuse_undecodable("\r\n".join(lines), 8)
-    except ValueError:
-        return
+        filtered = refuse_undecodable(offer, 8)
+    except ValueError as error:
+        assert re.search("media section", str(error))
+    else:
+        for text in (filtered.sdp, filtered.answer(filtered.sdp)):
+            assert len(media_lines(text)) == len(media_lines(offer))
+        assert all(line.startswith("m=video ") for line in media_lines(filtered.sdp))
+
+
+def media_lines(sdp: str) -> list[str]:
+    return [line for line in sdp.splitlines() if line.startswith("m=")]

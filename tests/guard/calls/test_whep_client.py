@@ -190,10 +190,18 @@ async def test_an_answer_of_another_type_ends_its_session() -> None:
 
 
 async def test_ending_a_session_that_has_gone_is_no_error() -> None:
-    async with raw_server(says(b"HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n")) as url:
+    asked: list[str] = []
+
+    async def gone(writer: asyncio.StreamWriter) -> None:
+        asked.append("once")
+        await says(b"HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n")(writer)
+
+    async with raw_server(gone) as url:
         endpoint = whep_endpoint(url, TOKEN)
         await endpoint.end_session(endpoint.url)
+        assert asked == ["once"]
     await endpoint.end_session(endpoint.url)
+    assert asked == ["once"], "the server itself has gone"
 
 
 @pytest.mark.parametrize("token", ["a\r\nHost: evil", "a\x00b", "\N{SNOWMAN}"])

@@ -53,9 +53,12 @@ def test_an_address_that_says_nothing_is_an_error_without_secrets(url: str) -> N
 @given(st.text(max_size=40))
 def test_any_text_is_an_address_or_an_error(text: str) -> None:
     try:
-        parse_address(f"janus://{text}")
-    except ConfigError:
-        return
+        address = parse_address(f"janus://{text}")
+    except ConfigError as error:
+        assert "janus" in str(error)
+    else:
+        assert address.websocket_url.startswith("wss://")
+        assert address.room != ""
 
 
 def test_the_registry_knows_rooms_but_no_name_for_their_participants() -> None:
