@@ -93,11 +93,12 @@ def test_card_can_change_without_changing_the_model(exported: Path, tmp_path: Pa
 def test_8_bit_head_that_costs_too_much_is_left_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def upside_down(head: HeadStep, path: Path) -> None:
-        head.first.weight.neg_()
+    def far_off(head: HeadStep, path: Path) -> None:
+        assert head.second.bias is not None
+        head.second.bias += 100
         write_int8_head(head, path)
 
-    monkeypatch.setattr("training.export.write_int8_head", upside_down)
+    monkeypatch.setattr("training.export.write_int8_head", far_off)
     export(tmp_path)
     assert "head in full precision only" in caplog.text
     assert not (tmp_path / "head_int8.onnx").exists()
