@@ -21,6 +21,8 @@ from engines.protocol import Calibration, EngineSpec
 
 BACKBONE_FILE = "backbone.onnx"
 HEAD_FILE = "head.onnx"
+INT8_HEAD_FILE = "head_int8.onnx"
+"""The head once more, for CPUs, in 8-bit integers; not every engine has one."""
 EMBEDDING_FILE = "embedding.onnx"
 COHORT_FILE = "cohort.npy"
 
@@ -37,6 +39,7 @@ class ModelFolder:
     backbone: bytes
     head: bytes
     embedding: bytes
+    int8_head: bytes | None = None
 
 
 def read_model_folder(folder: Path) -> ModelFolder:
@@ -56,7 +59,14 @@ def read_model_folder(folder: Path) -> ModelFolder:
         ),
         **manifest.spec.model_dump(),
     )
-    return ModelFolder(spec, manifest, contents[BACKBONE_FILE], contents[HEAD_FILE], contents[EMBEDDING_FILE])
+    return ModelFolder(
+        spec,
+        manifest,
+        contents[BACKBONE_FILE],
+        contents[HEAD_FILE],
+        contents[EMBEDDING_FILE],
+        contents.get(INT8_HEAD_FILE),
+    )
 
 
 def read_manifest(folder: Path) -> Manifest:

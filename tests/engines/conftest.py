@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,8 @@ import pytest
 from numpy.typing import NDArray
 
 from engines.errors import ModelFolderError
+from engines.model_folder import read_model_folder
+from engines.onnx_engine import OnnxEngine
 from engines.protocol import Calibration, Engine
 from engines.registry import find_model, load_engine
 
@@ -68,6 +71,14 @@ def random_engine_folder(random_model: StreamingFeatDiff, tmp_path_factory: pyte
 def random_engine(random_engine_folder: Path) -> Iterator[Engine]:
     """The engine of that folder, loaded but not open."""
     engine = load_engine(str(random_engine_folder))
+    yield engine
+    engine.close()
+
+
+@pytest.fixture
+def full_precision_engine(random_engine_folder: Path) -> Iterator[Engine]:
+    """The same without its 8-bit head."""
+    engine = OnnxEngine(replace(read_model_folder(random_engine_folder), int8_head=None))
     yield engine
     engine.close()
 

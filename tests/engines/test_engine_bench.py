@@ -110,8 +110,16 @@ def test_stages_of_an_engine_lie_within_its_steps(random_engine_folder: Path) ->
     engine.close()
 
 
+WINDOW_BYTES = (RANDOM_WINDOW_FRAMES - 5) * (512 * 4 + 1) + 2 * 512 * 8
+"""Per position 512 values and a flag; sums."""
+
+
 def test_a_stream_of_the_cpu_engine_takes_what_its_arrays_take(random_engine: Engine) -> None:
-    """Twelve differences, twelve slices and the previous map in fp32; per position 512 values and a flag; sums."""
+    """The previous map, and twice the terms of a difference and of a slice, in fp32."""
+    assert random_engine.stream_bytes == (128 * 256 + 2 * (128 * 192 + 64 * 96)) * 4 + WINDOW_BYTES
+
+
+def test_a_stream_takes_more_with_the_head_in_full_precision(full_precision_engine: Engine) -> None:
+    """Twelve differences, twelve slices and the previous map in fp32."""
     rings = 12 * 128 * 256 * 4 + 12 * 64 * 128 * 4 + 128 * 256 * 4
-    window = (RANDOM_WINDOW_FRAMES - 5) * (512 * 4 + 1) + 2 * 512 * 8
-    assert random_engine.stream_bytes == rings + window
+    assert full_precision_engine.stream_bytes == rings + WINDOW_BYTES

@@ -148,7 +148,7 @@ def test_a_change_is_told_in_status_and_log(onnx: Load, moving_clip: Clip, caplo
     step(engine, moving_clip[:1])
     with caplog.at_level(logging.WARNING, "engines.fallback"):
         step(engine, moving_clip[1:2])
-    assert (engine.status.backend, engine.status.precision) == ("onnx", "fp32")
+    assert (engine.status.backend, engine.status.precision) == ("onnx", "fp32, head int8")
     assert engine.status.fallback_reason == f"dying: failed in use ({LOST})"
     assert engine.batching == onnx().batching
     assert "dying failed in use (device lost); going on with onnx, all streams start anew" in caplog.text

@@ -132,12 +132,23 @@ def test_sealed_but_useless_cohort(folder: Path, tmp_path: Path) -> None:
             read_model_folder(folder)
 
 
-def test_sealed_but_useless_graph(folder: Path) -> None:
+@pytest.mark.parametrize("name", ["backbone.onnx", "head_int8.onnx", "embedding.onnx"])
+def test_sealed_but_useless_graph(folder: Path, name: str) -> None:
+    other = (folder / "head.onnx").read_bytes()
+    replace_file(folder, name, b"no graph")
+    with pytest.raises(ModelFolderError, match=rf"{name}: ONNX Runtime cannot load it"):
+        OnnxEngine(read_model_folder(folder))
+    replace_file(folder, name, other)
+    with pytest.raises(ModelFolderError, match=rf"{name}: takes"):
+        OnnxEngine(read_model_folder(folder))
+
+
+def test_head_in_full_precision_serves_where_there_is_no_other(folder: Path) -> None:
+    assert OnnxEngine(read_model_folder(folder)).status.precision == "fp32, head int8"
+    edit_manifest(folder, lambda m: m["files"].pop("head_int8.onnx"))
+    assert OnnxEngine(read_model_folder(folder)).status.precision == "fp32"
     replace_file(folder, "head.onnx", b"no graph")
     with pytest.raises(ModelFolderError, match=r"head\.onnx: ONNX Runtime cannot load it"):
-        OnnxEngine(read_model_folder(folder))
-    replace_file(folder, "head.onnx", (folder / "backbone.onnx").read_bytes())
-    with pytest.raises(ModelFolderError, match=r"head\.onnx: takes"):
         OnnxEngine(read_model_folder(folder))
 
 

@@ -20,7 +20,7 @@ from engines.tensorrt import device_loader
 def test_auto_says_why_nothing_faster_runs(random_engine_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(registry, "find_gpu_trouble", lambda: "there is no NVIDIA driver")
     status = load_engine(str(random_engine_folder)).status
-    assert (status.backend, status.precision) == ("onnx", "fp32")
+    assert (status.backend, status.precision) == ("onnx", "fp32, head int8")
     assert status.fallback_reason == "tensorrt: there is no NVIDIA driver"
 
 

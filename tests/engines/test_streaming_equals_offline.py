@@ -63,14 +63,14 @@ def assert_same(result: NDArray[np.float32], fraction: np.float32, expected: NDA
 
 
 def test_every_step_of_a_long_clip_equals_its_window(
-    random_engine: Engine, random_model: StreamingFeatDiff, moving_clip: Clip
+    full_precision_engine: Engine, random_model: StreamingFeatDiff, moving_clip: Clip
 ) -> None:
-    random_engine.open(1)
+    full_precision_engine.open(1)
     continues = np.ones(len(moving_clip), np.bool_)
     continues[[0, 30, 33, 70]] = False
-    window = random_engine.spec.window_frames
+    window = full_precision_engine.spec.window_frames
     for t, frame in enumerate(moving_clip):
-        result = random_engine.step(np.zeros(1, np.int32), frame[None], continues[t : t + 1])
+        result = full_precision_engine.step(np.zeros(1, np.int32), frame[None], continues[t : t + 1])
         if t % 7 == 0:
             first = max(0, t + 1 - window)
             expected = torch_offline(random_model, moving_clip[first : t + 1], continues[first : t + 1])
@@ -109,27 +109,27 @@ def schedules(draw: st.DrawFn) -> list[Tick]:
 def test_interleaved_streams_equal_their_windows(
     schedule: list[Tick],
     offset: int,
-    random_engine: Engine,
+    full_precision_engine: Engine,
     random_model: StreamingFeatDiff,
     moving_clip: Clip,
 ) -> None:
-    random_engine.open(SLOTS)
+    full_precision_engine.open(SLOTS)
     streams = [Stream() for _ in range(SLOTS)]
     last: dict[int, tuple[NDArray[np.float32], np.float32]] = {}
     for number, tick in enumerate(schedule):
         if tick.reset is not None:
-            random_engine.reset(tick.reset)
+            full_precision_engine.reset(tick.reset)
             streams[tick.reset] = Stream()
             last.pop(tick.reset, None)
         frames = np.stack([moving_clip[(offset + number * (slot + 1)) % len(moving_clip)] for slot in tick.slots])
         continues = np.array([slot not in tick.breaks for slot in tick.slots])
-        result = random_engine.step(np.array(tick.slots, np.int32), frames, continues)
+        result = full_precision_engine.step(np.array(tick.slots, np.int32), frames, continues)
         for row, slot in enumerate(tick.slots):
             streams[slot].frames.append(frames[row])
             streams[slot].continues.append(bool(continues[row]))
             last[slot] = result.embeddings[row], result.valid_fraction[row]
     for slot, (embedding, fraction) in last.items():
-        clip, flags = streams[slot].window(random_engine.spec.window_frames)
+        clip, flags = streams[slot].window(full_precision_engine.spec.window_frames)
         assert_same(embedding, fraction, *torch_offline(random_model, clip, flags))
 
 

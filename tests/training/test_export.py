@@ -14,7 +14,9 @@ from engines.model_folder import read_model_folder
 from engines.protocol import Calibration
 from training.errors import ExportError
 from training.export import export_engine, rewrite_card
+from training.int8_head import write_int8_head
 from training.model_card import ModelCard
+from training.models.step_graphs import HeadStep
 from training.models.streaming import StreamingConfig, StreamingFeatDiff
 
 torch.set_num_threads(1)
@@ -58,6 +60,7 @@ def test_engine_reads_back_as_it_was_described(exported: Path) -> None:
     assert (spec.calibration.slope, spec.calibration.offset) == (1.5, -0.5)
     np.testing.assert_array_equal(spec.calibration.cohort, calibration(16).cohort)
     assert model.manifest.licence == "Apache-2.0"
+    assert model.int8_head is not None
 
 
 def test_graphs_name_no_folder_of_the_machine(exported: Path) -> None:
@@ -85,6 +88,21 @@ def test_card_can_change_without_changing_the_model(exported: Path, tmp_path: Pa
     rewrite_card(exported, CARD)
     assert not (exported / "det_curve.png").exists()
     assert set(read_model_folder(exported).manifest.documents) == {"README.md", "golden.npz"}
+
+
+def test_8_bit_head_that_costs_too_much_is_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def far_off(head: HeadStep, path: Path) -> None:
+        assert head.second.bias is not None
+        head.second.bias += 100
+        write_int8_head(head, path)
+
+    monkeypatch.setattr("training.export.write_int8_head", far_off)
+    export(tmp_path)
+    assert "head in full precision only" in caplog.text
+    assert not (tmp_path / "head_int8.onnx").exists()
+    assert read_model_folder(tmp_path).int8_head is None
 
 
 def test_interrupted_export_leaves_nothing_that_loads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
