@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullFormatter
 
 from guard.bench.network.findings import NetworkRow
 from guard.bench.network.report import NetworkReport
@@ -38,16 +37,14 @@ def _plot_latency(axes: Axes, rows: tuple[NetworkRow, ...]) -> None:
     found = [(row.latency.p50_ms, row.latency.p95_ms, row.latency.p99_ms) if row.latency else (0, 0, 0) for row in rows]
     for number, (label, values) in enumerate(zip(("p50", "p95", "p99"), zip(*found, strict=True), strict=True)):
         axes.barh(places + (number - 1) * _BAR, values, _BAR, label=label)
-    axes.set(xlabel="ms from sending to score", xscale="log")
-    axes.xaxis.set_minor_formatter(NullFormatter())
-    axes.legend()
+    axes.set(xlabel="ms from sending to score")
+    axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=3, frameon=False)
 
 
 def _plot_freeze(axes: Axes, rows: tuple[NetworkRow, ...]) -> None:
     axes.barh(range(len(rows)), [row.longest_freeze_ms for row in rows], color="tab:red")
     axes.axvline(500, color="grey", linestyle="--")
-    axes.set(xlabel="longest freeze, ms", xscale="log")
-    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.set(xlabel="longest freeze, ms")
 
 
 def _plot_usable(axes: Axes, rows: tuple[NetworkRow, ...]) -> None:
@@ -65,4 +62,4 @@ def _plot_scores(axes: Axes, report: NetworkReport) -> None:
         axes.barh([place + (number - 0.5) * _BAR for place, _ in known], [llr for _, llr in known], _BAR, label=kind)
     axes.axvline(0, color="grey")
     axes.set(xlabel="median LLR, nats")
-    axes.legend()
+    axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2, frameon=False)
