@@ -30,7 +30,7 @@ Model = Annotated[str | None, typer.Option(help="Shipped engine's name or an eng
 Host = Annotated[str | None, typer.Option(help="Address to bind to [default: 127.0.0.1].")]
 Port = Annotated[int | None, typer.Option(help="TCP port [default: 8734]; 0 takes a free one.")]
 Thumbnails = Annotated[bool | None, typer.Option(help="Send a small live picture to the dashboard.")]
-Loopback = Annotated[bool | None, typer.Option(help="Take calls from this machine only (ICE on 127.0.0.1).")]
+Loopback = Annotated[bool | None, typer.Option(help="Offer callers 127.0.0.1 too: for calls on this machine.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 Streams = Annotated[str, typer.Option(help="Numbers of streams, comma-separated.")]
 Token = Annotated[str | None, typer.Option(help="Bearer token of the running guard.", envvar="GUARD_SERVER__TOKEN")]

@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping
 from functools import partial
 
 from aiortc import RTCDtlsTransport, RTCPeerConnection, RTCRtpReceiver, RTCRtpTransceiver, RTCSessionDescription
-from aiortc.codecs import is_rtx
 from aiortc.rtcrtpreceiver import RemoteStreamTrack
 
 from guard.calls.bounded_close import close_within
@@ -18,14 +17,13 @@ from guard.calls.offer import declared_ssrcs
 from guard.calls.received_stream import ReceivedStream
 from guard.calls.receiver_tap import MAX_SSRCS, limit_ssrcs
 from guard.calls.source import CallListener
+from guard.calls.start_bitrate import with_start_bitrate
 from guard.config import CallsConfig
 from guard.errors import SignallingError
 
 # From the answer to the end of the DTLS handshake. aioice itself waits without end for further candidates.
 SETUP_SECONDS = 20.0
 _NEGOTIATION_SECONDS = 10.0
-# Chromium starts at 300 kbit/s and needs seconds to climb; this is enough for 640x360 from the first frame on.
-START_BITRATE_KBPS = 800
 RECEIVER_OF_TRANSCEIVER = "_RTCRtpTransceiver__receiver"
 
 _BAD_REQUEST = 400
@@ -177,9 +175,6 @@ class ReceivingPeer:
         receiver = self._fresh_receiver(transceiver)
         if transceiver.kind != "video" or receiver.track is None:
             raise ValueError("the media section sends no video")
-        for codec in transceiver._codecs:
-            if not is_rtx(codec):
-                codec.parameters["x-google-start-bitrate"] = START_BITRATE_KBPS
         self._follow_transport(receiver.transport)
         self._used.add(receiver)
         self._streams[mid] = ReceivedStream(
@@ -236,7 +231,7 @@ class ReceivingPeer:
                 else "set calls.loopback for calls on this machine only"
             )
             raise SignallingError(f"this machine has no network address for media; {remedy}", _UNAVAILABLE)
-        return sdp
+        return with_start_bitrate(sdp)
 
     def _follow_connection(self) -> None:
         # The transport counts as connected only once the DTLS fingerprint was found to be the announced one.

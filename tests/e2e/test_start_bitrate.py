@@ -10,7 +10,7 @@ import pytest
 from playwright.async_api import expect
 
 from demo.puppet_frames import make_player
-from guard.calls.receiving_peer import START_BITRATE_KBPS
+from guard.calls.start_bitrate import START_BITRATE_KBPS
 from guard.config import CallsConfig, GuardConfig, ServerConfig, StoreConfig
 from guard.server import running_guard
 from tests.e2e.camera_clips import FPS, write_camera_clip
