@@ -23,9 +23,10 @@ from guard.errors import EnrolmentBusyError, EnrolmentError, GuardError, NotInCa
 from guard.media.front_end import FaceFrontEnd
 from guard.pipeline import EngineChanged, EnrolmentMoved, Judged, Outcome, Pipeline, SeatKey
 from guard.reports import alert_fields, engine_info, health_fields, score_fields, state_fields
-from guard.serve.events import ParticipantSnapshot
+from guard.serve.events import ParticipantSnapshot, SourceSnapshot
 from guard.serve.hub import EventHub
 from guard.serve.service import CallSnapshot, Consent, Limits, StatusReport, TemplateInfo, Thresholds
+from guard.source_board import SourceBoard
 from guard.thumbnail import jpeg_thumbnail
 from guard.verify.decision import Verdict
 from guard.verify.enrolment import Enrolment
@@ -71,6 +72,7 @@ class Monitor:
         self._hub = hub
         self._engine = engine
         self.pipeline = Pipeline(engine, config, make_front_end)
+        self.source_board = SourceBoard(config.calls.sources, hub)
         self._members: dict[SeatKey, _Member] = {}
         self._seated: dict[SeatKey, str | None] = {}
         """Whom each seat is compared with; outlives leaving, so that rejoining does not shake off a template."""
@@ -150,13 +152,18 @@ class Monitor:
         )
 
     def calls(self) -> list[CallSnapshot]:
-        """Calls with somebody in them, and calls with seats that somebody may come back to."""
-        names = sorted({key.call for key in self._members} | {key.call for key in self._seated})
+        """Calls with somebody in them, with seats that somebody may come back to, and those that the guard joins."""
+        keys = {key.call for key in self._members} | {key.call for key in self._seated}
+        names = sorted(keys | {source.call for source in self.sources()})
         return [CallSnapshot(call=call, participants=len(self._in_call(call))) for call in names]
 
     def participants(self, call: str) -> list[ParticipantSnapshot]:
         """Everybody connected to this call, by name."""
         return [self._snapshot(key) for key in self._in_call(call)]
+
+    def sources(self) -> list[SourceSnapshot]:
+        """The calls that the guard joins by itself, in the order of the settings."""
+        return self.source_board.snapshots()
 
     def start_enrolment(self, call: str, participant: str, name: str, consent: Consent) -> ParticipantSnapshot:
         """Collect a template from the live video of this participant and seat them as `name` when it is done."""
@@ -280,7 +287,7 @@ class Monitor:
             member.last_score_seconds = now
             self._publish(judged.seat, score_fields(judged, now))
         if verdict.transition is not None:
-            self._publish(judged.seat, state_fields(verdict.transition))
+            self._publish(judged.seat, state_fields(verdict.transition, verdict.abstain_reason))
         for alert in verdict.alerts:
             self._publish(judged.seat, alert_fields(alert))
 
@@ -331,6 +338,7 @@ class Monitor:
         return ParticipantSnapshot(
             participant=key.participant,
             state=member.verdict.state,
+            abstain_reason=member.verdict.abstain_reason,
             why=member.verdict.why,
             enrolled_as=self._seated.get(key),
             enrolment_progress=member.enrolment_progress,

@@ -8,6 +8,7 @@ from engines.protocol import Engine
 from guard.pipeline import Judged, Seat, StageSeconds
 from guard.serve.events import EngineInfo
 from guard.verify.decision import Alert, Transition
+from guard.verify.states import AbstainReason
 
 _NOMINAL_FPS = 30.0
 
@@ -38,6 +39,7 @@ def score_fields(judged: Judged, now: float) -> dict[str, object]:
         "evidence": verdict.evidence,
         "similarity": verdict.similarity,
         "state": verdict.state,
+        "abstain_reason": verdict.abstain_reason,
         "why": verdict.why,
         "valid_fraction": judged.valid_fraction,
         "fps": judged.fps,
@@ -55,14 +57,26 @@ def _latency_fields(stages: StageSeconds, now: float) -> dict[str, float]:
     }
 
 
-def state_fields(transition: Transition) -> dict[str, object]:
+def state_fields(transition: Transition, abstain_reason: AbstainReason | None) -> dict[str, object]:
     """A change of state as an event."""
-    return {"type": "state", "previous": transition.previous, "state": transition.state, "why": transition.why}
+    return {
+        "type": "state",
+        "previous": transition.previous,
+        "state": transition.state,
+        "abstain_reason": abstain_reason,
+        "why": transition.why,
+    }
 
 
 def alert_fields(alert: Alert) -> dict[str, object]:
     """An alert as an event, with an id of its own."""
-    return {"type": "alert", "severity": alert.severity, "reason": alert.reason, "evidence_id": uuid.uuid4().hex}
+    return {
+        "type": "alert",
+        "severity": alert.severity,
+        "reason": alert.reason,
+        "abstain_reason": alert.abstain_reason,
+        "evidence_id": uuid.uuid4().hex,
+    }
 
 
 def health_fields(seat: Seat, lag_ms: float) -> dict[str, object]:

@@ -27,6 +27,7 @@ from guard.serve.access import PublishToken, with_token
 from guard.serve.app import create_app
 from guard.serve.hub import EventHub
 from guard.serve.run import RunningServer, serve
+from guard.source_board import SourceBoard
 from guard.verify.store import TemplateStore
 
 
@@ -75,7 +76,7 @@ async def running_guard(
     monitor = Monitor(engine, config, store, hub, front_end_factory(config.verify))
     seats = Seats(monitor, config.calls.max_participants)
     sink = WhipSink(config.calls, seats)
-    sources = _make_sources(config, seats, on_source_change)
+    sources = _make_sources(config, seats, monitor.source_board, on_source_change)
     app = create_app(monitor, hub, settings, [whip_router(sink, PublishToken(settings).accepts, settings.origins)])
     await monitor.start()
     try:
@@ -88,8 +89,17 @@ async def running_guard(
         await monitor.stop()
 
 
-def _make_sources(config: GuardConfig, listener: CallListener, on_change: SourceReport) -> list[CallSource]:
-    return [make_source(source, config.calls, listener, partial(on_change, source)) for source in config.calls.sources]
+def _make_sources(
+    config: GuardConfig, listener: CallListener, board: SourceBoard, on_change: SourceReport
+) -> list[CallSource]:
+    def changed(number: int, source: SourceConfig, stats: SourceStats) -> None:
+        board.note(number, stats)
+        on_change(source, stats)
+
+    return [
+        make_source(source, config.calls, listener, partial(changed, number, source))
+        for number, source in enumerate(config.calls.sources)
+    ]
 
 
 def _text(secret: SecretStr | None) -> str:

@@ -18,6 +18,8 @@ from guard.serve.events import (
     HelloEvent,
     ParticipantEvent,
     ScoreEvent,
+    SourceEvent,
+    SourceSnapshot,
     StateEvent,
 )
 from guard.verify.states import DriverState
@@ -96,6 +98,8 @@ def _body(event: Event) -> Text:
             engine = event.engine
             slower = f": {engine.fallback_reason}" if engine.fallback_reason else ""
             return Text(f"goes on with {engine.backend} on {engine.device}{slower}", style="yellow")
+        case SourceEvent():
+            return Text(_source(event.source), style="yellow" if event.source.why else "")
         case ParticipantEvent():
             return Text(_participant(event))
         case HealthEvent():
@@ -113,6 +117,13 @@ def _score(event: ScoreEvent) -> Text:
     if event.latency is not None:
         line.append(f"  {event.latency.total_ms:4.0f} ms")
     return line.append(f"  {event.why}" if event.why else "", "dim")
+
+
+def _source(source: SourceSnapshot) -> str:
+    words = f"{source.url} {source.state.value}" + (f": {source.why}" if source.why else "")
+    if source.next_attempt is None:
+        return words
+    return f"{words}; again at {source.next_attempt.astimezone():%H:%M:%S}"
 
 
 def _participant(event: ParticipantEvent) -> str:

@@ -9,7 +9,7 @@ from fastapi.security import HTTPBearer
 from pydantic import BaseModel, ConfigDict
 
 from guard.serve.access import TICKET_SECONDS, Tickets
-from guard.serve.events import ParticipantSnapshot
+from guard.serve.events import ParticipantSnapshot, SourceSnapshot
 from guard.serve.problems import problem_responses
 from guard.serve.service import CallSnapshot, Consent, GuardService, Name, StatusReport, TemplateInfo
 
@@ -69,6 +69,11 @@ def _add_status(router: APIRouter, service: GuardService, tickets: Tickets) -> N
     async def calls() -> list[CallSnapshot]:
         """Calls with participants."""
         return service.calls()
+
+    @router.get("/sources")
+    async def sources() -> list[SourceSnapshot]:
+        """The calls that the guard joins by itself, and how far it has got with each."""
+        return service.sources()
 
     @router.get("/calls/{call}/participants")
     async def participants(call: CallName) -> list[ParticipantSnapshot]:

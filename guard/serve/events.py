@@ -3,7 +3,7 @@
 Every event is one JSON object: the envelope `v, type, seq, time, call, participant` and the fields of its type.
 `seq` is strictly increasing within a call, also when the server is restarted; it does not start at 1. A client that
 reconnects gives its last `seq` and gets what it missed. A gap in `seq` means that the viewer was slow and scores or
-health reports were left out for it; changes of state or engine, participants and alerts never are.
+health reports were left out for it; changes of state, engine or source, participants and alerts never are.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from guard.verify.states import DriverState
+from guard.calls.call_source import SourceState
+from guard.verify.states import AbstainReason, DriverState
 
 SCHEMA_VERSION = 1
 
@@ -46,6 +47,24 @@ class LatencyBreakdown(_Message):
     verify_ms: float = Field(description="Comparison and decision")
 
 
+_AbstainReason = Annotated[
+    AbstainReason | None, Field(description="Why there is no verdict; null in every state but abstain")
+]
+
+
+class SourceSnapshot(_Message):
+    """A call that the guard joins by itself, and how far it has got."""
+
+    number: int = Field(ge=0, description="Its place in the settings (calls.sources), from 0")
+    url: str = Field(description="Where it is, without user, password and query")
+    call: str = Field(description="Under which name its participants are found here")
+    state: SourceState
+    attempts: int = Field(ge=0, description="To join, since the start")
+    joins: int = Field(ge=0, description="Attempts that were successful")
+    why: str | None = Field(description="Why it is waiting, or has failed; else null")
+    next_attempt: datetime | None = Field(description="While waiting: when it tries again; else null")
+
+
 class _Event(_Message):
     v: Literal[1] = 1
     seq: int = Field(ge=1, description="Strictly increasing within a call")
@@ -68,6 +87,7 @@ class HelloEvent(_Event):
     engine: EngineInfo
     resumed_from: int | None = Field(description="The client's last seq, if everything since is delivered; else null")
     participants: list[ParticipantSnapshot]
+    sources: list[SourceSnapshot] = Field(description="Of this call, as they are now; later news come as events")
 
 
 class ParticipantSnapshot(_Message):
@@ -75,6 +95,7 @@ class ParticipantSnapshot(_Message):
 
     participant: str
     state: DriverState
+    abstain_reason: _AbstainReason = None
     why: str
     enrolled_as: str | None = Field(description="Name of the template this seat is compared with")
     enrolment_progress: float | None = Field(ge=0, le=1, description="Of a running enrolment; null when none runs")
@@ -102,6 +123,7 @@ class ScoreEvent(_Event):
     evidence: float = Field(description="Accumulated, discounted evidence, in nats")
     similarity: float | None = Field(description="Cohort-normalised comparison score of this window")
     state: DriverState
+    abstain_reason: _AbstainReason = None
     why: str = ""
     valid_fraction: float = Field(ge=0, le=1)
     fps: float = Field(ge=0)
@@ -114,6 +136,7 @@ class StateEvent(_Event):
     type: Literal["state"] = "state"
     previous: DriverState
     state: DriverState
+    abstain_reason: _AbstainReason = None
     why: str
 
 
@@ -123,6 +146,9 @@ class AlertEvent(_Event):
     type: Literal["alert"] = "alert"
     severity: Literal["warning", "critical"]
     reason: str
+    abstain_reason: Annotated[
+        AbstainReason | None, Field(description="Why there is no verdict, where the alert is about that; else null")
+    ] = None
     evidence_id: str = Field(description="Names this alert in logs and evidence")
 
 
@@ -144,6 +170,13 @@ class EngineEvent(_Event):
     engine: EngineInfo
 
 
+class SourceEvent(_Event):
+    """A call that the guard joins by itself was joined, lost or given up, or is tried again."""
+
+    type: Literal["source"] = "source"
+    source: SourceSnapshot
+
+
 class ClientPing(_Message):
     """The only message that a client may send: asks for a `pong`, so that a browser can tell a dead connection."""
 
@@ -157,10 +190,11 @@ class Pong(_Message):
 
 
 LiveEvent = Annotated[
-    ParticipantEvent | ScoreEvent | StateEvent | AlertEvent | HealthEvent | EngineEvent, Field(discriminator="type")
+    ParticipantEvent | ScoreEvent | StateEvent | AlertEvent | HealthEvent | EngineEvent | SourceEvent,
+    Field(discriminator="type"),
 ]
 Event = Annotated[
-    HelloEvent | ParticipantEvent | ScoreEvent | StateEvent | AlertEvent | HealthEvent | EngineEvent,
+    HelloEvent | ParticipantEvent | ScoreEvent | StateEvent | AlertEvent | HealthEvent | EngineEvent | SourceEvent,
     Field(discriminator="type"),
 ]
 HelloEvent.model_rebuild()

@@ -45,7 +45,8 @@ class Subscription:
     """One viewer's queue.
 
     What it missed before it came is handed out first and does not count towards `limit`. When `limit` live events
-    wait, waiting scores and health reports are dropped; changes of state or engine, participants and alerts never are.
+    wait, waiting scores and health reports are dropped; changes of state, engine or source, participants and alerts
+    never are.
     When those alone fill the queue the viewer is evicted: its queue ends, and it may come back with its last seq.
     """
 

@@ -13,7 +13,7 @@ from typing import Annotated, Protocol
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from guard.config import NAME_PATTERN
-from guard.serve.events import EngineInfo, ParticipantSnapshot
+from guard.serve.events import EngineInfo, ParticipantSnapshot, SourceSnapshot
 
 Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
 """A call, a participant or a template. No leading dot: `.` and `..` would be swallowed in a URL's path."""
@@ -88,6 +88,9 @@ class GuardService(Protocol):
 
     def participants(self, call: str) -> list[ParticipantSnapshot]:
         """Everybody connected to this call; empty for a call nobody is in."""
+
+    def sources(self) -> list[SourceSnapshot]:
+        """The calls that the guard joins by itself, in the order of the settings."""
 
     def start_enrolment(self, call: str, participant: str, name: str, consent: Consent) -> ParticipantSnapshot:
         """Collect a template from the live video of this participant and seat them as `name` when it is done.

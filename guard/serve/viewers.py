@@ -83,6 +83,7 @@ class Viewers:
             engine=status.engine,
             resumed_from=feed.subscription.resumed_from,
             participants=self._service.participants(call),
+            sources=[source for source in self._service.sources() if source.call == call],
         ).model_dump_json()
 
     async def _attend(self, websocket: WebSocket, feed: Feed, hello: str) -> None:

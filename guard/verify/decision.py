@@ -52,6 +52,8 @@ class Alert:
 
     severity: Literal["warning", "critical"]
     reason: str
+    abstain_reason: AbstainReason | None = None
+    """Why there is no verdict, where that is what the alert is about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,9 +184,9 @@ class Decision:
             alerts.append(Alert("critical", why))
         limit = self._config.abstain_alert_seconds
         overdue = self._state is DriverState.ABSTAIN and self._missing_seconds >= limit
-        if overdue and not self._missing_alerted:
+        if self._reason is not None and overdue and not self._missing_alerted:
             self._missing_alerted = True
-            alerts.append(Alert("warning", f"no verdict for {limit:g} s: {self._reason}"))
+            alerts.append(Alert("warning", f"no verdict for {limit:g} s: {self._reason.words}", self._reason))
         return tuple(alerts)
 
     def _why(self) -> str:
@@ -203,4 +205,4 @@ class Decision:
             case DriverState.MISMATCH:
                 return f"driver does not match the enrolled template ({evidence})"
             case DriverState.ABSTAIN:
-                return f"no verdict: {self._reason}"
+                return f"no verdict: {self._reason.words}" if self._reason is not None else "no verdict"

@@ -18,10 +18,10 @@ from guard.serve.events import AlertEvent, LiveEvent, ParticipantEvent, ScoreEve
 from guard.serve.feed import Feed
 from guard.serve.hub import EventHub
 from guard.serve.service import Consent
-from guard.verify.states import DriverState
+from guard.verify.states import AbstainReason, DriverState
 from guard.verify.store import TemplateStore
 from guard.verify.template import Template
-from tests.guard.conftest import ALICE, MALLORY, BrightnessEngine, gray_frame
+from tests.guard.conftest import ALICE, MALLORY, NOBODY, BrightnessEngine, gray_frame
 
 FPS = 30
 CONSENT = Consent(statement="I agree.", given_by="alice", text_version="1")
@@ -154,6 +154,22 @@ async def test_scores_carry_their_latency(room: Room) -> None:
     assert isinstance(score, ScoreEvent)
     assert score.latency is not None
     assert score.latency.engine_ms >= 0
+
+
+async def test_a_missing_face_is_told_as_a_reason(room: Room, alice_template: Template) -> None:
+    room.store.put(alice_template)
+    frames = room.monitor.participant_joined("main", "alice")
+    await room.until_action("enrolled")
+    await room.play(frames, 4, ALICE)
+    await room.play(frames, 8, NOBODY)
+    change = await room.until_state(DriverState.ABSTAIN)
+    assert isinstance(change, StateEvent)
+    assert change.abstain_reason is AbstainReason.NO_FACE
+    assert change.why == "no verdict: no face"
+    assert room.monitor.participants("main")[0].abstain_reason is AbstainReason.NO_FACE
+    score = await room.until(lambda event: isinstance(event, ScoreEvent))
+    assert isinstance(score, ScoreEvent)
+    assert (score.state, score.abstain_reason) == (DriverState.ABSTAIN, AbstainReason.NO_FACE)
 
 
 async def test_cancelling_an_enrolment(room: Room) -> None:

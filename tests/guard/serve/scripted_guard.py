@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
+from guard.calls.call_source import SourceState
 from guard.errors import EnrolmentBusyError, EnrolmentError, NotInCallError, StoreError, UnknownNameError
-from guard.serve.events import EngineInfo, ParticipantSnapshot
+from guard.serve.events import EngineInfo, ParticipantSnapshot, SourceSnapshot
 from guard.serve.service import CallSnapshot, Consent, Limits, StatusReport, TemplateInfo, Thresholds
 from guard.verify.states import DriverState
 
@@ -24,6 +25,17 @@ ENGINE = EngineInfo(
     window_seconds=2.1,
 )
 CREATED = datetime(2026, 11, 21, tzinfo=UTC)
+
+WAITING = SourceSnapshot(
+    number=0,
+    url="whep://h/room",
+    call="main",
+    state=SourceState.WAITING,
+    attempts=3,
+    joins=1,
+    why="the server is gone",
+    next_attempt=CREATED + timedelta(seconds=30),
+)
 
 
 @dataclass
@@ -53,6 +65,9 @@ class ScriptedGuard:
 
     def participants(self, call: str) -> list[ParticipantSnapshot]:
         return [self._snapshot(name) for name in self.seats] if call == "main" else []
+
+    def sources(self) -> list[SourceSnapshot]:
+        return [WAITING]
 
     def start_enrolment(self, call: str, participant: str, name: str, consent: Consent) -> ParticipantSnapshot:
         self._check(call, participant)
@@ -116,6 +131,11 @@ class ScriptedGuard:
             enrolment_progress=0.0 if participant in self.enrolling else None,
             thumbnail=self.picture is not None,
         )
+
+
+def source() -> dict[str, object]:
+    """Fields of a source event."""
+    return {"type": "source", "source": WAITING}
 
 
 def alert(reason: str) -> dict[str, object]:

@@ -11,10 +11,11 @@ from pydantic import SecretStr
 
 from guard.config import ServerConfig
 from guard.serve.app import create_app
+from guard.serve.events import SourceSnapshot
 from guard.serve.gate import MAX_JSON_BYTES
 from guard.serve.hub import EventHub
 from guard.serve.service import StatusReport
-from tests.guard.serve.scripted_guard import BEARER, TOKEN, ScriptedGuard
+from tests.guard.serve.scripted_guard import BEARER, TOKEN, WAITING, ScriptedGuard
 
 ALICE = "/api/calls/main/participants/alice"
 CONSENT = {"statement": "I agree to a motion template.", "given_by": "Anna", "text_version": "1"}
@@ -35,6 +36,12 @@ async def test_status(client: httpx.AsyncClient, guard_service: ScriptedGuard) -
     response = await client.get("/api/status")
     assert StatusReport.model_validate(response.json()) == guard_service.status()
     assert response.headers["cache-control"] == "no-store"
+
+
+async def test_sources_are_listed(client: httpx.AsyncClient) -> None:
+    (source,) = (await client.get("/api/sources")).json()
+    assert SourceSnapshot.model_validate(source) == WAITING
+    assert source["state"] == "waiting"
 
 
 async def test_enrolment_runs_once_and_can_be_cancelled(client: httpx.AsyncClient) -> None:

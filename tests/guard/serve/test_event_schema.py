@@ -19,7 +19,7 @@ import guard.serve.schema
 from guard.serve.events import EVENT_ADAPTER, HelloEvent
 from guard.serve.hub import EventHub
 from guard.serve.schema import as_text, asyncapi_document, events_schema
-from tests.guard.serve.scripted_guard import ENGINE, alert, engine, health, score
+from tests.guard.serve.scripted_guard import ENGINE, WAITING, alert, engine, health, score, source
 
 FOLDER = Path(guard.serve.schema.__file__).parent
 EVENTS = jsonschema_rs.validator_for(events_schema())
@@ -45,7 +45,9 @@ def test_the_events_schema_is_a_valid_schema() -> None:
 
 
 @given(
-    st.sampled_from([alert("driver does not match"), health(3), score("close to the threshold"), score(), engine()]),
+    st.sampled_from(
+        [alert("driver does not match"), health(3), score("close to the threshold"), score(), engine(), source()]
+    ),
     st.one_of(st.none(), st.from_regex(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}", fullmatch=True)),
 )
 def test_what_is_sent_fits_the_schema(fields: dict[str, object], participant: str | None) -> None:
@@ -65,6 +67,7 @@ def test_hello_fits_the_schema() -> None:
         engine=ENGINE,
         resumed_from=None,
         participants=[],
+        sources=[WAITING],
     )
     assert EVENTS.is_valid(json.loads(hello.model_dump_json()))
 
@@ -112,4 +115,4 @@ def test_the_asyncapi_document_describes_every_event() -> None:
         for name, schema in document["components"]["schemas"].items()
         if name in document["components"]["messages"]
     }
-    assert kinds == {"hello", "participant", "score", "state", "alert", "health", "engine", "ping", "pong"}
+    assert kinds == {"hello", "participant", "score", "state", "alert", "health", "engine", "source", "ping", "pong"}

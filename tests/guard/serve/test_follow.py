@@ -25,7 +25,7 @@ from guard.serve.events import (
 from guard.serve.hub import EventHub
 from guard.serve.run import RunningServer, serve
 from guard.watch import event_line, watch
-from tests.guard.serve.scripted_guard import ENGINE, TOKEN, alert, engine, health, score
+from tests.guard.serve.scripted_guard import ENGINE, TOKEN, alert, engine, health, score, source
 
 Events = AsyncGenerator[tuple[str, Event], None]
 
@@ -193,6 +193,7 @@ async def test_watch_ends_quietly_when_its_reader_has_seen_enough(
         ({"type": "participant", "action": "enrolled", "enrolled_as": "anna"}, "enrolled as anna"),
         ({"type": "participant", "action": "enrolment_failed", "why": "too short"}, "enrolment failed: too short"),
         ({**score(), "llr": None, "similarity": None, "state": "abstain", "latency": None}, "llr    none"),
+        (source(), "whep://h/room waiting: the server is gone; again at "),
         (engine(), "goes on with onnx on cpu: no GPU"),
         ({**alert("[red]not markup[/red]"), "severity": "warning"}, "warning: [red]not markup[/red]"),
     ],
@@ -211,5 +212,6 @@ def test_an_empty_call_says_nobody() -> None:
         engine=ENGINE,
         resumed_from=None,
         participants=[],
+        sources=[],
     )
     assert event_line(hello).plain.endswith(": nobody")

@@ -170,7 +170,7 @@ def test_long_abstention_alerts_once() -> None:
     course.abstain(14.5)
     assert not course.alerts
     course.abstain(200.0, AbstainReason.STALLED)
-    assert course.alerts == [Alert("warning", "no verdict for 15 s: no frames")]
+    assert course.alerts == [Alert("warning", "no verdict for 15 s: no frames", AbstainReason.STALLED)]
 
 
 def test_a_second_long_abstention_alerts_again_after_recovery() -> None:

@@ -101,7 +101,8 @@ def test_template_of_another_engine_abstains_and_alerts(space: DriverSpace, seat
     assert verdict.abstain_reason is AbstainReason.ENGINE_CHANGED
     assert verdict.llr is None
     assert seat.abstain(AbstainReason.NO_FACE, 1.0).abstain_reason is AbstainReason.ENGINE_CHANGED
-    assert seat.alerts == [Alert("warning", "no verdict for 15 s: template belongs to another engine")]
+    why = "no verdict for 15 s: template belongs to another engine"
+    assert seat.alerts == [Alert("warning", why, AbstainReason.ENGINE_CHANGED)]
 
 
 def test_low_frame_rate_abstains_until_it_is_clearly_above_the_bound(space: DriverSpace, seat: Seat) -> None:

@@ -2,7 +2,19 @@ import { describe, expect, test } from "vitest";
 
 import type { GuardEvent } from "../src/events/schema";
 import { ALERTS_KEPT, CallModel } from "../src/model/call";
-import { alert, engine, engineInfo, health, hello, roster, score, snapshot, state } from "./event-builders";
+import {
+  alert,
+  engine,
+  engineInfo,
+  health,
+  hello,
+  roster,
+  score,
+  snapshot,
+  source,
+  sourceSnapshot,
+  state,
+} from "./event-builders";
 
 function modelAfter(...events: GuardEvent[]): CallModel {
   const model = new CallModel("main");
@@ -155,6 +167,50 @@ describe("alerts", () => {
     const model = modelAfter(hello(10), roster(11, { action: "left" }), alert(12));
     expect(model.alerts.length).toBe(1);
     expect(model.participants.size).toBe(0);
+  });
+});
+
+describe("why there is no verdict", () => {
+  const frozen = { state: "abstain", abstain_reason: "frozen" } as const;
+  const alice = (...events: GuardEvent[]) => modelAfter(...events).participants.get("alice")?.abstainReason;
+
+  test("comes with the state, the score and the snapshot", () => {
+    expect(alice(hello(10), state(11, frozen))).toBe("frozen");
+    expect(alice(hello(10), score(11, frozen))).toBe("frozen");
+    expect(alice(hello(10, { participants: [snapshot("alice", frozen)] }))).toBe("frozen");
+  });
+
+  test("is gone with the next verdict", () => {
+    expect(alice(hello(10), state(11, frozen), score(12))).toBeNull();
+    expect(alice(hello(10), score(11, frozen), state(12))).toBeNull();
+  });
+
+  test("stands in the alert that it led to", () => {
+    const model = modelAfter(hello(10), alert(11, { severity: "warning", abstain_reason: "stalled" }));
+    expect(model.alerts[0]?.abstainReason).toBe("stalled");
+  });
+});
+
+describe("the calls that the guard joins", () => {
+  const states = (model: CallModel) => model.sources.map(({ number, state }) => [number, state]);
+
+  test("change one by one and keep the order of the settings", () => {
+    const model = modelAfter(hello(10, { sources: [sourceSnapshot(), sourceSnapshot({ number: 2 })] }));
+    model.apply(source(11, { number: 1, state: "joining" }));
+    model.apply(source(12, { number: 0, state: "waiting", why: "gone" }));
+    expect(states(model)).toEqual([
+      [0, "waiting"],
+      [1, "joining"],
+      [2, "joined"],
+    ]);
+  });
+
+  test("history does not take back what the hello says", () => {
+    const model = modelAfter(hello(12, { resumed_from: 0, sources: [sourceSnapshot()] }));
+    model.apply(source(11, { state: "waiting" }));
+    expect(states(model)).toEqual([[0, "joined"]]);
+    model.apply(source(13, { state: "failed" }));
+    expect(states(model)).toEqual([[0, "failed"]]);
   });
 });
 

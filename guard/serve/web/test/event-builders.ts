@@ -9,6 +9,8 @@ import type {
   ParticipantEvent,
   ParticipantSnapshot,
   ScoreEvent,
+  SourceEvent,
+  SourceSnapshot,
   StateEvent,
 } from "../src/events/schema";
 
@@ -23,6 +25,7 @@ export function snapshot(participant: string, change: Partial<ParticipantSnapsho
   return {
     participant,
     state: "unenrolled",
+    abstain_reason: null,
     why: "",
     enrolled_as: null,
     enrolment_progress: null,
@@ -50,6 +53,24 @@ export function engine(seq: number, change: Partial<EngineInfo> = {}): EngineEve
   return { ...envelope(seq), type: "engine", participant: null, engine: engineInfo(change) };
 }
 
+export function sourceSnapshot(change: Partial<SourceSnapshot> = {}): SourceSnapshot {
+  return {
+    number: 0,
+    url: "whep://h/room",
+    call: "main",
+    state: "joined",
+    attempts: 1,
+    joins: 1,
+    why: null,
+    next_attempt: null,
+    ...change,
+  };
+}
+
+export function source(seq: number, change: Partial<SourceSnapshot> = {}): SourceEvent {
+  return { ...envelope(seq), type: "source", participant: null, source: sourceSnapshot(change) };
+}
+
 export function hello(seq: number, change: Partial<HelloEvent> = {}): HelloEvent {
   return {
     ...envelope(seq, 0),
@@ -59,6 +80,7 @@ export function hello(seq: number, change: Partial<HelloEvent> = {}): HelloEvent
     engine: engineInfo(),
     resumed_from: null,
     participants: [snapshot("alice")],
+    sources: [],
     ...change,
   };
 }
@@ -73,6 +95,7 @@ export function score(seq: number, change: Partial<ScoreEvent> & { seconds?: num
     evidence: 3.5,
     similarity: 0.6,
     state: "verified",
+    abstain_reason: null,
     why: "",
     valid_fraction: 1,
     fps: 30,
@@ -82,7 +105,15 @@ export function score(seq: number, change: Partial<ScoreEvent> & { seconds?: num
 }
 
 export function state(seq: number, change: Partial<StateEvent> = {}): StateEvent {
-  return { ...envelope(seq), type: "state", previous: "warming", state: "verified", why: "it matches", ...change };
+  return {
+    ...envelope(seq),
+    type: "state",
+    previous: "warming",
+    state: "verified",
+    abstain_reason: null,
+    why: "it matches",
+    ...change,
+  };
 }
 
 export function alert(seq: number, change: Partial<AlertEvent> = {}): AlertEvent {
@@ -91,6 +122,7 @@ export function alert(seq: number, change: Partial<AlertEvent> = {}): AlertEvent
     type: "alert",
     severity: "critical",
     reason: "driver does not match the enrolled template",
+    abstain_reason: null,
     evidence_id: `e${seq}`,
     ...change,
   };

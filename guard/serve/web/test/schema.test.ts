@@ -1,9 +1,11 @@
 import { describe, expect, test } from "vitest";
 
 import {
+  ABSTAIN_REASONS,
   DRIVER_STATES,
   PARTICIPANT_ACTIONS,
   parseEvent,
+  SOURCE_STATES,
   type AlertEvent,
   type EngineEvent,
   type EngineInfo,
@@ -13,6 +15,8 @@ import {
   type ParticipantEvent,
   type ParticipantSnapshot,
   type ScoreEvent,
+  type SourceEvent,
+  type SourceSnapshot,
   type StateEvent,
 } from "../src/events/schema";
 import published from "../../schema/events.json";
@@ -45,6 +49,7 @@ const EVENT_FIELDS = {
     engine: "EngineInfo",
     resumed_from: "integer|null",
     participants: "array",
+    sources: "array",
   } satisfies Fields<HelloEvent>,
   ParticipantEvent: {
     ...OF_SOMEONE,
@@ -62,6 +67,7 @@ const EVENT_FIELDS = {
     evidence: "number",
     similarity: "number|null",
     state: "DriverState",
+    abstain_reason: "AbstainReason|null",
     why: "string",
     valid_fraction: "number",
     fps: "number",
@@ -72,6 +78,7 @@ const EVENT_FIELDS = {
     type: "const state",
     previous: "DriverState",
     state: "DriverState",
+    abstain_reason: "AbstainReason|null",
     why: "string",
   } satisfies Fields<StateEvent>,
   AlertEvent: {
@@ -79,6 +86,7 @@ const EVENT_FIELDS = {
     type: "const alert",
     severity: "string",
     reason: "string",
+    abstain_reason: "AbstainReason|null",
     evidence_id: "string",
   } satisfies Fields<AlertEvent>,
   HealthEvent: {
@@ -91,6 +99,17 @@ const EVENT_FIELDS = {
     engine_lag_ms: "number",
   } satisfies Fields<HealthEvent>,
   EngineEvent: { ...OF_SOMEONE, type: "const engine", engine: "EngineInfo" } satisfies Fields<EngineEvent>,
+  SourceEvent: { ...OF_SOMEONE, type: "const source", source: "SourceSnapshot" } satisfies Fields<SourceEvent>,
+  SourceSnapshot: {
+    number: "integer",
+    url: "string",
+    call: "string",
+    state: "SourceState",
+    attempts: "integer",
+    joins: "integer",
+    why: "string|null",
+    next_attempt: "string|null",
+  } satisfies Fields<SourceSnapshot>,
   EngineInfo: {
     name: "string",
     version: "string",
@@ -112,6 +131,7 @@ const EVENT_FIELDS = {
   ParticipantSnapshot: {
     participant: "string",
     state: "DriverState",
+    abstain_reason: "AbstainReason|null",
     why: "string",
     enrolled_as: "string|null",
     enrolment_progress: "number|null",
@@ -133,6 +153,10 @@ describe("the types are those of the server's JSON Schema", () => {
   });
 
   test("states", () => expect(DEFINITIONS["DriverState"]?.enum).toEqual([...DRIVER_STATES]));
+
+  test("reasons of no verdict", () => expect(DEFINITIONS["AbstainReason"]?.enum).toEqual([...ABSTAIN_REASONS]));
+
+  test("states of a source", () => expect(DEFINITIONS["SourceState"]?.enum).toEqual([...SOURCE_STATES]));
 
   test("participant actions", () => {
     const action = DEFINITIONS["ParticipantEvent"]?.properties?.["action"];

@@ -4,9 +4,10 @@ import { cameraProblem } from "../src/join/camera";
 import { preferredCodecs } from "../src/join/publisher";
 import { DEFAULT_PREFERENCES, readPreferences, writePreferences } from "../src/model/preferences";
 import { isName } from "../src/model/seat-name";
-import { consentStatement, nats, percent, STATE_MEANING } from "../src/model/wording";
+import { ABSTAIN_MEANING, consentStatement, nats, percent, sourceDetail, STATE_MEANING } from "../src/model/wording";
 import { reason } from "../src/server/api";
 import { backoffMs } from "../src/server/backoff";
+import { sourceSnapshot } from "./event-builders";
 
 beforeEach(() => localStorage.clear());
 
@@ -48,8 +49,16 @@ describe("words and numbers", () => {
   test("a fraction reads as a percentage", () => expect(percent(0.456)).toBe("46 %"));
 
   test("nobody is called a fake", () => {
-    expect(Object.values(STATE_MEANING).join(" ").toLowerCase()).not.toMatch(/fake|real\b/);
+    const words = [...Object.values(STATE_MEANING), ...Object.values(ABSTAIN_MEANING)].join(" ");
+    expect(words.toLowerCase()).not.toMatch(/fake|real\b/);
     expect(STATE_MEANING.mismatch).toBe("The driver does not match the enrolled template");
+  });
+
+  test("a call that waits says why and until when", () => {
+    const next = new Date(2026, 10, 22, 9, 8, 7);
+    const waiting = sourceSnapshot({ state: "waiting", why: "the server is gone", next_attempt: next.toISOString() });
+    expect(sourceDetail(waiting)).toMatch(/^the server is gone; next attempt at 0?9:08:07/);
+    expect(sourceDetail(sourceSnapshot())).toBe("");
   });
 
   test("the consent names who gives it", () => expect(consentStatement(" anna ")).toContain("I, anna, agree"));

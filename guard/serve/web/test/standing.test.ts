@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 
 import { CallModel } from "../src/model/call";
 import { standing, STALE_SECONDS } from "../src/model/standing";
+import { ABSTAIN_MEANING } from "../src/model/wording";
 import { hello, score } from "./event-builders";
 
 function alice(change: Parameters<typeof score>[1] = {}) {
@@ -30,6 +31,16 @@ test("a verified participant without new scores is not verified", () => {
     state: "abstain",
     why: "no score for 6 seconds",
   });
+});
+
+test("no verdict is explained in words for people", () => {
+  const { participant, now } = alice({ state: "abstain", abstain_reason: "replayed", why: "no verdict" });
+  expect(standing(participant, true, now)).toEqual({ state: "abstain", why: ABSTAIN_MEANING.replayed });
+});
+
+test("a reason of tomorrow is shown as the guard puts it", () => {
+  const { participant, now } = alice({ state: "abstain", abstain_reason: "eclipse" as never, why: "no verdict: dark" });
+  expect(standing(participant, true, now).why).toBe("no verdict: dark");
 });
 
 test("a mismatch stays until the guard takes it back", () => {

@@ -1,7 +1,7 @@
 /** Alerts, newest first, and the live regions that read them out. */
 
 import type { Alert } from "../model/call";
-import { clock } from "../model/wording";
+import { ABSTAIN_MEANING, clock } from "../model/wording";
 import { Icon } from "../parts/icons";
 import type { Session } from "./session";
 
@@ -49,7 +49,7 @@ function AlertItem({ alert, onAcknowledge }: { alert: Alert; onAcknowledge: () =
           <span class="severity">{alert.severity}</span>
           <time>{clock(alert.seconds)}</time>
         </p>
-        <p>{alert.reason}</p>
+        <p title={alert.abstainReason === null ? undefined : ABSTAIN_MEANING[alert.abstainReason]}>{alert.reason}</p>
         <p class="alert-foot">
           <span title="Evidence id">{alert.id}</span>
           {alert.acknowledged ? (

@@ -6,6 +6,7 @@ import { Icon } from "../parts/icons";
 import { AlertFeed, Announcer } from "./alert-feed";
 import { EngineFooter } from "./engine-footer";
 import type { Session } from "./session";
+import { SourceList } from "./source-list";
 import { Tile } from "./tile";
 import { TopBar } from "./top-bar";
 
@@ -20,6 +21,7 @@ export function Dashboard({ session }: { session: Session }) {
   return (
     <div class="page">
       <TopBar session={session} />
+      <SourceList session={session} />
       <main class="tiles" aria-label="Participants" data-count={participants.length}>
         {participants.length === 0 && <EmptyCall call={session.call.value} />}
         {participants.map((participant) => (

@@ -2,7 +2,7 @@
 
 import { batch, computed, effect, signal } from "@preact/signals";
 
-import type { EngineInfo, GuardEvent } from "../events/schema";
+import type { EngineInfo, GuardEvent, SourceSnapshot } from "../events/schema";
 import { CallModel, type Alert, type Participant } from "../model/call";
 import { STALE_SECONDS } from "../model/standing";
 import { readPreferences, writePreferences, type Preferences } from "../model/preferences";
@@ -25,6 +25,8 @@ export class Session {
   readonly alerts = signal<readonly Alert[]>([]);
   /** What computes now, as the events tell; null before the first. */
   readonly engine = signal<EngineInfo | null>(null);
+  /** The calls that the guard joins by itself, of those shown here. */
+  readonly sources = signal<readonly SourceSnapshot[]>([]);
   /** Newest alert, for the live region. */
   readonly announced = signal<Alert | null>(null);
   /** Newest server time in seconds: the right edge of every time-line. */
@@ -147,6 +149,7 @@ export class Session {
       this.participants.value = this.model.participants;
       this.alerts.value = this.model.alerts;
       this.engine.value = this.model.engine;
+      this.sources.value = this.model.sources;
       this.seconds.value = this.model.seconds;
     });
   }

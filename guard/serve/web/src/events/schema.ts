@@ -8,6 +8,23 @@ export const SCHEMA_VERSION = 1;
 export const DRIVER_STATES = ["warming", "verified", "uncertain", "mismatch", "abstain", "unenrolled"] as const;
 export type DriverState = (typeof DRIVER_STATES)[number];
 
+export const ABSTAIN_REASONS = [
+  "no_face",
+  "frame_rate_too_low",
+  "stalled",
+  "misdated",
+  "frozen",
+  "replayed",
+  "unsteady",
+  "engine_changed",
+  "engine_failed",
+  "engine_full",
+] as const;
+export type AbstainReason = (typeof ABSTAIN_REASONS)[number];
+
+export const SOURCE_STATES = ["joining", "joined", "waiting", "failed", "closed"] as const;
+export type SourceState = (typeof SOURCE_STATES)[number];
+
 export const PARTICIPANT_ACTIONS = [
   "joined",
   "left",
@@ -44,10 +61,23 @@ export interface LatencyBreakdown {
 export interface ParticipantSnapshot {
   participant: string;
   state: DriverState;
+  abstain_reason: AbstainReason | null;
   why: string;
   enrolled_as: string | null;
   enrolment_progress: number | null;
   thumbnail: boolean;
+}
+
+/** A call that the guard joins by itself; `number` is its place in the settings, `next_attempt` is RFC 3339. */
+export interface SourceSnapshot {
+  number: number;
+  url: string;
+  call: string;
+  state: SourceState;
+  attempts: number;
+  joins: number;
+  why: string | null;
+  next_attempt: string | null;
 }
 
 interface Envelope {
@@ -64,6 +94,7 @@ export interface HelloEvent extends Envelope {
   engine: EngineInfo;
   resumed_from: number | null;
   participants: ParticipantSnapshot[];
+  sources: SourceSnapshot[];
 }
 
 export interface ParticipantEvent extends Envelope {
@@ -82,6 +113,7 @@ export interface ScoreEvent extends Envelope {
   evidence: number;
   similarity: number | null;
   state: DriverState;
+  abstain_reason: AbstainReason | null;
   why: string;
   valid_fraction: number;
   fps: number;
@@ -92,6 +124,7 @@ export interface StateEvent extends Envelope {
   type: "state";
   previous: DriverState;
   state: DriverState;
+  abstain_reason: AbstainReason | null;
   why: string;
 }
 
@@ -99,6 +132,7 @@ export interface AlertEvent extends Envelope {
   type: "alert";
   severity: Severity;
   reason: string;
+  abstain_reason: AbstainReason | null;
   evidence_id: string;
 }
 
@@ -117,6 +151,12 @@ export interface EngineEvent extends Envelope {
   engine: EngineInfo;
 }
 
+/** A call that the guard joins by itself was joined, lost or given up, or is tried again. */
+export interface SourceEvent extends Envelope {
+  type: "source";
+  source: SourceSnapshot;
+}
+
 export type GuardEvent =
   | HelloEvent
   | ParticipantEvent
@@ -124,7 +164,8 @@ export type GuardEvent =
   | StateEvent
   | AlertEvent
   | HealthEvent
-  | EngineEvent;
+  | EngineEvent
+  | SourceEvent;
 export type EventType = GuardEvent["type"];
 
 const EVENT_TYPES: ReadonlySet<string> = new Set<EventType>([
@@ -135,6 +176,7 @@ const EVENT_TYPES: ReadonlySet<string> = new Set<EventType>([
   "alert",
   "health",
   "engine",
+  "source",
 ]);
 
 /**

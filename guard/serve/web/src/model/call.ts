@@ -5,6 +5,7 @@
  */
 
 import type {
+  AbstainReason,
   AlertEvent,
   DriverState,
   EngineInfo,
@@ -14,6 +15,7 @@ import type {
   ParticipantSnapshot,
   ScoreEvent,
   Severity,
+  SourceSnapshot,
 } from "../events/schema";
 import { Timeline } from "./timeline";
 
@@ -28,6 +30,8 @@ export interface Alert {
   participant: string | null;
   severity: Severity;
   reason: string;
+  /** Why there is no verdict, where the alert is about that. */
+  abstainReason: AbstainReason | null;
   /** Seconds since the epoch, by the server's clock. */
   seconds: number;
   acknowledged: boolean;
@@ -41,6 +45,8 @@ export interface Health {
 export interface Participant {
   name: string;
   state: DriverState;
+  /** Why there is no verdict; null in every state but abstain. */
+  abstainReason: AbstainReason | null;
   why: string;
   enrolledAs: string | null;
   /** 0..1 of a running enrolment; null when none runs. */
@@ -64,11 +70,15 @@ export class CallModel {
   /** What computes now. */
   engine: EngineInfo | null = null;
   serverVersion = "";
+  /** The calls that the guard joins by itself and shows under this call's name, in the order of the settings. */
+  sources: readonly SourceSnapshot[] = [];
   /** Newest seq seen; what a reconnect resumes from. */
   seq = 0;
   /** Newest server time seen, in seconds since the epoch. */
   seconds = 0;
   private readonly acknowledged: Set<string>;
+  /** Up to this seq the sources of the last hello know better than replayed events. */
+  private sourcesSeq = 0;
 
   constructor(call: string, acknowledged: Iterable<string> = []) {
     this.call = call;
@@ -88,7 +98,11 @@ export class CallModel {
       case "score":
         return this.score(event);
       case "state":
-        return this.update(event.participant, { state: event.state, why: event.why });
+        return this.update(event.participant, {
+          state: event.state,
+          abstainReason: event.abstain_reason,
+          why: event.why,
+        });
       case "health":
         return this.update(event.participant, {
           health: { dropped_frames: event.dropped_frames, breaks: event.breaks },
@@ -97,6 +111,9 @@ export class CallModel {
         return this.alert(event);
       case "engine":
         this.engine = event.engine;
+        return [];
+      case "source":
+        if (event.seq > this.sourcesSeq) this.source(event.source);
         return [];
     }
   }
@@ -118,6 +135,8 @@ export class CallModel {
   private hello(event: HelloEvent): Effect[] {
     this.engine = event.engine;
     this.serverVersion = event.server_version;
+    this.sources = event.sources;
+    this.sourcesSeq = event.seq;
     this.seconds = Math.max(this.seconds, eventSeconds(event));
     // A resumed connection replays what was missed, so the roster follows from the events. Without it, what lies
     // between is lost: the snapshot is the truth, and also the numbering may have started anew with the server.
@@ -140,6 +159,7 @@ export class CallModel {
     this.participants = new Map(this.participants).set(snapshot.participant, {
       ...before,
       state: snapshot.state,
+      abstainReason: snapshot.abstain_reason,
       why: snapshot.why,
       enrolledAs: snapshot.enrolled_as,
       enrolmentProgress: snapshot.enrolment_progress,
@@ -172,7 +192,8 @@ export class CallModel {
 
   private score(event: ScoreEvent): Effect[] {
     if (event.participant === null) return [];
-    this.update(event.participant, { score: event, state: event.state, why: event.why });
+    const { state, why } = event;
+    this.update(event.participant, { score: event, state, abstainReason: event.abstain_reason, why });
     this.participants.get(event.participant)?.timeline.push({
       seconds: eventSeconds(event),
       evidence: event.evidence,
@@ -180,6 +201,11 @@ export class CallModel {
       state: event.state,
     });
     return [];
+  }
+
+  private source(changed: SourceSnapshot): void {
+    const others = this.sources.filter(({ number }) => number !== changed.number);
+    this.sources = [...others, changed].sort((a, b) => a.number - b.number);
   }
 
   private alert(event: AlertEvent): Effect[] {
@@ -190,6 +216,7 @@ export class CallModel {
       participant: event.participant,
       severity: event.severity,
       reason: event.reason,
+      abstainReason: event.abstain_reason,
       seconds: eventSeconds(event),
       acknowledged: this.acknowledged.has(event.evidence_id),
     };
@@ -214,6 +241,7 @@ function newParticipant(name: string): Participant {
   return {
     name,
     state: "warming",
+    abstainReason: null,
     why: "",
     enrolledAs: null,
     enrolmentProgress: null,

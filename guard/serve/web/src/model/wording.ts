@@ -1,6 +1,6 @@
 /** The words that people read. The guard says whose motion it sees; it never says "fake" or "real". */
 
-import type { DriverState } from "../events/schema";
+import type { AbstainReason, DriverState, SourceSnapshot, SourceState } from "../events/schema";
 
 export const STATE_LABEL: Record<DriverState, string> = {
   warming: "Warming up",
@@ -19,6 +19,34 @@ export const STATE_MEANING: Record<DriverState, string> = {
   abstain: "There is nothing to judge at the moment",
   unenrolled: "No template is compared with this seat",
 };
+
+/** What keeps the guard from a verdict, and what to do about it. */
+export const ABSTAIN_MEANING: Record<AbstainReason, string> = {
+  no_face: "No face can be seen, or it is too small: ask them to face the camera",
+  frame_rate_too_low: "Too few pictures per second come to judge motion by: check their connection",
+  stalled: "No video arrives: their camera is off or the connection is down",
+  misdated: "The video's own clock disagrees with ours: it is slowed down, sped up or replayed",
+  frozen: "The picture stands still: the same image keeps coming",
+  replayed: "The video repeats itself: a recording seems to run in a loop",
+  unsteady: "The video breaks off too often to judge it: check their connection",
+  engine_changed: "The template was made by another engine: enrol this person anew",
+  engine_failed: "The guard's engine has failed: see the guard's log",
+  engine_full: "The guard has no room for another participant: somebody else must leave first",
+};
+
+export const SOURCE_LABEL: Record<SourceState, string> = {
+  joining: "Joining",
+  joined: "Joined",
+  waiting: "Waiting to try again",
+  failed: "Given up",
+  closed: "Not joined",
+};
+
+/** Why a call is not joined and when it is tried again; empty where there is nothing to say. */
+export function sourceDetail({ why, next_attempt }: SourceSnapshot): string {
+  const again = next_attempt === null ? "" : `next attempt at ${clock(Date.parse(next_attempt) / 1000)}`;
+  return [why ?? "", again].filter((part) => part !== "").join("; ");
+}
 
 /** The consent statement; raise the version whenever a word of it changes. */
 export const CONSENT_VERSION = "2026-11-1";
