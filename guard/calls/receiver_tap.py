@@ -22,6 +22,7 @@ from guard.calls.encoded_stream import EncodedStream, StreamStep
 from guard.calls.jitter_buffer import MediaPacket
 from guard.calls.rate_limit import TokenBucket
 from guard.calls.rtp_clock import RtpClock
+from guard.calls.rtp_hardening import bound_reports
 from guard.calls.source import ReceivedFrame
 from guard.config import CallsConfig
 
@@ -72,6 +73,7 @@ class ReceiverTap:
         setattr(receiver, NACK_GENERATOR, None)
         setattr(receiver, HANDLE_RTP, self._limit_rate(receiver._handle_rtp_packet))
         setattr(receiver, HANDLE_RTCP, self._tap_sender_reports(receiver._handle_rtcp_packet))
+        bound_reports(receiver)
 
     @property
     def stream(self) -> EncodedStream:

@@ -16,6 +16,7 @@ from guard.calls.ice_servers import rtc_configuration
 from guard.calls.offer import declared_ssrcs
 from guard.calls.received_stream import ReceivedStream
 from guard.calls.receiver_tap import MAX_SSRCS, limit_ssrcs
+from guard.calls.rtp_hardening import contain_packet_errors
 from guard.calls.source import CallListener
 from guard.calls.start_bitrate import with_start_bitrate
 from guard.config import CallsConfig
@@ -203,6 +204,7 @@ class ReceivingPeer:
         if self._transport is None:
             self._transport = transport
             limit_ssrcs(transport._rtp_router, 0 if self._multistream else MAX_SSRCS)
+            contain_packet_errors(transport)
             transport.on("statechange", self._follow_connection)
         elif transport is not self._transport:
             raise ValueError("the media sections are not bundled")

@@ -5,20 +5,25 @@ from __future__ import annotations
 import asyncio
 import inspect
 import re
+from fractions import Fraction
 from importlib.metadata import version
 from queue import Queue
 from threading import Event
 from types import SimpleNamespace
 from typing import cast
 
+import av
+import numpy as np
+import pylibsrtp
 import pytest
 from aioice import Candidate, Connection, ice
 from aiortc import RTCConfiguration, RTCPeerConnection
-from aiortc.codecs.h264 import H264Decoder, H264Encoder
-from aiortc.codecs.vpx import Vp8Decoder, Vp8Encoder
+from aiortc.codecs.h264 import H264Decoder, H264Encoder, H264PayloadDescriptor
+from aiortc.codecs.vpx import Vp8Decoder, Vp8Encoder, VpxPayloadDescriptor
 from aiortc.jitterbuffer import JitterBuffer, JitterFrame
 from aiortc.rtcrtpreceiver import NackGenerator, RTCRtpReceiver, decoder_worker
-from aiortc.rtp import RTCP_RTPFB_NACK, RtcpPacket, RtcpRtpfbPacket
+from aiortc.rtp import RTCP_RTPFB_NACK, RtcpPacket, RtcpRtpfbPacket, RtpPacket
+from av import VideoFrame
 
 from guard.calls.ice_hardening import (
     MAX_DATAGRAM_BYTES,
@@ -144,3 +149,37 @@ async def test_the_datagram_method_has_the_signature_that_is_wrapped() -> None:
     assert protocol.receiver is connection
     await connection.close()
     assert not asyncio.iscoroutinefunction(ice.StunProtocol.datagram_received)
+
+
+@pytest.mark.parametrize("decoder", [Vp8Decoder, H264Decoder])
+def test_an_empty_frame_stops_a_decoder_for_good(decoder: type[Vp8Decoder | H264Decoder]) -> None:
+    """FFmpeg takes it for the end of the video. Nothing tells the connection: so video stopped while `connected`."""
+    stopped = decoder()
+    stopped.decode(JitterFrame(b"", 0))
+    for number in range(3):
+        with pytest.raises(av.error.EOFError):
+            stopped.decode(JitterFrame(_keyframe(decoder), number))
+    assert decoder().decode(JitterFrame(_keyframe(decoder), 0))
+
+
+def _keyframe(decoder: type[Vp8Decoder | H264Decoder]) -> bytes:
+    encoder = Vp8Encoder() if decoder is Vp8Decoder else H264Encoder()
+    picture = VideoFrame.from_ndarray(np.full((96, 64), 128, np.uint8), format="yuv420p")
+    picture.pts, picture.time_base = 0, Fraction(1, 90_000)
+    payloads, _ = encoder.encode(picture, force_keyframe=True)
+    return b"".join(
+        (VpxPayloadDescriptor if decoder is Vp8Decoder else H264PayloadDescriptor).parse(payload)[1]
+        for payload in payloads
+    )
+
+
+def test_a_jump_of_the_sequence_number_shuts_out_what_the_sender_sends_next() -> None:
+    """The other reason: SRTP's index (RFC 3711 section 3.3.1) follows a packet far ahead, the numbers behind it are
+    refused as replayed. Who writes junk between an aiortc sender's own packets ends that sender's task by it."""
+    policy = pylibsrtp.Policy(key=bytes(30), ssrc_type=pylibsrtp.Policy.SSRC_ANY_OUTBOUND)
+    policy.allow_repeat_tx, policy.window_size = True, 1024
+    sending = pylibsrtp.Session(policy)
+    for sequence_number in (1000, 1000 + 30_000):
+        sending.protect(RtpPacket(96, 0, sequence_number, ssrc=7, payload=bytes(20)).serialize())
+    with pytest.raises(pylibsrtp.Error, match="index too old"):
+        sending.protect(RtpPacket(96, 0, 1001, ssrc=7, payload=bytes(20)).serialize())
