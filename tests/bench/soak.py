@@ -79,11 +79,9 @@ def judge(samples: list[Sample], warm_up_seconds: float) -> Verdict:
 
 
 def _change(kept: list[Sample], name: str) -> float:
-    quarter = len(kept) // 4
-    first, last = kept[:quarter], kept[-quarter:]
-    return statistics.median(getattr(sample, name) for sample in last) - statistics.median(
-        getattr(sample, name) for sample in first
-    )
+    values = [float(getattr(sample, name)) for sample in kept]
+    quarter = len(values) // 4
+    return statistics.median(values[-quarter:]) - statistics.median(values[:quarter])
 
 
 class _Latency:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import re
+import struct
 from fractions import Fraction
 from importlib.metadata import version
 from queue import Queue
@@ -16,7 +17,7 @@ import av
 import numpy as np
 import pylibsrtp
 import pytest
-from aioice import Candidate, Connection, ice
+from aioice import Candidate, Connection, ice, stun
 from aiortc import RTCConfiguration, RTCPeerConnection
 from aiortc.codecs.h264 import H264Decoder, H264Encoder, H264PayloadDescriptor
 from aiortc.codecs.vpx import Vp8Decoder, Vp8Encoder, VpxPayloadDescriptor
@@ -109,6 +110,11 @@ async def test_a_remote_candidate_has_the_address_that_is_compared() -> None:
     await connection.close()
 
 
+BINDING_REQUEST = stun.Message(message_method=stun.Method.BINDING, message_class=stun.Class.REQUEST)
+STUN_WITH_A_SHORT_ATTRIBUTE = struct.pack("!HHI12sHHL", 1, 8, 0x2112A442, bytes(12), 0x802A, 4, 7)
+"""ICE-CONTROLLING of four bytes instead of eight: `struct.error` in aioice."""
+
+
 @pytest.mark.parametrize(
     ("data", "addr", "acceptable"),
     [
@@ -116,7 +122,9 @@ async def test_a_remote_candidate_has_the_address_that_is_compared() -> None:
         (b"\x80" + bytes(99), ("192.0.2.7", 5001), False),  # another port of its machine
         (b"\x80" + bytes(99), ("192.0.2.8", 5000), False),  # a stranger
         (b"\x80" + bytes(99), ("192.0.2.7", 5000, 0, 0), True),  # IPv6 sockets tell four parts
-        (b"\x00\x01" + bytes(18), ("192.0.2.8", 5000), True),  # STUN proves itself
+        (bytes(BINDING_REQUEST), ("192.0.2.8", 5000), True),  # STUN proves itself
+        (b"\x00\x01" + bytes(18), ("192.0.2.7", 5000), False),  # only looks like STUN
+        (STUN_WITH_A_SHORT_ATTRIBUTE, ("192.0.2.7", 5000), False),
         (b"", ("192.0.2.7", 5000), False),
         (b"\x80" + bytes(MAX_DATAGRAM_BYTES - 1), ("192.0.2.7", 5000), True),
         (b"\x80" + bytes(MAX_DATAGRAM_BYTES), ("192.0.2.7", 5000), False),

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 
 import pytest
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from aiortc.mediastreams import VideoStreamTrack
 from aiortc.rtcdtlstransport import RTCDtlsTransport
 from aiortc.rtcrtpreceiver import RTCRtpReceiver, StreamStatistics
-from aiortc.rtp import RtpPacket
+from aiortc.rtp import AnyRtcpPacket, RtpPacket
 
 from guard.calls.bounded_close import close_within
 from guard.calls.receiver_tap import JITTER_BUFFER, ReceiverTap
@@ -123,13 +123,13 @@ async def test_a_report_that_cannot_be_written_does_not_end_the_reports(call: Ca
 def _reports(receiver: RTCRtpReceiver) -> list[object]:
     """What the receiver means to send from now on."""
     sent: list[object] = []
-    stock: Callable[[object], Awaitable[None]] = receiver._send_rtcp  # type: ignore[assignment]
+    stock = receiver._send_rtcp
 
-    async def noted(packet: object) -> None:
+    async def noted(packet: AnyRtcpPacket) -> None:
         sent.append(packet)
         await stock(packet)
 
-    receiver._send_rtcp = noted  # type: ignore[method-assign, assignment]
+    receiver._send_rtcp = noted  # type: ignore[method-assign]
     return sent
 
 

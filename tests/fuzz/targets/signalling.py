@@ -1,0 +1,55 @@
+"""What signalling servers send: Janus messages, and the answers of a WHEP server."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+
+import h11
+
+from guard.calls.janus.messages import parse_message
+from guard.calls.signalling_http import _MAX_HEAD_BYTES, Reply, _read_reply
+from guard.calls.whep_client import WhepEndpoint, _check_type, _refusal
+from guard.errors import JoinError
+
+_MAX_BYTES = 4096
+_ENDPOINT = WhepEndpoint("https://media.example/whep/room", None)
+_LOOP = asyncio.new_event_loop()
+
+
+def janus_message(data: bytes) -> None:
+    """A message or a ValueError that repeats nothing of it."""
+    try:
+        message = parse_message(data)
+    except ValueError as error:
+        assert len(str(error)) < 300
+        return
+    event = message.room_event
+    if event is not None:
+        assert all(len(publisher.display) <= 256 for publisher in event.publishers)
+        assert len(event.publishers) <= 512
+        assert event.error is None or len(event.error) <= 200
+
+
+def whep_reply(data: bytes) -> None:
+    """A reply within bounds, a JoinError, or what `request` makes one of."""
+    try:
+        reply = _LOOP.run_until_complete(_read(data))
+    except (JoinError, h11.RemoteProtocolError):
+        return
+    assert len(reply.body) <= _MAX_BYTES
+    assert _refusal(reply).retry_after_seconds >= 0
+    with suppress(JoinError):
+        _check_type(reply)
+    with suppress(JoinError):
+        assert _ENDPOINT._session_url(reply).startswith("https://media.example")
+
+
+async def _read(data: bytes) -> Reply:
+    connection = h11.Connection(h11.CLIENT, max_incomplete_event_size=_MAX_HEAD_BYTES)
+    connection.send(h11.Request(method="POST", target="/", headers=[("Host", "media.example")]))
+    connection.send(h11.EndOfMessage())
+    reader = asyncio.StreamReader()
+    reader.feed_data(data)
+    reader.feed_eof()
+    return await _read_reply(connection, reader, _MAX_BYTES)
