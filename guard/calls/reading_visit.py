@@ -119,7 +119,8 @@ class ReadingVisit:
                     frame = next(frames)
                 except StopIteration as end:
                     return str(end.value)
-                queue = queue or self._take_seat()
+                if queue is None:
+                    queue = self._take_seat()
                 queue.push(frame)
                 self._last_frame_seconds = frame.arrival_seconds
                 self._frames += 1

@@ -41,6 +41,20 @@ async def test_frames_are_handed_over_and_the_seat_is_given_back() -> None:
     assert (recorder.of("ann"), recorder.reasons) == (["joined", "left"], ["that was all"])
 
 
+async def test_a_queue_that_is_emptied_at_once_is_still_the_same_seat() -> None:
+    recorder, taken = Recorder(), []
+
+    def emptied(stop: Event) -> Generator[ReceivedFrame, None, str]:
+        for next_frame in three(stop):
+            taken.extend(recorder.take("ann") if recorder.queues else [])
+            yield next_frame
+        return "that was all"
+
+    await visit(emptied, recorder).run(lambda: None)
+    assert len(taken) == 2
+    assert recorder.of("ann") == ["joined", "left"]
+
+
 async def test_a_reader_that_cannot_open_takes_no_seat() -> None:
     def refused(_stop: Event) -> Generator[ReceivedFrame, None, str]:
         raise JoinError("no such camera", retryable=False)
