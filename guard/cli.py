@@ -77,13 +77,17 @@ def join(
         str,
         typer.Argument(
             help="Address of the call: whep://HOST/PATH (https), whep+http://HOST/PATH, janus://HOST:PORT/ROOM (wss), "
-            "janus+ws://HOST:PORT/ROOM; a room takes ?pin=..., ?display=... and ?hidden=1."
+            "janus+ws://HOST:PORT/ROOM; a room takes ?pin=..., ?display=... and ?hidden=1. Or of one participant's "
+            "video: rtsp://HOST/PATH, rtsps://HOST/PATH (TLS), file:///PATH (in real time, once)."
         ),
     ],
     call: Annotated[str, typer.Option(help="Name of the call on the dashboard.")] = "main",
-    name: Annotated[str | None, typer.Option(help="Who is seen, where the call does not tell it (whep).")] = None,
+    name: Annotated[
+        str | None, typer.Option(help="Who is seen, where the call does not tell it (whep, rtsp, file).")
+    ] = None,
     token: Annotated[
-        str | None, typer.Option(help="Bearer token for the call's server.", envvar="GUARD_JOIN_TOKEN")
+        str | None,
+        typer.Option(help="Token for the call's server; for rtsp USER:PASSWORD.", envvar="GUARD_JOIN_TOKEN"),
     ] = None,
     host: Host = None,
     port: Port = None,

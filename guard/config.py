@@ -68,9 +68,11 @@ class SourceConfig(_Section):
     )
     call: str = Field("main", pattern=NAME_PATTERN, title="Name of the call in this guard")
     name: str | None = Field(
-        None, pattern=NAME_PATTERN, title="Name of the participant, where the call does not tell it (whep, rtsp)"
+        None, pattern=NAME_PATTERN, title="Name of the participant, where the call does not tell it (whep, rtsp, file)"
     )
-    token: SecretStr | None = Field(None, title="Bearer token, or what else the server asks for")
+    token: SecretStr | None = Field(
+        None, title="Bearer token, or what else the server asks for; for rtsp USER:PASSWORD"
+    )
 
 
 class CallsConfig(_Section):

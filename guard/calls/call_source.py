@@ -53,7 +53,7 @@ class SourceStats:
     joins: int = 0
     """Attempts that were successful."""
     why: str | None = None
-    """Why it is waiting, or has failed."""
+    """Why it is waiting, has failed, or is over."""
     retry_seconds: float | None = None
     """While waiting: how long from the moment that the waiting began."""
 
@@ -97,7 +97,10 @@ class Visit(Protocol):
 
 
 class RejoiningSource:
-    """The `CallSource` of every network call: makes one visit after the other, with growing waits between them."""
+    """The `CallSource` of every call: makes one visit after the other, with growing waits between them.
+
+    once: there is nothing to come back to after the first successful visit (a recording).
+    """
 
     def __init__(
         self,
@@ -105,12 +108,14 @@ class RejoiningSource:
         backoff: Backoff,
         on_change: Callable[[SourceStats], None] = lambda _stats: None,
         *,
+        once: bool = False,
         now: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._make_visit = make_visit
         self._backoff = backoff
         self._on_change = on_change
+        self._once = once
         self._now = now
         self._sleep = sleep
         self._visit: Visit | None = None
@@ -150,6 +155,9 @@ class RejoiningSource:
     async def _stay(self) -> None:
         while True:
             why, at_least = await self._visit_once()
+            if self._once and self._joins > 0:
+                self._enter(SourceState.CLOSED, why)
+                await asyncio.Event().wait()
             wait_seconds = self._backoff.lost(self._now(), at_least)
             self._enter(SourceState.WAITING, why, wait_seconds)
             await self._sleep(wait_seconds)

@@ -61,7 +61,7 @@ class SourceSnapshot(_Message):
     state: SourceState
     attempts: int = Field(ge=0, description="To join, since the start")
     joins: int = Field(ge=0, description="Attempts that were successful")
-    why: str | None = Field(description="Why it is waiting, or has failed; else null")
+    why: str | None = Field(description="Why it is waiting, has failed, or is over; else null")
     next_attempt: datetime | None = Field(description="While waiting: when it tries again; else null")
 
 

@@ -29,11 +29,12 @@ class World:
     changes: list[SourceStats] = field(default_factory=list)
     running: int = 0
 
-    def source(self) -> RejoiningSource:
+    def source(self, *, once: bool = False) -> RejoiningSource:
         return RejoiningSource(
             lambda: ScriptedVisit(self, self.script.pop(0)),
             Backoff(POLICY, HighestRandom()),
             self.changes.append,
+            once=once,
             now=lambda: self.now,
             sleep=self.sleep,
         )
@@ -148,3 +149,17 @@ async def test_a_source_that_never_connected_can_be_closed() -> None:
     await source.close()
     await source.wait_ended()
     assert source.tracks == ()
+
+
+async def test_what_was_there_once_is_not_come_back_to() -> None:
+    world = World([JoinError("not yet"), "the recording has ended"])
+    source = world.source(once=True)
+    await source.connect()
+    await world.reach(SourceState.CLOSED)
+    assert world.states == ["joining", "waiting", "joining", "joined", "closed"]
+    assert source.stats() == SourceStats(SourceState.CLOSED, 2, 1, "the recording has ended")
+    ended = asyncio.create_task(source.wait_ended())
+    await asyncio.sleep(0)
+    assert not ended.done()  # the guard goes on for those who look at the result
+    await source.close()
+    await ended
