@@ -238,14 +238,40 @@ def bench_latency(
     model: Model = None,
     config: ConfigFile = None,
     as_json: AsJson = False,
+    browser: Annotated[bool, typer.Option(help="Also through a real Chromium, up to the painted dashboard.")] = False,
+    html_file: Annotated[Path | None, typer.Option("--html", help="Write a page with histograms to this file.")] = None,
+    earlier: Annotated[
+        Path | None, typer.Option("--compare", help="Print ratios to this file, which --json printed earlier.")
+    ] = None,
 ) -> None:
-    """Pipeline latency (frame arrival to score sent) and CPU split over real WebRTC streams at 30 fps."""
-    from guard.bench.latency import run_latency_bench
+    """Latency from camera to score, stage by stage, beside a plain aiortc sink; CPU split; real WebRTC at 30 fps."""
+    from guard.bench.latency.command import LatencyBench, run_latency_bench
     from guard.bench.stream_counts import parse_stream_counts
     from guard.config import load_config
 
-    counts = parse_stream_counts(streams)
-    run_latency_bench(load_config(config, _overrides(engine={"model": model})), counts, seconds, as_json=as_json)
+    bench = LatencyBench(parse_stream_counts(streams), seconds, browser)
+    settings = load_config(config, _overrides(engine={"model": model}))
+    run_latency_bench(settings, bench, as_json=as_json, html_file=html_file, earlier_file=earlier)
+
+
+@bench_app.command("streams")
+def bench_streams(
+    seconds: Annotated[float, typer.Option(min=2, help="Measured time of each probe, after warm-up.")] = 6.0,
+    limit: Annotated[int, typer.Option(min=1, max=256, help="Most streams that are tried.")] = 64,
+    video: Annotated[Path | None, typer.Option(help="What to send, at 30 frames a second [default: puppets].")] = None,
+    model: Model = None,
+    config: ConfigFile = None,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="Write all figures to this file; '-' prints them instead of tables.")
+    ] = None,
+    plot_file: Annotated[Path | None, typer.Option("--plot", help="Draw them into this file (.png, .svg).")] = None,
+) -> None:
+    """Capacity: most streams at 30 fps with p99 <= 100 ms, CPU for each stream by stage and beside decoding alone."""
+    from guard.bench.streams.command import StreamsBench, run_streams_bench
+    from guard.config import load_config
+
+    settings = load_config(config, _overrides(engine={"model": model}))
+    run_streams_bench(settings, StreamsBench(seconds, limit, video), json_file=json_file, plot_file=plot_file)
 
 
 @bench_app.command("network")

@@ -12,11 +12,11 @@ import uvicorn
 from av import VideoFrame
 from fastapi import FastAPI
 
+from guard.bench.barcode import read_number, write_number
 from guard.calls.source import LatestFrames, ReceivedFrame
 from guard.calls.whip import whip_router
 from guard.calls.whip_sink import WhipSink
 from guard.config import CallsConfig
-from tests.barcode import read_number, write_number
 
 TOKEN = "let-me-in"
 

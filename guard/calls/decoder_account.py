@@ -20,6 +20,7 @@ class SentFrame:
     timestamp: int
     keyframe: bool
     after_gap: bool
+    complete_seconds: float
 
 
 class DecoderAccount:
@@ -37,7 +38,16 @@ class DecoderAccount:
         """A frame goes to the decoder; returns its number."""
         self._number += 1
         if frame.shown:
-            self._waiting.append(SentFrame(self._number, frame.ssrc, frame.timestamp, frame.keyframe, frame.after_gap))
+            self._waiting.append(
+                SentFrame(
+                    self._number,
+                    frame.ssrc,
+                    frame.timestamp,
+                    frame.keyframe,
+                    frame.after_gap,
+                    frame.complete_seconds,
+                )
+            )
         return self._number
 
     def receive(self, number: int, *, is_corrupt: bool) -> SentFrame | None:

@@ -33,6 +33,8 @@ class AdmittedFrame:
     """True where the decoder owes a picture for it."""
     after_gap: bool
     """True where something is missing between the frame admitted before and this one."""
+    complete_seconds: float
+    """When it was whole and in its turn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +134,7 @@ class EncodedStream:
             verdict = self._verdict(frame, header, backlog + len(frames))
             is_oversize |= verdict is Verdict.OVERSIZE
             if header is not None and verdict is Verdict.DECODE:
-                frames.append(self._admit(frame, header))
+                frames.append(self._admit(frame, header, now))
             else:
                 self.counters.gated += 1
                 self._break()
@@ -158,7 +160,7 @@ class EncodedStream:
             self._gap = self._has_begun
         return Verdict.SKIP if header is None else self._gate.judge(header, backlog, follows=follows)
 
-    def _admit(self, frame: EncodedFrame, header: FrameHeader) -> AdmittedFrame:
+    def _admit(self, frame: EncodedFrame, header: FrameHeader, now: float) -> AdmittedFrame:
         ssrc = self._ssrc or 0
         gap = self._gap and header.coded
         if header.coded:
@@ -168,7 +170,14 @@ class EncodedStream:
             self._wants_keyframe = False
         self.counters.admitted += 1
         return AdmittedFrame(
-            ssrc, frame.timestamp, frame.payload_type, frame.data, header.keyframe, header.shown, after_gap=gap
+            ssrc=ssrc,
+            timestamp=frame.timestamp,
+            payload_type=frame.payload_type,
+            data=frame.data,
+            keyframe=header.keyframe,
+            shown=header.shown,
+            after_gap=gap,
+            complete_seconds=now,
         )
 
     def _request_is_due(self, now: float) -> bool:

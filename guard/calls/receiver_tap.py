@@ -114,6 +114,7 @@ class ReceiverTap:
             arrival_seconds=time.monotonic(),
             capture_seconds=self._clock.capture_seconds(sent.timestamp),
             after_gap=sent.after_gap,
+            complete_seconds=sent.complete_seconds,
         )
 
     def _limit_rate(

@@ -25,6 +25,8 @@ class ReceivedFrame:
     """Unix time of capture where the sender tells it."""
     after_gap: bool
     """True where the decoder lost something between the previous frame and this one."""
+    complete_seconds: float | None = None
+    """`time.monotonic()` when the encoded frame was whole and went to the decoder; None where no network was."""
 
 
 class LatestFrames:

@@ -30,12 +30,12 @@ from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 from aiortc.rtcdtlstransport import RTCDtlsTransport
 from av import Packet, VideoFrame
 
+from guard.bench.barcode import read_number, write_number
 from guard.calls.publisher import _ENCODERS, DEFAULT_BITRATE_BPS, ENCODER, Picture, _PacedTrack
 from guard.calls.receiver_tap import JITTER_BUFFER, ReceiverTap
 from guard.calls.source import LatestFrames, ReceivedFrame
 from guard.calls.whip_sink import WhipSink
 from guard.config import CallsConfig
-from tests.barcode import read_number, write_number
 
 WIDTH_PX, HEIGHT_PX, FPS, KEYFRAME_EVERY = 320, 240, 30, 60
 _SEED = 5

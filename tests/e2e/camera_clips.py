@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -11,24 +11,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from tests.barcode import BLACK, WHITE, write_number
+from guard.bench.barcode import BLACK, WHITE
 
 WIDTH_PX, HEIGHT_PX, FPS = 640, 360, 30
-_JPEG_QUALITY = 92
 
 Picture = NDArray[np.uint8]
-
-
-def write_camera_clip(pictures: Iterable[Picture], path: Path) -> Path:
-    """Number the pictures (BGR, uint8 (360, 640, 3)) from 0 and write them as one .mjpeg file."""
-    with path.open("wb") as clip:
-        for number, picture in enumerate(pictures):
-            numbered = picture.copy()
-            for channel in range(3):
-                write_number(numbered[:, :, channel], number)
-            _, encoded = cv2.imencode(".jpg", numbered, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
-            clip.write(encoded.tobytes())
-    return path
 
 
 def real_pictures(video: Path, start_seconds: float = 0.0) -> Iterator[Picture]:

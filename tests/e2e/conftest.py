@@ -10,34 +10,9 @@ from pathlib import Path
 import pytest
 from playwright.async_api import BrowserContext, async_playwright
 
+from guard.bench.chromium import FLAGS
 from tests.e2e import janus_room, network_namespace
 from tests.e2e.janus_room import Janus
-
-FLAGS = (
-    "--use-fake-device-for-media-stream",
-    "--use-fake-ui-for-media-stream",
-    "--allow-loopback-in-peer-connection",
-    # A page that no server sent (tests/e2e/janus_camera.py) may not open a WebSocket to loopback otherwise.
-    "--disable-features=WebRtcHideLocalIpsWithMdns,OptimizationHints,MediaRouter,Translate,AutofillServerCommunication,"
-    "LocalNetworkAccessChecks,LocalNetworkAccessChecksWebSockets",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--disable-default-apps",
-    "--disable-domain-reliability",
-    "--metrics-recording-only",
-    "--no-pings",
-    "--mute-audio",
-    "--autoplay-policy=no-user-gesture-required",
-    "--disable-background-timer-throttling",
-    "--disable-renderer-backgrounding",
-    "--disable-backgrounding-occluded-windows",
-    "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1 , EXCLUDE localhost",
-)
 
 ChromiumWithCamera = Callable[[Path], AbstractAsyncContextManager[BrowserContext]]
 

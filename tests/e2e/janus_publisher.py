@@ -16,9 +16,9 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
+from guard.bench.barcode import write_number
 from guard.calls.bounded_close import close_within
 from guard.calls.publisher import NextFrame, _PacedTrack
-from tests.barcode import write_number
 
 
 class JanusPublisher:

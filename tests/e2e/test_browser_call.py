@@ -20,14 +20,15 @@ from demo.recording import record
 from engines.pixels import luma_plane
 from engines.protocol import StepResult
 from guard import server
+from guard.bench.barcode import read_number
+from guard.bench.chromium import write_camera_clip
 from guard.calls.source import LatestFrames, ReceivedFrame
 from guard.config import CallsConfig, GuardConfig, ServerConfig, StoreConfig
 from guard.offline import enroll_files
 from guard.server import RunningGuard, running_guard
 from guard.verify.store import TemplateStore
 from guard.verify.template import CONSENT_STATEMENT, CONSENT_TEXT_VERSION, ConsentRecord, Template
-from tests.barcode import read_number
-from tests.e2e.camera_clips import FPS, Picture, real_pictures, write_camera_clip
+from tests.e2e.camera_clips import FPS, Picture, real_pictures
 from tests.e2e.conftest import ChromiumWithCamera
 from tests.guard.conftest import ALICE as ALICE_LEVEL
 from tests.guard.conftest import MALLORY as MALLORY_LEVEL

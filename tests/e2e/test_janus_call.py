@@ -20,13 +20,14 @@ from websockets.asyncio.client import connect
 from demo.puppet_frames import make_player
 from engines.protocol import StepResult
 from guard import server
+from guard.bench.chromium import write_camera_clip
 from guard.calls.call_source import CallSource, SourceState, SourceStats
 from guard.calls.source_registry import make_source
 from guard.config import CallsConfig, GuardConfig, ServerConfig, SourceConfig, StoreConfig
 from guard.server import RunningGuard, running_guard
 from guard.verify.store import TemplateStore
 from guard.verify.template import CONSENT_STATEMENT, CONSENT_TEXT_VERSION, ConsentRecord, Template
-from tests.e2e.camera_clips import FPS, write_camera_clip
+from tests.e2e.camera_clips import FPS
 from tests.e2e.conftest import ChromiumWithCamera
 from tests.e2e.janus_camera import camera_page
 from tests.e2e.janus_room import ANY_CODEC_ROOM, OPEN_ROOM, Janus

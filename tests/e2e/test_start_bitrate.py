@@ -10,10 +10,11 @@ import pytest
 from playwright.async_api import expect
 
 from demo.puppet_frames import make_player
+from guard.bench.chromium import write_camera_clip
 from guard.calls.start_bitrate import START_BITRATE_KBPS
 from guard.config import CallsConfig, GuardConfig, ServerConfig, StoreConfig
 from guard.server import running_guard
-from tests.e2e.camera_clips import FPS, write_camera_clip
+from tests.e2e.camera_clips import FPS
 from tests.e2e.conftest import ChromiumWithCamera
 
 pytestmark = pytest.mark.browser

@@ -11,12 +11,13 @@ from playwright.async_api import Page
 from pydantic import SecretStr
 
 from guard import server as server_module
+from guard.bench.chromium import write_camera_clip
 from guard.calls.source import LatestFrames, ReceivedFrame
 from guard.config import CallsConfig, GuardConfig, ServerConfig, SourceConfig, StoreConfig
 from guard.server import RunningGuard, running_guard
 from guard.verify.store import TemplateStore
 from guard.verify.template import CONSENT_STATEMENT, CONSENT_TEXT_VERSION, ConsentRecord, Template
-from tests.e2e.camera_clips import FPS, write_camera_clip
+from tests.e2e.camera_clips import FPS
 from tests.e2e.conftest import ChromiumWithCamera
 from tests.e2e.test_browser_call import LightEngine, lit
 from tests.guard.conftest import ALICE, driver_embedding

@@ -10,7 +10,7 @@ from guard.calls.encoded_stream import AdmittedFrame
 
 
 def frame(*, keyframe: bool = False, shown: bool = True, after_gap: bool = False) -> AdmittedFrame:
-    return AdmittedFrame(1, 3000, 97, b"x", keyframe, shown, after_gap)
+    return AdmittedFrame(1, 3000, 97, b"x", keyframe, shown, after_gap, complete_seconds=0.0)
 
 
 def test_unbroken_pictures_have_no_gap() -> None:

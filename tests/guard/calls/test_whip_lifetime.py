@@ -311,7 +311,7 @@ async def _play(call: Call, session_id: str, events: tuple[str, ...]) -> None:
     [session] = call.sink._sessions.values()
     receiver = session._peer._connection.getTransceivers()[0].receiver
     track_queue = receiver.track._queue  # type: ignore[attr-defined]
-    encoded = AdmittedFrame(1, 0, 97, b"", keyframe=True, shown=True, after_gap=False)
+    encoded = AdmittedFrame(1, 0, 97, b"", keyframe=True, shown=True, after_gap=False, complete_seconds=0.0)
     tasks = []
     for event in events:
         if event == "connected":

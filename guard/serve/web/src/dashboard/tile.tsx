@@ -33,6 +33,7 @@ export function Tile({ participant, session, dark }: TileProps) {
     <article
       class="tile"
       data-state={state}
+      data-seq={score?.seq}
       data-alert={open.length > 0 ? severity : undefined}
       data-testid={`tile-${name}`}
       aria-labelledby={heading}

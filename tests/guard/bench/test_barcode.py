@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.barcode import read_number, write_number
+from guard.bench.barcode import read_number, write_number
 
 
 @given(

@@ -33,11 +33,21 @@ def write_number(luma: NDArray[np.uint8], number: int) -> None:
         luma[: height // _STRIPE_SHARE, edges[cell] : edges[cell + 1]] = WHITE if bit else BLACK
 
 
+def number_rows(luma: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The rows of a luma plane, uint8 (H, W), that tell its number: the inner half of the stripe, a view."""
+    stripe = luma.shape[0] // _STRIPE_SHARE
+    return luma[stripe // 4 : max(stripe // 4 + 1, stripe - stripe // 4)]
+
+
 def read_number(luma: NDArray[np.uint8]) -> int | None:
     """The number in a luma plane, uint8 (H, W); None where start, stop or parity are wrong."""
-    height, width = luma.shape[:2]
-    stripe = height // _STRIPE_SHARE
-    row = luma[stripe // 4 : max(stripe // 4 + 1, stripe - stripe // 4)].mean(axis=0)
+    return read_rows(number_rows(luma))
+
+
+def read_rows(rows: NDArray[np.uint8]) -> int | None:
+    """The number in rows of the stripe, uint8 (rows, W): all of `number_rows`, or some of them."""
+    width = rows.shape[1]
+    row = rows.mean(axis=0)
     edges = np.linspace(0, width, CELLS + 1)
     margin = 0.3 * width / CELLS
     bits = [

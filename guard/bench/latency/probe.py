@@ -1,0 +1,73 @@
+"""Reads along in a running guard: which frame arrived when, told by the number that is burnt into it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engines.pixels import luma_plane
+from guard.bench.barcode import read_rows
+from guard.bench.plain_sink import sampled_rows
+from guard.calls.source import LatestFrames, ReceivedFrame
+from guard.monitor import Monitor
+
+_JOINED = "participant_joined"
+
+
+@dataclass(frozen=True, slots=True)
+class ArrivedFrame:
+    """A decoded frame in the guard; monotonic seconds. number: burnt into it, None where it could not be read.
+
+    complete_at: the encoded frame was whole. pts_seconds: media time, which names the frame in its score event.
+    """
+
+    number: int | None
+    pts_seconds: float
+    complete_at: float
+    arrived_at: float
+
+
+class FrameProbe:
+    """Stands between the call sources and a monitor that nobody has joined yet.
+
+    Notes a frame after it was handed on, and reads numbers only when asked: what is measured is not held up.
+    """
+
+    def __init__(self, monitor: Monitor) -> None:
+        self._noted: dict[str, list[tuple[float, float, float, NDArray[np.uint8]]]] = defaultdict(list)
+        self._join: Callable[[str, str], LatestFrames] = getattr(monitor, _JOINED)
+        setattr(monitor, _JOINED, self._joined)
+
+    def arrived(self) -> dict[str, list[ArrivedFrame]]:
+        """Every frame so far that came over a network, by participant, in the order of arrival."""
+        return {
+            name: [ArrivedFrame(read_rows(rows), pts, complete, at) for pts, complete, at, rows in noted]
+            for name, noted in self._noted.items()
+        }
+
+    def _joined(self, call: str, participant: str) -> LatestFrames:
+        return _ReadAlong(self._join(call, participant), lambda frame: self._note(participant, frame))
+
+    def _note(self, participant: str, frame: ReceivedFrame) -> None:
+        if frame.complete_seconds is not None:
+            rows = sampled_rows(luma_plane(frame.image).pixels)
+            noted = (frame.pts_seconds, frame.complete_seconds, frame.arrival_seconds, rows)
+            self._noted[participant].append(noted)
+
+
+class _ReadAlong(LatestFrames):
+    """Hands every frame on, then notes it. Only ever pushed to: who pops has the queue behind it."""
+
+    def __init__(self, frames: LatestFrames, note: Callable[[ReceivedFrame], None]) -> None:
+        super().__init__()
+        self._queue = frames
+        self._note = note
+
+    def push(self, frame: ReceivedFrame) -> None:
+        """Pass a frame on."""
+        self._queue.push(frame)
+        self._note(frame)

@@ -1,0 +1,188 @@
+"""The guard that is measured, alone in a process of its own: `python -m guard.bench.streams.guard_process`.
+
+Everything is the product but what only measures: every verdict's age is noted in the moment in which it could be sent,
+and CPU time is read thread by thread.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+from pydantic import TypeAdapter
+
+from engines.model_folder import read_model_folder
+from engines.protocol import EngineSpec
+from engines.registry import find_model
+from guard import server
+from guard.bench.child import Answer, run_child
+from guard.bench.streams.null_engine import NullEngine
+from guard.bench.streams.stage_cpu import StageCpu
+from guard.config import CallsConfig, GuardConfig, ServerConfig, StoreConfig
+from guard.pipeline import Judged, Outcome
+from guard.server import RunningGuard, running_guard
+from guard.verify.store import TemplateStore
+from guard.verify.template import CONSENT_STATEMENT, CONSENT_TEXT_VERSION, ConsentRecord, Template
+
+CALL = "bench"
+_DECODER_THREADS = "video-decoder"
+"""Names of aiortc's decoder threads."""
+_RECEIVE_OUTCOMES = "_receive"
+_TEMPLATE_WINDOWS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class GuardJob:
+    """How the guard is to run. streams: how many it must admit. with_engine: else one that computes nothing."""
+
+    config: GuardConfig
+    folder: Path
+    streams: int
+    with_engine: bool
+
+
+@dataclass(frozen=True, slots=True)
+class GuardAddress:
+    """Where streams and viewers go, and with which tokens. engine: what runs, for people."""
+
+    url: str
+    token: str
+    join_token: str
+    engine: str
+
+
+@dataclass(frozen=True, slots=True)
+class GuardSample:
+    """What happened since the mark, and CPU seconds by stage.
+
+    scored, received, dropped: frames, by participant. latencies_ms: from a decoded frame's arrival to its verdict.
+    """
+
+    seconds: float
+    cpu: StageCpu
+    scored: dict[str, int]
+    received: dict[str, int]
+    dropped: dict[str, int]
+    latencies_ms: list[float]
+
+
+JOB: TypeAdapter[GuardJob] = TypeAdapter(GuardJob)
+ADDRESS: TypeAdapter[GuardAddress] = TypeAdapter(GuardAddress)
+SAMPLE: TypeAdapter[GuardSample] = TypeAdapter(GuardSample)
+
+
+class _Meter:
+    """Counts from `mark` on."""
+
+    def __init__(self, guard: RunningGuard) -> None:
+        self._guard = guard
+        self._latencies_ms: list[float] = []
+        self._scored: Counter[str] = Counter()
+        take: Callable[[list[Outcome]], None] = getattr(guard.monitor, _RECEIVE_OUTCOMES)
+
+        def noting(outcomes: list[Outcome]) -> None:
+            take(outcomes)
+            now = time.monotonic()
+            for outcome in outcomes:
+                if isinstance(outcome, Judged) and outcome.stages is not None:
+                    self._latencies_ms.append(1000 * (now - outcome.stages.arrival_seconds))
+                    self._scored[outcome.seat.participant] += 1
+
+        setattr(guard.monitor, _RECEIVE_OUTCOMES, noting)
+        self.mark()
+
+    def mark(self) -> None:
+        self._latencies_ms.clear()
+        self._scored.clear()
+        self._started, self._cpu, self._frames = time.monotonic(), self._read_cpu(), self._read_frames()
+
+    def sample(self) -> GuardSample:
+        frames = dict.fromkeys(self._read_frames(), (0, 0)) | self._frames
+        return GuardSample(
+            seconds=time.monotonic() - self._started,
+            cpu=self._read_cpu() - self._cpu,
+            scored={name: self._scored[name] for name in frames},
+            received={name: now[0] - frames[name][0] for name, now in self._read_frames().items()},
+            dropped={name: now[1] - frames[name][1] for name, now in self._read_frames().items()},
+            latencies_ms=list(self._latencies_ms),
+        )
+
+    def _read_cpu(self) -> StageCpu:
+        """Called on the event loop's thread."""
+        stages, publish = self._guard.monitor.pipeline.cpu, self._guard.monitor.publishing_cpu_seconds
+        return StageCpu(
+            receive=time.thread_time() - publish,
+            decode=sum(_thread_cpu(thread) for thread in threading.enumerate() if thread.name == _DECODER_THREADS),
+            pixels=stages.pixels,
+            engine=stages.engine,
+            verify=stages.verify,
+            publish=publish,
+            total=time.process_time(),
+        )
+
+    def _read_frames(self) -> dict[str, tuple[int, int]]:
+        seats = self._guard.monitor.pipeline.seats.values()
+        return {seat.key.participant: (seat.frames.received, seat.frames.dropped) for seat in seats}
+
+
+def _thread_cpu(thread: threading.Thread) -> float:
+    return 0.0 if thread.ident is None else time.clock_gettime(time.pthread_getcpuclockid(thread.ident))
+
+
+@asynccontextmanager
+async def _guarding(line: bytes) -> AsyncIterator[Mapping[str, Answer]]:
+    job = JOB.validate_json(line)
+    config = job.config.model_copy(
+        update={
+            "server": ServerConfig(port=0),
+            "calls": CallsConfig(loopback=True, max_participants=job.streams),
+            "store": StoreConfig(path=job.folder / f"templates-{time.time_ns()}.sqlite3"),
+        }
+    )
+    spec = read_model_folder(find_model(config.engine.model)).spec
+    _enrol_everybody(config.store, spec, job.streams)
+    if not job.with_engine:
+        setattr(server, "make_engine", lambda _config: NullEngine(spec))  # noqa: B010 - a process for this purpose
+    async with running_guard(config) as guard:
+        meter, status = _Meter(guard), guard.monitor.status().engine
+
+        async def where() -> object:
+            address = GuardAddress(
+                guard.server.url, guard.token, guard.join_token, f"{status.name} {status.version} on {status.backend}"
+            )
+            return ADDRESS.dump_python(address)
+
+        async def mark() -> object:
+            meter.mark()
+            return None
+
+        async def sample() -> object:
+            return SAMPLE.dump_python(meter.sample())
+
+        yield {"where": where, "mark": mark, "report": sample}
+
+
+def participant(number: int) -> str:
+    """The name under which a stream joins."""
+    return f"stream-{number}"
+
+
+def _enrol_everybody(settings: StoreConfig, spec: EngineSpec, streams: int) -> None:
+    """Templates of nobody in particular: without one there is no comparison, which is part of the work."""
+    store, rng, now = TemplateStore(settings), np.random.default_rng(0), datetime.now(UTC)
+    consent = ConsentRecord(CONSENT_TEXT_VERSION, CONSENT_STATEMENT, "the bench", now)
+    for number in range(streams):
+        rows = rng.standard_normal((_TEMPLATE_WINDOWS, spec.embedding_size)).astype(np.float32)
+        rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+        store.put(Template(participant(number), rows, spec.model_sha256, now, consent))
+
+
+if __name__ == "__main__":
+    run_child(_guarding)
