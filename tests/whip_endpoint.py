@@ -16,6 +16,7 @@ from guard.calls.source import LatestFrames, ReceivedFrame
 from guard.calls.whip import whip_router
 from guard.calls.whip_sink import WhipSink
 from guard.config import CallsConfig
+from guard.media.latest_faces import LatestFaces
 from tests.barcode import read_number, write_number
 
 TOKEN = "let-me-in"
@@ -52,12 +53,18 @@ class Recorder:
 
     capacity: int = 4096
     queues: dict[tuple[str, str], LatestFrames] = field(default_factory=dict)
+    faces: dict[tuple[str, str], LatestFaces] = field(default_factory=dict)
     events: list[tuple[str, str, str]] = field(default_factory=list)
     reasons: list[str] = field(default_factory=list)
 
     def participant_joined(self, call: str, participant: str) -> LatestFrames:
         self.events.append(("joined", call, participant))
         queue = self.queues[call, participant] = LatestFrames(self.capacity)
+        return queue
+
+    def faces_joined(self, call: str, participant: str) -> LatestFaces:
+        self.events.append(("joined", call, participant))
+        queue = self.faces[call, participant] = LatestFaces(self.capacity)
         return queue
 
     def participant_left(self, call: str, participant: str, why: str) -> None:

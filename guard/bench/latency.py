@@ -205,7 +205,7 @@ def _bench_config(config: GuardConfig, count: int, folder: Path) -> GuardConfig:
     return config.model_copy(
         update={
             "server": ServerConfig(port=0, viewer_queue_events=4096),
-            "calls": CallsConfig(loopback=True, max_participants=count),
+            "calls": CallsConfig(loopback=True, max_participants=count, isolation="none"),
             "verify": config.verify.model_copy(update={"scores_per_second": 30.0}),
             "store": StoreConfig(path=folder / "templates.sqlite3"),
         }
