@@ -12,6 +12,7 @@ import uvicorn
 from av import VideoFrame
 from fastapi import FastAPI
 
+from guard.calls.peer import MakePeer
 from guard.calls.source import LatestFrames, ReceivedFrame
 from guard.calls.whip import whip_router
 from guard.calls.whip_sink import WhipSink
@@ -108,9 +109,11 @@ async def until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
 
 
 @asynccontextmanager
-async def running_endpoint(config: CallsConfig, listener: Recorder) -> AsyncIterator[Endpoint]:
+async def running_endpoint(
+    config: CallsConfig, listener: Recorder, make_peer: MakePeer | None = None
+) -> AsyncIterator[Endpoint]:
     """Serve a sink on a free loopback port."""
-    sink = WhipSink(config, listener)
+    sink = WhipSink(config, listener, make_peer)
     app = FastAPI()
     app.include_router(whip_router(sink, lambda token: token == TOKEN))
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning", ws="none", lifespan="off"))

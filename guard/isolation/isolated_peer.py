@@ -212,7 +212,7 @@ class IsolatedPeer:
         except SeatError as error:
             _LOG.warning("the video of %s/%s is turned away: %s", self._call, stream.participant, error)
             self._end_stream(mid, str(error))
-        except Exception:  # the listener's trouble is no reason to stop reading a worker's reports
+        except Exception:  # noqa: BLE001 - the listener's trouble is no reason to stop reading a worker's reports
             _LOG.exception("receiving %s/%s stopped on an error", self._call, stream.participant)
             self._end_stream(mid, "the guard had an internal error while receiving")
         else:

@@ -56,7 +56,7 @@ async def rehearse() -> None:
 def _loopback_only() -> Iterator[None]:
     stock = ice.get_host_addresses
 
-    def loopback(use_ipv4: bool, use_ipv6: bool) -> list[str]:
+    def loopback(use_ipv4: bool, use_ipv6: bool) -> list[str]:  # noqa: ARG001 - called by these names
         return [LOOPBACK_ADDRESS]
 
     ice.get_host_addresses = loopback
