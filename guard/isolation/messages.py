@@ -16,6 +16,8 @@ MAX_REPORT_BYTES = 1_048_576
 """A session description of the guard's own, escaped, is far below."""
 MAX_ORDER_BYTES = 16_777_216
 """The largest offer that can be configured, with every character escaped."""
+OUT_OF_MEMORY = 12
+"""Exit status of a worker."""
 _MAX_SDP_CHARACTERS = 262_144
 _MAX_WHY_CHARACTERS = 300
 _MAX_NUMBER = 2**53

@@ -26,6 +26,7 @@ from guard.isolation.crop_ring import map_segment
 from guard.isolation.hosted_peers import FrontEndThread, HostedPeers
 from guard.isolation.messages import (
     MAX_ORDER_BYTES,
+    OUT_OF_MEMORY,
     Beat,
     Ready,
     Report,
@@ -37,10 +38,8 @@ from guard.isolation.rehearsal import rehearse
 from guard.media.front_end import FaceFrontEnd
 
 BEAT_SECONDS = 0.5
-OUT_OF_MEMORY = 12
-"""Exit status."""
-_SPARE_BYTES = 32 << 20
-"""With less address space left than this, something has failed already or soon will."""
+SPARE_BYTES = 96 << 20
+"""With less address space left than this, a decoder fails, or will soon; one for 1920x1080 takes 60 MB."""
 
 
 def main() -> None:
@@ -96,7 +95,7 @@ async def _beat(report: Callable[[Report], None]) -> None:
 def _check_memory() -> None:
     """End while there is still memory for it: an allocation that fails in a decoder is told to nobody."""
     try:
-        mmap.mmap(-1, _SPARE_BYTES).close()
+        mmap.mmap(-1, SPARE_BYTES).close()
     except (OSError, MemoryError):
         os._exit(OUT_OF_MEMORY)
 

@@ -20,6 +20,7 @@ from guard.errors import SignallingError
 from guard.isolation.crop_ring import RingReader, create_segment, map_segment
 from guard.isolation.messages import (
     MAX_REPORT_BYTES,
+    OUT_OF_MEMORY,
     Beat,
     Measure,
     Order,
@@ -50,7 +51,9 @@ _BELL_PAUSE_SECONDS = 0.05
 _MAX_OUTPUT_PER_SECOND = 20.0
 _OUTPUT_BYTES = 2048
 _UNAVAILABLE = 503
+_EXIT_SECONDS = 1.0
 _ENDED = "the process that received the video ended"
+_OUT_OF_MEMORY = "the process that received the video had no more memory"
 
 
 class WorkersPeer(Protocol):
@@ -203,7 +206,16 @@ class WorkerProcess:
             return "the process that received the video broke its protocol"
         except ConnectionError:
             pass
-        return _ENDED
+        return await self._exit_reason()
+
+    async def _exit_reason(self) -> str:
+        """Of a worker whose socket is closed, and which is about to end or has ended."""
+        try:
+            async with asyncio.timeout(_EXIT_SECONDS):
+                status = await self._process.wait() if self._process is not None else None
+        except TimeoutError:
+            status = None
+        return _OUT_OF_MEMORY if status == OUT_OF_MEMORY else _ENDED
 
     async def _watch(self) -> str:
         """Counts looks, not seconds: an event loop that was held up itself has not read what came meanwhile."""

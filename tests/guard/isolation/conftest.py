@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import cycle, islice
+from typing import Protocol
 
 import av
 import pytest
@@ -18,32 +19,40 @@ from guard.config import CallsConfig
 from guard.isolation.supervisor import Supervisor
 from tests.whip_endpoint import TOKEN, Endpoint, Recorder, running_endpoint
 
-_SECONDS = 4
+_SECONDS = 2
 
 
 @pytest.fixture(scope="session")
 def encoded_face() -> list[bytes]:
-    """A puppet that talks, VP8, 640x360, a keyframe every second."""
+    """A puppet that talks, VP8, 640x360."""
+    pictures = islice(make_player(1, 1, 0), _SECONDS * FPS)
+    frames = [VideoFrame.from_ndarray(picture, format="bgr24") for picture in pictures]
+    return encode([frame.reformat(format="yuv420p") for frame in frames])
+
+
+def encode(frames: list[VideoFrame]) -> list[bytes]:
+    """As VP8, a keyframe every second."""
     encoder: av.VideoCodecContext = av.CodecContext.create("libvpx", "w")
-    encoder.width, encoder.height, encoder.pix_fmt = 640, 360, "yuv420p"
+    encoder.width, encoder.height, encoder.pix_fmt = frames[0].width, frames[0].height, "yuv420p"
     encoder.framerate, encoder.bit_rate, encoder.gop_size, encoder.thread_count = Fraction(FPS), 800_000, FPS, 1
     encoder.options = {"deadline": "realtime", "cpu-used": "8", "auto-alt-ref": "0", "lag-in-frames": "0"}
     packets = []
-    for number, picture in enumerate(islice(make_player(1, 1, 0), _SECONDS * FPS)):
-        frame = VideoFrame.from_ndarray(picture, format="bgr24").reformat(format="yuv420p")
+    for number, frame in enumerate(frames):
         frame.pts = number
         packets.append(b"".join(bytes(packet) for packet in encoder.encode(frame)))
     return packets
 
 
-Publish = Callable[[str], WhipPublisher]
-"""Makes a publisher of the face; takes where to publish it."""
+class Publish(Protocol):
+    """Makes a publisher of the face, or of something else."""
+
+    def __call__(self, url: str, token: str = TOKEN, packets: Sequence[bytes] = ()) -> WhipPublisher: ...
 
 
 @pytest.fixture
 def publish(encoded_face: list[bytes]) -> Publish:
-    def make(url: str, token: str = TOKEN) -> WhipPublisher:
-        pictures = cycle(encoded_face)
+    def make(url: str, token: str = TOKEN, packets: Sequence[bytes] = ()) -> WhipPublisher:
+        pictures = cycle(packets or encoded_face)
         return WhipPublisher(url, token, lambda: Packet(next(pictures)), loopback=True)
 
     return make
