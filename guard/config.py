@@ -97,6 +97,12 @@ class CallsConfig(_Section):
     close_seconds: float = Field(
         5.0, gt=0, le=60, title="Longest time that tearing down a connection may take, in seconds"
     )
+    isolation: str = Field(
+        "process",
+        pattern="^(process|none)$",
+        title="Where video is received: in a 'process' that holds no secrets, or with 'none' in the guard's own",
+    )
+    streams_per_worker: int = Field(8, ge=1, le=64, title="Streams that share one such process; a room has its own")
     loopback: bool = Field(False, title="Also use 127.0.0.1 as an ICE candidate (calls on this machine only)")
     sources: tuple[SourceConfig, ...] = Field((), max_length=64, title="Calls that the guard joins when it starts")
     ice_servers: tuple[IceServerConfig, ...] = Field(

@@ -21,13 +21,14 @@ from guard.calls.source import LatestFrames
 from guard.config import GuardConfig
 from guard.errors import EnrolmentBusyError, EnrolmentError, GuardError, NotInCallError, UnknownNameError
 from guard.media.front_end import FaceFrontEnd
+from guard.media.latest_faces import LatestFaces
 from guard.pipeline import EngineChanged, EnrolmentMoved, Judged, Outcome, Pipeline, SeatKey
 from guard.reports import alert_fields, engine_info, health_fields, score_fields, state_fields
 from guard.serve.events import ParticipantSnapshot, SourceSnapshot
 from guard.serve.hub import EventHub
 from guard.serve.service import CallSnapshot, Consent, Limits, StatusReport, TemplateInfo, Thresholds
 from guard.source_board import SourceBoard
-from guard.thumbnail import jpeg_thumbnail
+from guard.thumbnail import jpeg_crop, jpeg_thumbnail
 from guard.verify.decision import Verdict
 from guard.verify.enrolment import Enrolment
 from guard.verify.states import DriverState
@@ -49,7 +50,7 @@ _CAPACITY_FRAMES = 4
 class _Member:
     """The loop's view of one connected participant."""
 
-    frames: LatestFrames
+    frames: LatestFrames | LatestFaces
     verdict: Verdict
     enrolment_progress: float | None = None
     last_score_seconds: float = 0.0
@@ -106,18 +107,26 @@ class Monitor:
             await asyncio.to_thread(self._thread.join)
         self._engine.close()
 
-    # --- CallListener -------------------------------------------------------------------------------------------
+    # --- CallListener and FaceListener -------------------------------------------------------------------------------
 
     def participant_joined(self, call: str, participant: str) -> LatestFrames:
         """A participant's video starts; a template under their seat's or their own name applies at once."""
-        key = SeatKey(call, participant)
         frames = LatestFrames(_CAPACITY_FRAMES, on_ready=self._wake.frame)
+        self._join(SeatKey(call, participant), frames)
+        return frames
+
+    def faces_joined(self, call: str, participant: str) -> LatestFaces:
+        """The same for a participant whose video is decoded elsewhere."""
+        faces = LatestFaces(_CAPACITY_FRAMES, on_ready=self._wake.frame)
+        self._join(SeatKey(call, participant), faces)
+        return faces
+
+    def _join(self, key: SeatKey, frames: LatestFrames | LatestFaces) -> None:
         self._members[key] = _Member(frames, _UNENROLLED)
         now = time.monotonic()
         self._order(lambda: self._add_seat(key, frames, now))
         self._publish(key, {"type": "participant", "action": "joined", "enrolled_as": self._seated.get(key)})
         self._spawn(self._seat_on_joining(key))
-        return frames
 
     def participant_left(self, call: str, participant: str, why: str) -> None:
         """A participant's video has ended."""
@@ -220,9 +229,11 @@ class Monitor:
         """A small JPEG of what this participant sends; None where pictures are switched off or there is none yet."""
         key, _ = self._member(call, participant)
         seat = self.pipeline.seats.get(key)
-        if not self._config.server.thumbnails or seat is None or seat.last_received is None:
+        if not self._config.server.thumbnails or seat is None:
             return None
-        return jpeg_thumbnail(seat.last_received.image)
+        if seat.last_received is not None:
+            return jpeg_thumbnail(seat.last_received.image)
+        return jpeg_crop(seat.last_face.pixels) if seat.last_face is not None else None
 
     # --- the loop's side ----------------------------------------------------------------------------------------
 
@@ -356,7 +367,7 @@ class Monitor:
         self._orders.put(order)
         self._wake.ring()
 
-    def _add_seat(self, key: SeatKey, frames: LatestFrames, now: float) -> None:
+    def _add_seat(self, key: SeatKey, frames: LatestFrames | LatestFaces, now: float) -> None:
         self.pipeline.add(key, frames, now)
 
     def _set_template(self, key: SeatKey, template: Template | None) -> None:

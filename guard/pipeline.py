@@ -3,6 +3,8 @@
 No thread, no clock and no network in here: the monitor says what time it is and hands on what comes out.
 
     LatestFrames -> FaceFrontEnd -> BatchScheduler -> Engine.step (one batch over seats) -> Verifier | Enrolment
+
+A seat whose video is decoded in another process starts from `LatestFaces`: its front end is over there.
 """
 
 from __future__ import annotations
@@ -24,7 +26,8 @@ from guard.calls.source import LatestFrames, ReceivedFrame
 from guard.config import GuardConfig
 from guard.errors import EnrolmentError, SourceError
 from guard.liveness.watch import LivenessWatch
-from guard.media.front_end import FaceFrame, FaceFrontEnd
+from guard.media.front_end import FaceFrame, FaceFrontEnd, NoFrame
+from guard.media.latest_faces import LatestFaces
 from guard.verify.decision import Verdict
 from guard.verify.enrolment import Enrolment
 from guard.verify.states import AbstainReason
@@ -98,8 +101,9 @@ class Seat:
 
     key: SeatKey
     slot: int
-    frames: LatestFrames
+    frames: LatestFrames | LatestFaces
     front_end: FaceFrontEnd
+    """Has nothing to do where face frames come."""
     verifier: Verifier
     liveness: LivenessWatch
     last_face_seconds: float | None = None
@@ -107,6 +111,11 @@ class Seat:
     missing: AbstainReason | None = None
     """Why the newest frames could not be used; None while they can."""
     last_received: ReceivedFrame | None = None
+    """The newest picture; None where face frames come."""
+    last_face: FaceFrame | None = None
+    """The newest frame for the engine."""
+    breaks: int = 0
+    """How many face frames so far did not continue the one before; the first counts."""
     doubted: bool = False
     """Whether the newest frame that the engine took was no evidence."""
     enrolment: Enrolment | None = None
@@ -155,7 +164,7 @@ class Pipeline:
         self._status = self.engine.status
         self._free_slots = list(range(slots))[::-1]
 
-    def add(self, key: SeatKey, frames: LatestFrames, now: float) -> Seat:
+    def add(self, key: SeatKey, frames: LatestFrames | LatestFaces, now: float) -> Seat:
         """A participant's video starts. Raises SourceError when they are here already or all slots are taken."""
         if key in self.seats:
             raise SourceError(f"{key.participant} is in call {key.call} already; leave first")
@@ -223,17 +232,28 @@ class Pipeline:
         while (received := seat.frames.pop()) is not None:
             popped, cpu = self.clock(), time.thread_time()
             seat.liveness.received(received.arrival_seconds, received.pts_seconds)
-            seat.last_received = received
-            result = seat.front_end.process(received)
+            result = self._face(seat, received)
             doubt = seat.liveness.face(result) if isinstance(result, FaceFrame) else None
             self.cpu.pixels += time.thread_time() - cpu
             if isinstance(result, FaceFrame):
                 seat.missing = None
-                return _Taken(seat, result, popped - received.arrival_seconds, self.clock() - popped, doubt)
+                seat.last_face = result
+                seat.breaks += not result.continues
+                # Of a face frame that came as one, the crop was made before it waited here.
+                elsewhere = 0.0 if isinstance(received, ReceivedFrame) else result.pixels_seconds
+                waited = popped - received.arrival_seconds - elsewhere
+                return _Taken(seat, result, waited, self.clock() - popped + elsewhere, doubt)
             if result.reason is not None:
                 seat.missing = result.reason
                 seat.liveness.no_face()
         return None
+
+    @staticmethod
+    def _face(seat: Seat, received: ReceivedFrame | FaceFrame | NoFrame) -> FaceFrame | NoFrame:
+        if not isinstance(received, ReceivedFrame):
+            return received
+        seat.last_received = received
+        return seat.front_end.process(received)
 
     def _judge_batch(self, batch: list[Scheduled[_Taken]]) -> Iterator[Outcome]:
         cpu = time.thread_time()

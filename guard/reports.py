@@ -85,7 +85,7 @@ def health_fields(seat: Seat, lag_ms: float) -> dict[str, object]:
         "type": "health",
         "received_frames": seat.frames.received,
         "dropped_frames": seat.frames.dropped,
-        "breaks": seat.front_end.breaks,
+        "breaks": seat.breaks,
         "queue_frames": len(seat.frames),
         "engine_lag_ms": lag_ms,
     }

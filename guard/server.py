@@ -15,12 +15,14 @@ from rich.console import Console
 from rich.markup import escape
 
 from guard.calls.call_source import CallSource, SourceState, SourceStats
+from guard.calls.peer import MakePeer
 from guard.calls.seats import Seats
 from guard.calls.source import CallListener
 from guard.calls.source_registry import make_source, safe_url
 from guard.calls.whip import whip_router
 from guard.calls.whip_sink import WhipSink
 from guard.config import GuardConfig, SourceConfig
+from guard.isolation.supervisor import Supervisor
 from guard.monitor import Monitor
 from guard.runtime import front_end_factory, make_engine
 from guard.serve.access import PublishToken, with_token
@@ -43,6 +45,8 @@ class RunningGuard:
     hub: EventHub
     sources: Sequence[CallSource]
     """The calls that it joins by itself, in the order of the settings."""
+    workers: Supervisor | None
+    """Where video is received, if not in this process."""
 
     @property
     def dashboard_url(self) -> str:
@@ -75,29 +79,40 @@ async def running_guard(
     config = config.model_copy(update={"server": settings})
     monitor = Monitor(engine, config, store, hub, front_end_factory(config.verify))
     seats = Seats(monitor, config.calls.max_participants)
-    sink = WhipSink(config.calls, seats)
-    sources = _make_sources(config, seats, monitor.source_board, on_source_change)
+    workers = Supervisor(config.calls, config.verify.min_fps, seats) if config.calls.isolation == "process" else None
+    make_peer = workers.peer if workers is not None else None
+    sink = WhipSink(config.calls, seats, make_peer)
+    sources = _make_sources(config, seats, monitor.source_board, on_source_change, make_peer)
     app = create_app(monitor, hub, settings, [whip_router(sink, PublishToken(settings).accepts, settings.origins)])
     await monitor.start()
     try:
+        if workers is not None:
+            await workers.start()
         async with serve(app, settings) as server:
             for source in sources:
                 await source.connect()
-            yield RunningGuard(server, _text(settings.token), _text(settings.join_token), monitor, hub, sources)
+            token, join_token = _text(settings.token), _text(settings.join_token)
+            yield RunningGuard(server, token, join_token, monitor, hub, sources, workers)
     finally:
         await asyncio.gather(sink.close(), *(source.close() for source in sources))
+        if workers is not None:
+            await workers.close()
         await monitor.stop()
 
 
 def _make_sources(
-    config: GuardConfig, listener: CallListener, board: SourceBoard, on_change: SourceReport
+    config: GuardConfig,
+    listener: CallListener,
+    board: SourceBoard,
+    on_change: SourceReport,
+    make_peer: MakePeer | None,
 ) -> list[CallSource]:
     def changed(number: int, source: SourceConfig, stats: SourceStats) -> None:
         board.note(number, stats)
         on_change(source, stats)
 
     return [
-        make_source(source, config.calls, listener, partial(changed, number, source))
+        make_source(source, config.calls, listener, partial(changed, number, source), make_peer)
         for number, source in enumerate(config.calls.sources)
     ]
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import cv2
+import numpy as np
 from av import VideoFrame
+from numpy.typing import NDArray
 
 _WIDTH_PX = 320
 _QUALITY = 70
@@ -12,6 +14,14 @@ _QUALITY = 70
 def jpeg_thumbnail(frame: VideoFrame) -> bytes:
     """The frame as a JPEG, 320 pixels wide."""
     height = max(2, round(frame.height * _WIDTH_PX / frame.width))
-    pixels = frame.to_ndarray(format="bgr24", width=_WIDTH_PX, height=height)
+    return _encode(frame.to_ndarray(format="bgr24", width=_WIDTH_PX, height=height))
+
+
+def jpeg_crop(pixels: NDArray[np.uint8]) -> bytes:
+    """A face crop, uint8 (height, width), as a JPEG of its own size."""
+    return _encode(pixels)
+
+
+def _encode(pixels: NDArray[np.uint8]) -> bytes:
     _, encoded = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
     return bytes(encoded)

@@ -13,10 +13,12 @@ from av import VideoFrame
 from fastapi import FastAPI
 
 from guard.bench.barcode import read_number, write_number
+from guard.calls.peer import MakePeer
 from guard.calls.source import LatestFrames, ReceivedFrame
 from guard.calls.whip import whip_router
 from guard.calls.whip_sink import WhipSink
 from guard.config import CallsConfig
+from guard.media.latest_faces import LatestFaces
 
 TOKEN = "let-me-in"
 
@@ -52,12 +54,18 @@ class Recorder:
 
     capacity: int = 4096
     queues: dict[tuple[str, str], LatestFrames] = field(default_factory=dict)
+    faces: dict[tuple[str, str], LatestFaces] = field(default_factory=dict)
     events: list[tuple[str, str, str]] = field(default_factory=list)
     reasons: list[str] = field(default_factory=list)
 
     def participant_joined(self, call: str, participant: str) -> LatestFrames:
         self.events.append(("joined", call, participant))
         queue = self.queues[call, participant] = LatestFrames(self.capacity)
+        return queue
+
+    def faces_joined(self, call: str, participant: str) -> LatestFaces:
+        self.events.append(("joined", call, participant))
+        queue = self.faces[call, participant] = LatestFaces(self.capacity)
         return queue
 
     def participant_left(self, call: str, participant: str, why: str) -> None:
@@ -101,9 +109,11 @@ async def until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
 
 
 @asynccontextmanager
-async def running_endpoint(config: CallsConfig, listener: Recorder) -> AsyncIterator[Endpoint]:
+async def running_endpoint(
+    config: CallsConfig, listener: Recorder, make_peer: MakePeer | None = None
+) -> AsyncIterator[Endpoint]:
     """Serve a sink on a free loopback port."""
-    sink = WhipSink(config, listener)
+    sink = WhipSink(config, listener, make_peer)
     app = FastAPI()
     app.include_router(whip_router(sink, lambda token: token == TOKEN))
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning", ws="none", lifespan="off"))

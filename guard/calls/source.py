@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from threading import Lock
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from av import VideoFrame
+
+Frame = TypeVar("Frame")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +32,10 @@ class ReceivedFrame:
     """`time.monotonic()` when the encoded frame was whole and went to the decoder; None where no network was."""
 
 
-class LatestFrames:
+class LatestQueue(ABC, Generic[Frame]):
     """A bounded queue that keeps the newest frames and counts what it had to drop. Thread-safe.
 
-    The producer never waits; after a drop the next frame that comes out says `after_gap`.
+    The producer never waits; after a drop the next frame that comes out says so.
 
     on_ready: called by the producer when there is a frame after there was none.
     """
@@ -40,7 +43,7 @@ class LatestFrames:
     def __init__(self, capacity: int = 4, on_ready: Callable[[], None] | None = None) -> None:
         if capacity < 1:
             raise ValueError(f"capacity must be at least 1, got {capacity}")
-        self._frames: deque[ReceivedFrame] = deque()
+        self._frames: deque[Frame] = deque()
         self._capacity = capacity
         self._on_ready = on_ready
         self._lock = Lock()
@@ -61,7 +64,7 @@ class LatestFrames:
     def __len__(self) -> int:
         return len(self._frames)
 
-    def push(self, frame: ReceivedFrame) -> None:
+    def push(self, frame: Frame) -> None:
         """Take a new frame; the oldest goes when there is no room."""
         with self._lock:
             self._received += 1
@@ -74,16 +77,32 @@ class LatestFrames:
         if was_empty and self._on_ready is not None:
             self._on_ready()
 
-    def pop(self) -> ReceivedFrame | None:
+    def pop(self) -> Frame | None:
         """The oldest kept frame, or None."""
         with self._lock:
             if not self._frames:
                 return None
             frame = self._frames.popleft()
             if self._lost:
-                self._lost = False
-                return replace(frame, after_gap=True)
+                frame, self._lost = self._after_loss(frame)
             return frame
+
+    def missed(self, count: int) -> None:
+        """So many frames were lost before they came here; who pushes the next one says so in it."""
+        with self._lock:
+            self._received += count
+            self._dropped += count
+
+    @abstractmethod
+    def _after_loss(self, frame: Frame) -> tuple[Frame, bool]:
+        """The first frame after a drop as it comes out, and whether the one after it still has to tell."""
+
+
+class LatestFrames(LatestQueue[ReceivedFrame]):
+    """The newest decoded frames; the one after a drop says `after_gap`."""
+
+    def _after_loss(self, frame: ReceivedFrame) -> tuple[ReceivedFrame, bool]:
+        return replace(frame, after_gap=True), False
 
 
 class CallListener(Protocol):

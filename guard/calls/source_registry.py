@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from importlib import import_module
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 from urllib.parse import urlsplit
 
 from guard.calls.call_source import CallSource, SourceStats
 from guard.calls.source import CallListener
 from guard.config import CallsConfig, SourceConfig
 from guard.errors import ConfigError
+
+if TYPE_CHECKING:
+    from guard.calls.peer import MakePeer
 
 MakeSource: TypeAlias = Callable[
     [SourceConfig, CallsConfig, CallListener, Callable[[SourceStats], None]],
@@ -28,19 +32,29 @@ SOURCE_KINDS = {
     "rtsps": "guard.calls.rtsp:rtsp_source",
     "file": "guard.calls.played_file:file_source",
 }
+PEER_KINDS = frozenset({"whep", "whep+http", "janus", "janus+ws"})
+"""Those that receive through peer connections of ours, which may be made elsewhere."""
 
 
 def make_source(
-    source: SourceConfig, config: CallsConfig, listener: CallListener, on_change: Callable[[SourceStats], None]
+    source: SourceConfig,
+    config: CallsConfig,
+    listener: CallListener,
+    on_change: Callable[[SourceStats], None],
+    make_peer: MakePeer | None = None,
 ) -> CallSource:
-    """The source for this address. Raises ConfigError where there is none."""
+    """The source for this address; `make_peer`: peers elsewhere, in place of this process's own.
+
+    Raises ConfigError where there is none.
+    """
     scheme = urlsplit(source.url).scheme
     if scheme not in SOURCE_KINDS:
         known = ", ".join(f"{kind}://" for kind in SOURCE_KINDS)
         raise ConfigError(f"{safe_url(source.url)} names no kind of call that this guard can join ({known})")
     module, _, function = SOURCE_KINDS[scheme].partition(":")
-    make: MakeSource = getattr(import_module(module), function)
-    return make(source, config, listener, on_change)
+    make = getattr(import_module(module), function)
+    here: MakeSource = partial(make, make_peer=make_peer) if scheme in PEER_KINDS else make
+    return here(source, config, listener, on_change)
 
 
 def safe_url(url: str) -> str:

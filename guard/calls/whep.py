@@ -9,7 +9,7 @@ from random import Random
 from guard.calls.backoff import Backoff, BackoffPolicy
 from guard.calls.call_source import CallSource, RejoiningSource, SourceStats, Track
 from guard.calls.offer import check_answer
-from guard.calls.receiving_peer import ReceivingPeer
+from guard.calls.peer import MakePeer, peers_here
 from guard.calls.source import CallListener
 from guard.calls.whep_client import WhepEndpoint, whep_endpoint
 from guard.config import CallsConfig, SourceConfig
@@ -24,13 +24,13 @@ class WhepVisit:
     """One WHEP session, from the offer to its DELETE."""
 
     def __init__(
-        self, endpoint: WhepEndpoint, call: str, participant: str, config: CallsConfig, listener: CallListener
+        self, endpoint: WhepEndpoint, call: str, participant: str, max_answer_bytes: int, make_peer: MakePeer
     ) -> None:
         self._endpoint = endpoint
         self._participant = participant
-        self._max_answer_bytes = config.max_offer_bytes
+        self._max_answer_bytes = max_answer_bytes
         self._over: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        self._peer = ReceivingPeer(call, config, listener, on_ended=self._note_end)
+        self._peer = make_peer(call, on_ended=self._note_end)
 
     @property
     def tracks(self) -> Sequence[Track]:
@@ -79,13 +79,20 @@ class WhepVisit:
 
 
 def whep_source(
-    source: SourceConfig, config: CallsConfig, listener: CallListener, on_change: Callable[[SourceStats], None]
+    source: SourceConfig,
+    config: CallsConfig,
+    listener: CallListener,
+    on_change: Callable[[SourceStats], None],
+    make_peer: MakePeer | None = None,
 ) -> CallSource:
     """The source for a whep:// or whep+http:// address."""
     if source.name is None:
         raise ConfigError("WHEP does not tell who is seen: give the participant's name (--name, calls.sources.name)")
     name = source.name
     endpoint = whep_endpoint(source.url, source.token.get_secret_value() if source.token is not None else None)
+    make = make_peer or peers_here(config, listener)
     return RejoiningSource(
-        lambda: WhepVisit(endpoint, source.call, name, config, listener), Backoff(BackoffPolicy(), Random()), on_change
+        lambda: WhepVisit(endpoint, source.call, name, config.max_offer_bytes, make),
+        Backoff(BackoffPolicy(), Random()),
+        on_change,
     )

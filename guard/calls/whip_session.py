@@ -7,9 +7,7 @@ import secrets
 from collections.abc import Callable
 
 from guard.calls.offer import sending_videos
-from guard.calls.receiving_peer import ReceivingPeer
-from guard.calls.source import CallListener
-from guard.config import CallsConfig
+from guard.calls.peer import MakePeer
 
 
 class WhipSession:
@@ -22,14 +20,13 @@ class WhipSession:
         self,
         call: str,
         participant: str,
-        config: CallsConfig,
-        listener: CallListener,
+        make_peer: MakePeer,
         on_ended: Callable[[WhipSession], None],
     ) -> None:
         self.call = call
         self.participant = participant
         self.session_id = secrets.token_urlsafe(16)
-        self._peer = ReceivingPeer(call, config, listener, on_ended=lambda _why: on_ended(self))
+        self._peer = make_peer(call, on_ended=lambda _why: on_ended(self))
 
     @property
     def is_stalled(self) -> bool:

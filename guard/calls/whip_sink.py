@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from guard.calls.offer import check_offer
+from guard.calls.peer import MakePeer, peers_here
 from guard.calls.receiving_peer import prepare_process
 from guard.calls.source import CallListener
 from guard.calls.whip_session import WhipSession
@@ -22,9 +23,10 @@ class WhipSink:
     Lives on one event loop. Installs the process-wide ICE datagram filter when it is made.
     """
 
-    def __init__(self, config: CallsConfig, listener: CallListener) -> None:
+    def __init__(self, config: CallsConfig, listener: CallListener, make_peer: MakePeer | None = None) -> None:
+        """`make_peer`: peers elsewhere, in place of this process's own, whose listener is `listener`."""
         self._config = config
-        self._listener = listener
+        self._make_peer = make_peer or peers_here(config, listener)
         self._sessions: dict[tuple[str, str], WhipSession] = {}
         self._is_closed = False
         prepare_process(config)
@@ -46,7 +48,7 @@ class WhipSink:
         check_offer(offer_sdp, self._config.max_offer_bytes)
         await self._free_stalled(call, participant)
         self._admit(call, participant)
-        session = WhipSession(call, participant, self._config, self._listener, self._forget)
+        session = WhipSession(call, participant, self._make_peer, self._forget)
         self._sessions[call, participant] = session
         try:
             answer_sdp = await session.answer(offer_sdp)

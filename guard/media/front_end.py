@@ -51,6 +51,8 @@ class NoFrame:
     reason: AbstainReason | None
     """None where it was only left out to thin a fast stream."""
     pts_seconds: float
+    arrival_seconds: float
+    """`time.monotonic()` when the decoded frame was handed over."""
     fps: float
 
 
@@ -63,12 +65,6 @@ class FaceFrontEnd:
         self._crop = StableCrop()
         self._generation = 0
         self._unbroken = False
-        self._breaks = 0
-
-    @property
-    def breaks(self) -> int:
-        """How many face frames so far did not continue the one before; the first counts."""
-        return self._breaks
 
     def process(self, frame: ReceivedFrame) -> FaceFrame | NoFrame:
         """Turn the next frame into engine input. Never raises for what a sender may do."""
@@ -76,7 +72,7 @@ class FaceFrontEnd:
         pace = self._pacer.step(frame.pts_seconds, after_gap=frame.after_gap)
         if pace is Pace.SKIP:
             timeless = not math.isfinite(frame.pts_seconds)
-            return NoFrame(AbstainReason.UNSTEADY if timeless else None, frame.pts_seconds, self._pacer.fps)
+            return self._no_frame(AbstainReason.UNSTEADY if timeless else None, frame)
         if self._pacer.too_slow:
             return self._without_frame(AbstainReason.FRAME_RATE_TOO_LOW, frame)
         try:
@@ -88,7 +84,6 @@ class FaceFrontEnd:
         continues = self._unbroken and pace is Pace.CONTINUE and self._crop.generation == self._generation
         self._unbroken = True
         self._generation = self._crop.generation
-        self._breaks += not continues
         return FaceFrame(
             pixels=pixels,
             continues=continues,
@@ -102,7 +97,10 @@ class FaceFrontEnd:
 
     def _without_frame(self, reason: AbstainReason, frame: ReceivedFrame) -> NoFrame:
         self._unbroken = False
-        return NoFrame(reason, frame.pts_seconds, self._pacer.fps)
+        return self._no_frame(reason, frame)
+
+    def _no_frame(self, reason: AbstainReason | None, frame: ReceivedFrame) -> NoFrame:
+        return NoFrame(reason, frame.pts_seconds, frame.arrival_seconds, self._pacer.fps)
 
     def _face_pixels(self, frame: ReceivedFrame) -> NDArray[np.uint8] | None:
         """The crop of the face, uint8 (128, 128), or None where no face is known."""

@@ -60,7 +60,7 @@ class _ReadyFrontEnd(FaceFrontEnd):
 
     def process(self, frame: ReceivedFrame) -> FaceFrame | NoFrame:
         if not self._faces:
-            return NoFrame(AbstainReason.NO_FACE, frame.pts_seconds, FPS)
+            return NoFrame(AbstainReason.NO_FACE, frame.pts_seconds, frame.arrival_seconds, FPS)
         return FaceFrame(self._pixels, True, frame.pts_seconds, frame.arrival_seconds, None, 0, FPS, 0.0)
 
 

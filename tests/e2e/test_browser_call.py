@@ -61,7 +61,7 @@ def frame_numbers(monkeypatch: pytest.MonkeyPatch) -> list[int | None]:
 def config(tmp_path: Path) -> GuardConfig:
     return GuardConfig(
         server=ServerConfig(port=0, thumbnails=True),
-        calls=CallsConfig(loopback=True),
+        calls=CallsConfig(loopback=True, isolation="none"),  # the numbers are read in this process
         store=StoreConfig(path=tmp_path / "templates.sqlite3"),
     )
 

@@ -36,7 +36,7 @@ async def test_the_dashboard_tells_that_another_backend_took_over(
     monkeypatch.setattr(server, "front_end_factory", front_end_factory)
     config = GuardConfig(
         server=ServerConfig(port=0),
-        calls=CallsConfig(loopback=True),
+        calls=CallsConfig(loopback=True, isolation="none"),
         store=StoreConfig(path=tmp_path / "templates.sqlite3"),
     )
     async with running_guard(config) as guard, chromium_with_camera(tmp_path / "no-camera.y4m") as browser:

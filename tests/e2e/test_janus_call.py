@@ -125,8 +125,10 @@ async def test_the_guard_follows_a_call_through_comings_goings_and_a_restart(
     changes: list[SourceStats] = []
     room = SourceConfig(url=f"{janus.url.replace('ws', 'janus+ws', 1)}/{OPEN_ROOM}")
     async with running_guard(config) as guard, watching(guard) as viewer, chromium_with_camera(clip) as browser:
+        isolated = guard.workers.peer if guard.workers is not None else None
+        assert isolated is not None
         async with (
-            connected(make_source(room, config.calls, guard.monitor, changes.append)) as source,
+            connected(make_source(room, config.calls, guard.monitor, changes.append, isolated)) as source,
             camera_page(browser, janus.url, OPEN_ROOM, "alice") as alice,
         ):
             async with camera_page(browser, janus.url, OPEN_ROOM, "bob"):

@@ -13,6 +13,7 @@ import pytest
 from guard.calls.janus.requests import Admission
 from guard.calls.janus.session import JanusSession
 from guard.calls.janus.visit import RoomVisit
+from guard.calls.peer import peers_here
 from guard.config import CallsConfig
 from guard.errors import JoinError
 from tests.e2e.janus_publisher import JanusPublisher
@@ -59,7 +60,7 @@ async def visiting(
 ) -> AsyncIterator[Guest]:
     listener = Recorder()
     session = JanusSession(Admission(room, pin, token), display, 4, lambda: secrets.token_hex(8))
-    visit = RoomVisit(janus.url, session, "standup", CallsConfig(), listener)
+    visit = RoomVisit(janus.url, session, "standup", 65_536, peers_here(CallsConfig(), listener))
     running = asyncio.create_task(visit.run(lambda: None))
     try:
         yield Guest(listener, running)

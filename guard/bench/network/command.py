@@ -131,7 +131,7 @@ def _bench_config(config: GuardConfig, folder: Path) -> GuardConfig:
     return config.model_copy(
         update={
             "server": ServerConfig(port=0, viewer_queue_events=4096),
-            "calls": CallsConfig(loopback=True, max_participants=2),
+            "calls": CallsConfig(loopback=True, max_participants=2, isolation="none"),
             "verify": config.verify.model_copy(update={"scores_per_second": _EVERY_FRAME_PER_SECOND}),
             "store": StoreConfig(path=folder / "templates.sqlite3"),
         }

@@ -13,6 +13,7 @@ from guard.calls.call_source import CallSource, RejoiningSource, SourceStats
 from guard.calls.janus.requests import Admission, RoomId
 from guard.calls.janus.session import JanusSession
 from guard.calls.janus.visit import RoomVisit
+from guard.calls.peer import MakePeer, peers_here
 from guard.calls.source import CallListener
 from guard.calls.source_registry import safe_url
 from guard.config import CallsConfig, SourceConfig
@@ -66,7 +67,11 @@ def parse_address(url: str) -> RoomAddress:
 
 
 def janus_source(
-    source: SourceConfig, config: CallsConfig, listener: CallListener, on_change: Callable[[SourceStats], None]
+    source: SourceConfig,
+    config: CallsConfig,
+    listener: CallListener,
+    on_change: Callable[[SourceStats], None],
+    make_peer: MakePeer | None = None,
 ) -> CallSource:
     """A source that stays in the room. Raises ConfigError for an address or options that cannot be right."""
     address = parse_address(source.url)
@@ -75,9 +80,11 @@ def janus_source(
     token = source.token.get_secret_value() if source.token is not None else None
     admission = Admission(address.room, address.pin, token)
 
+    make = make_peer or peers_here(config, listener)
+
     def visit() -> RoomVisit:
         session = JanusSession(admission, address.display, config.max_participants, _new_transaction)
-        return RoomVisit(address.websocket_url, session, source.call, config, listener)
+        return RoomVisit(address.websocket_url, session, source.call, config.max_offer_bytes, make)
 
     return RejoiningSource(visit, Backoff(BackoffPolicy(), SystemRandom()), on_change)
 

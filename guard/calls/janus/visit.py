@@ -17,11 +17,8 @@ from guard.calls.janus.messages import MAX_MESSAGE_BYTES
 from guard.calls.janus.room import Seat
 from guard.calls.janus.session import Action, Ended, EndStreams, JanusSession, Joined, Offer, Send
 from guard.calls.offer import check_offer
-from guard.calls.received_stream import ReceivedStream
-from guard.calls.receiving_peer import ReceivingPeer
+from guard.calls.peer import MakePeer, PeerStream
 from guard.calls.refused_sections import refuse_undecodable
-from guard.calls.source import CallListener
-from guard.config import CallsConfig
 from guard.errors import JoinError, SignallingError
 
 _LOG = logging.getLogger(__name__)
@@ -48,17 +45,12 @@ class _Conversation:
 class RoomVisit:
     """From the connection to the server to the end of everything that came of it. `run` once."""
 
-    def __init__(self, url: str, session: JanusSession, call: str, config: CallsConfig, listener: CallListener) -> None:
+    def __init__(self, url: str, session: JanusSession, call: str, max_offer_bytes: int, make_peer: MakePeer) -> None:
         self._url = url
         self._session = session
-        self._max_offer_bytes = config.max_offer_bytes
-        self._peer = ReceivingPeer(
-            call,
-            config,
-            listener,
-            multistream=True,
-            on_stream_ended=self._note_stream_end,
-            on_ended=self._note_peer_end,
+        self._max_offer_bytes = max_offer_bytes
+        self._peer = make_peer(
+            call, multistream=True, on_stream_ended=self._note_stream_end, on_ended=self._note_peer_end
         )
         self._seats: dict[str, Seat] = {}
         self._unusable: set[str] = set()
@@ -66,7 +58,7 @@ class RoomVisit:
         self._ended: Ended | None = None
 
     @property
-    def tracks(self) -> Sequence[ReceivedStream]:
+    def tracks(self) -> Sequence[PeerStream]:
         """Whose video is received now."""
         return tuple(self._peer.streams.values())
 

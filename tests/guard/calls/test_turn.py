@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from aioice import turn
 
+from guard.calls.peer import peers_here
 from guard.calls.receiving_peer import ReceivingPeer
 from guard.calls.whep import WhepVisit
 from guard.calls.whep_client import whep_endpoint
@@ -76,7 +77,9 @@ async def test_a_video_comes_through_the_relay_and_no_other_address_is_told(tmp_
         return await sender.answer(offer_sdp)
 
     async with turn_server(tmp_path) as port, whep_server(answer) as server:
-        visit = WhepVisit(whep_endpoint(server.url, TOKEN), "standup", "ann", through(port), listener)
+        visit = WhepVisit(
+            whep_endpoint(server.url, TOKEN), "standup", "ann", 65_536, peers_here(through(port), listener)
+        )
         staying = asyncio.create_task(visit.run(lambda: None))
         await until(lambda: listener.received("ann") >= 30, 60)
         staying.cancel()
@@ -90,7 +93,9 @@ async def test_a_video_comes_through_the_relay_and_no_other_address_is_told(tmp_
 async def test_a_wrong_password_is_told(tmp_path: Path) -> None:
     sender, listener = AiortcSender(), Recorder()
     async with turn_server(tmp_path) as port, whep_server(sender.answer) as server:
-        visit = WhepVisit(whep_endpoint(server.url, TOKEN), "standup", "ann", through(port, "wrong"), listener)
+        visit = WhepVisit(
+            whep_endpoint(server.url, TOKEN), "standup", "ann", 65_536, peers_here(through(port, "wrong"), listener)
+        )
         with pytest.raises(JoinError, match="check the TURN server and its password") as failure:
             await visit.run(lambda: None)
         assert server.posts == []

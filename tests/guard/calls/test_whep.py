@@ -14,6 +14,7 @@ from aioice import ice
 from guard.calls import receiving_peer, whep
 from guard.calls.backoff import Backoff, BackoffPolicy
 from guard.calls.call_source import RejoiningSource, SourceState
+from guard.calls.peer import peers_here
 from guard.calls.whep import WhepVisit
 from guard.calls.whep_client import whep_endpoint
 from guard.config import CallsConfig
@@ -26,7 +27,7 @@ QUICK = BackoffPolicy(first_seconds=0.05, longest_seconds=0.2)
 
 def make_visit(url: str, listener: Recorder, **settings: object) -> WhepVisit:
     config = CallsConfig.model_validate({"loopback": True, **settings})
-    return WhepVisit(whep_endpoint(url, TOKEN), "standup", "ann", config, listener)
+    return WhepVisit(whep_endpoint(url, TOKEN), "standup", "ann", config.max_offer_bytes, peers_here(config, listener))
 
 
 async def test_a_video_plays_until_the_guard_leaves() -> None:

@@ -13,6 +13,7 @@ from guard.calls.janus import visit
 from guard.calls.janus.requests import Admission
 from guard.calls.janus.session import JanusSession
 from guard.calls.janus.visit import SUBPROTOCOL, RoomVisit
+from guard.calls.peer import peers_here
 from guard.config import CallsConfig
 from tests.guard.calls.janus.fake_janus import ROOM, FakeJanus
 from tests.whip_endpoint import Recorder
@@ -48,7 +49,7 @@ async def test_a_guard_that_leaves_while_a_message_comes_has_left(monkeypatch: p
     numbers = count()
     session = JanusSession(Admission(ROOM, None, None), None, 4, lambda: f"{next(numbers)}")
     running = asyncio.create_task(
-        RoomVisit("ws://janus", session, "standup", CallsConfig(), Recorder()).run(lambda: None)
+        RoomVisit("ws://janus", session, "standup", 65_536, peers_here(CallsConfig(), Recorder())).run(lambda: None)
     )
     async with asyncio.timeout(20):
         await socket.is_waiting.wait()

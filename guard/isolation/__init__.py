@@ -1,0 +1,8 @@
+"""Hostile video is received and decoded in processes that hold nothing of worth: only crops of faces come out.
+
+worker.py        what such a process runs: confinement first, then the peers
+confinement.py   what the process may not do any more (limits, user, seccomp), and which of it holds
+messages.py      what the two sides say to each other
+crop_ring.py     how face frames come out
+supervisor.py    the guard's side: starts workers, gives them peers, notices when they die
+"""

@@ -1,0 +1,156 @@
+"""A filter of system calls for a process that decodes hostile video (seccomp(2), BPF without libseccomp).
+
+What is refused fails with EPERM, so that a library that only tried goes on. Processes, other people's memory, files
+and the kernel's rarer corners are out of reach; threads, memory and UDP are left.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import platform
+import struct
+from collections.abc import Sequence
+
+_PR_SET_NO_NEW_PRIVS = 38
+_SET_MODE_FILTER, _FLAG_TSYNC = 1, 1
+
+# Offsets in struct seccomp_data.
+_NR, _ARCH, _ARGUMENTS = 0, 4, 16
+_LOAD, _EQUAL, _AT_LEAST, _ANY_BIT, _AND, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x54, 0x06
+_ALLOW, _ERRNO, _KILL = 0x7FFF0000, 0x00050000, 0x80000000
+
+_X32_BIT = 0x40000000
+_CLONE_THREAD = 0x00010000
+_WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
+_SOCK_TYPE_MASK, _SOCK_STREAM = 0xF, 1
+_AF_INET, _AF_INET6, _AF_NETLINK = 2, 10, 16
+
+_AUDIT_ARCH = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
+# Numbers from the kernel's own tables; a call that the architecture lacks is left out.
+_NUMBERS = {
+    machine: {name: int(number) for name, number in (entry.split("=") for entry in table.split())}
+    for machine, table in {
+        "x86_64": """
+            execve=59 execveat=322 fork=57 vfork=58 clone=56 clone3=435 seccomp=317
+            ptrace=101 process_vm_readv=310 process_vm_writev=311 kill=62 tkill=200 tgkill=234
+            rt_sigqueueinfo=129 rt_tgsigqueueinfo=297 pidfd_send_signal=424 pidfd_getfd=438
+            open=2 openat=257 openat2=437 creat=85 open_by_handle_at=304 truncate=76 memfd_create=319
+            unlink=87 unlinkat=263 rename=82 renameat=264 renameat2=316 mkdir=83 mkdirat=258 rmdir=84
+            symlink=88 symlinkat=266 link=86 linkat=265 mknod=133 mknodat=259
+            chmod=90 fchmod=91 fchmodat=268 chown=92 fchown=93 fchownat=260
+            mount=165 umount2=166 pivot_root=155 chroot=161 unshare=272 setns=308
+            bpf=321 perf_event_open=298 userfaultfd=323 keyctl=250 add_key=248 request_key=249
+            init_module=175 finit_module=313 kexec_load=246 io_uring_setup=425
+            prlimit64=302 setrlimit=160 socket=41 listen=50
+        """,
+        "aarch64": """
+            execve=221 execveat=281 clone=220 clone3=435 seccomp=277
+            ptrace=117 process_vm_readv=270 process_vm_writev=271 kill=129 tkill=130 tgkill=131
+            rt_sigqueueinfo=138 rt_tgsigqueueinfo=240 pidfd_send_signal=424 pidfd_getfd=438
+            openat=56 openat2=437 open_by_handle_at=265 truncate=45 memfd_create=279
+            unlinkat=35 renameat=38 renameat2=276 mkdirat=34 symlinkat=36 linkat=37 mknodat=33
+            fchmod=52 fchmodat=53 fchown=55 fchownat=54
+            mount=40 umount2=39 pivot_root=41 chroot=51 unshare=97 setns=268
+            bpf=280 perf_event_open=241 userfaultfd=282 keyctl=219 add_key=217 request_key=218
+            init_module=105 finit_module=273 kexec_load=104 io_uring_setup=425
+            prlimit64=261 setrlimit=164 socket=198 listen=201
+        """,
+    }.items()
+}
+
+_Instruction = tuple[int, int, int, int]
+"""Code, jump if true, jump if false, operand."""
+
+
+def _load(offset: int) -> _Instruction:
+    return _LOAD, 0, 0, offset
+
+
+def _refuse(error: int = errno.EPERM) -> _Instruction:
+    return _RETURN, 0, 0, _ERRNO | error
+
+
+_PASS: _Instruction = (_RETURN, 0, 0, _ALLOW)
+
+
+def filter_program(machine: str, pid: int, *, tcp: bool, reading: bool) -> list[_Instruction]:
+    """The filter for process `pid`; `tcp` leaves it stream sockets, `reading` lets it open files to read.
+
+    Raises KeyError for a machine whose numbers are not known.
+    """
+    numbers = _NUMBERS[machine]
+    program = [_load(_ARCH), (_EQUAL, 1, 0, _AUDIT_ARCH[machine]), (_RETURN, 0, 0, _KILL), _load(_NR)]
+    if machine == "x86_64":
+        program += [(_AT_LEAST, 0, 1, _X32_BIT), _refuse()]
+    for name, number in numbers.items():
+        rule = _rule(name, pid, tcp, reading)
+        program += [(_EQUAL, 0, len(rule), number), *rule]
+    return [*program, _PASS]
+
+
+def _rule(name: str, pid: int, tcp: bool, reading: bool) -> list[_Instruction]:
+    """What to do with one call; every path ends in a return."""
+    match name:
+        case "clone3":
+            # Its flags lie in memory, where a filter cannot look; the C library then takes `clone`.
+            return [_refuse(errno.ENOSYS)]
+        case "clone":
+            return [_load(_argument(0)), (_ANY_BIT, 1, 0, _CLONE_THREAD), _refuse(), _PASS]
+        case "tgkill":  # `abort` uses it on its own process
+            return [_load(_argument(0)), (_EQUAL, 1, 0, pid), _refuse(), _PASS]
+        case "prlimit64":  # reads and lowers the own limits
+            return [_load(_argument(0)), (_EQUAL, 1, 0, 0), _refuse(), _PASS]
+        case "openat" | "open" if reading:
+            flags = _argument(2 if name == "openat" else 1)
+            return [_load(flags), (_ANY_BIT, 0, 1, _WRITING), _refuse(), _PASS]
+        case "socket":
+            families: list[_Instruction] = [
+                _load(_argument(0)),
+                (_EQUAL, 3, 0, _AF_INET),
+                (_EQUAL, 2, 0, _AF_INET6),
+                (_EQUAL, 1, 0, _AF_NETLINK),
+                _refuse(),
+            ]
+            if tcp:
+                return [*families, _PASS]
+            kinds: list[_Instruction] = [
+                _load(_argument(1)),
+                (_AND, 0, 0, _SOCK_TYPE_MASK),
+                (_EQUAL, 0, 1, _SOCK_STREAM),
+                _refuse(),
+                _PASS,
+            ]
+            return [*families, *kinds]
+    return [_refuse()]
+
+
+def _argument(index: int) -> int:
+    return _ARGUMENTS + 8 * index
+
+
+class _SockFprog(ctypes.Structure):
+    _fields_ = (("length", ctypes.c_ushort), ("filter", ctypes.c_void_p))
+
+
+def refuse_new_privileges(libc: ctypes.CDLL) -> None:
+    """Nothing that this process executes gains rights; needed before a filter. Raises OSError."""
+    if libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "prctl(PR_SET_NO_NEW_PRIVS)")
+
+
+def install(libc: ctypes.CDLL, *, tcp: bool, reading: bool) -> None:
+    """Filter this process from now on, all of its threads. Raises OSError."""
+    machine = platform.machine()
+    if machine not in _NUMBERS:
+        raise OSError(errno.ENOSYS, f"no table of system calls for {machine}")
+    code = _pack(filter_program(machine, os.getpid(), tcp=tcp, reading=reading))
+    buffer = ctypes.create_string_buffer(code, len(code))
+    program = _SockFprog(len(code) // 8, ctypes.addressof(buffer))
+    if libc.syscall(_NUMBERS[machine]["seccomp"], _SET_MODE_FILTER, _FLAG_TSYNC, ctypes.byref(program)) != 0:
+        raise OSError(ctypes.get_errno(), "seccomp(SECCOMP_SET_MODE_FILTER)")
+
+
+def _pack(program: Sequence[_Instruction]) -> bytes:
+    return b"".join(struct.pack("<HBBI", *instruction) for instruction in program)

@@ -1,0 +1,183 @@
+"""Keeps workers running and gives them peers: one worker's end is the end of its own streams and of no others."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from random import SystemRandom
+
+from guard.calls.backoff import Backoff, BackoffPolicy
+from guard.config import CallsConfig
+from guard.errors import SignallingError
+from guard.isolation.isolated_peer import IsolatedPeer, Lease
+from guard.isolation.messages import Measure, WorkerSettings
+from guard.isolation.worker_process import START_SECONDS, WorkerProcess
+from guard.media.latest_faces import FaceListener
+
+logger = logging.getLogger(__name__)
+
+_BASE_BYTES = 1 << 30
+_STREAM_BYTES = 192 << 20
+"""Address space of a worker: with its libraries, and with every further stream of up to 1080p."""
+_UNAVAILABLE = 503
+
+
+@dataclass(slots=True, eq=False)
+class _Post:
+    """A place for a worker, which is filled again when its worker ends."""
+
+    backoff: Backoff
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+    worker: WorkerProcess | None = None
+    """None while the place is vacant."""
+    load: int = 0
+    """Streams that were promised room."""
+    keeping: asyncio.Task[None] | None = None
+
+    @property
+    def is_ready(self) -> bool:
+        return self.worker is not None and self.worker.ready.is_set()
+
+
+class Supervisor:
+    """Starts workers as they are needed, and anew after they ended: at once at first, then with growing waits.
+
+    Lives on one event loop. What a peer receives is told to `listener`.
+    """
+
+    def __init__(self, config: CallsConfig, min_fps: float, listener: FaceListener) -> None:
+        self._config = config
+        self._listener = listener
+        self._posts: list[_Post] = []
+        self._max_posts = math.ceil(config.max_participants / config.streams_per_worker) + len(config.sources)
+        # A room's peer connection cannot be split over workers: each has room for the largest.
+        self._rings = max(config.streams_per_worker, config.max_participants)
+        self._settings = WorkerSettings(
+            calls=config.model_copy(update={"sources": ()}),
+            min_fps=min_fps,
+            parent=os.getpid(),
+            memory_bytes=_BASE_BYTES + self._rings * _STREAM_BYTES,
+        )
+        self._is_closed = False
+        self.measures: tuple[Measure, ...] = ()
+        """How workers are confined on this machine, once one was ready."""
+
+    @property
+    def pids(self) -> list[int]:
+        """The processes that run now."""
+        return [post.worker.pid for post in self._posts if post.worker is not None and post.worker.pid is not None]
+
+    async def start(self) -> None:
+        """Start the first worker, so that the first call need not wait, and say how it is confined.
+
+        Raises SignallingError where it does not come up.
+        """
+        post = self._add_post()
+        await self._wait_ready(post)
+
+    def peer(
+        self,
+        call: str,
+        *,
+        multistream: bool = False,
+        on_stream_ended: Callable[[str, str, str], None] | None = None,
+        on_ended: Callable[[str], None] | None = None,
+    ) -> IsolatedPeer:
+        """A peer that will live in a worker (`MakePeer`)."""
+        return IsolatedPeer(
+            call,
+            self._config,
+            self._listener,
+            self._lease,
+            multistream=multistream,
+            on_stream_ended=on_stream_ended,
+            on_ended=on_ended,
+        )
+
+    async def close(self) -> None:
+        """End all workers."""
+        self._is_closed = True
+        keeping = [post.keeping for post in self._posts if post.keeping is not None]
+        for task in keeping:
+            task.cancel()
+        await asyncio.gather(*keeping, return_exceptions=True)
+
+    async def _lease(self, multistream: bool) -> Lease:
+        """Room for a peer. Raises SignallingError where there is none, or no worker comes up in time."""
+        load = self._config.streams_per_worker if multistream else 1
+        post = self._choose(load)
+        post.load += load
+        try:
+            worker = await self._wait_ready(post)
+        except BaseException:
+            post.load -= load
+            raise
+        return Lease(worker, partial(self._give_back, post, load))
+
+    @staticmethod
+    def _give_back(post: _Post, load: int) -> None:
+        post.load -= load
+
+    def _choose(self, load: int) -> _Post:
+        """A post with room: rather one whose worker is up, and the fullest of those, so that a few workers do."""
+        if self._is_closed:
+            raise SignallingError("the guard is shutting down", _UNAVAILABLE)
+        roomy = [post for post in self._posts if post.load + load <= self._config.streams_per_worker]
+        best = max(roomy, key=lambda post: (post.is_ready, -post.backoff.failures, post.load), default=None)
+        if best is not None and (best.is_ready or best.backoff.failures == 0):
+            return best
+        if len(self._posts) < self._max_posts:
+            return self._add_post()
+        if best is None:
+            raise SignallingError("all processes for receiving video are full; try later", _UNAVAILABLE)
+        return best
+
+    def _add_post(self) -> _Post:
+        post = _Post(Backoff(BackoffPolicy(), SystemRandom()))
+        post.keeping = asyncio.create_task(self._keep(post), name="worker for receiving video")
+        self._posts.append(post)
+        return post
+
+    async def _wait_ready(self, post: _Post) -> WorkerProcess:
+        try:
+            async with asyncio.timeout(START_SECONDS):
+                while post.worker is None or not post.worker.ready.is_set():
+                    post.changed.clear()
+                    await post.changed.wait()
+                return post.worker
+        except TimeoutError as error:
+            raise SignallingError("no process for receiving video came up in time; try again", _UNAVAILABLE) from error
+
+    async def _keep(self, post: _Post) -> None:
+        while True:
+            worker = post.worker = WorkerProcess(self._settings, self._rings)
+            announcing = asyncio.create_task(self._announce(post, worker), name="start of a worker")
+            try:
+                why = await worker.run()
+            finally:
+                announcing.cancel()
+                post.worker = None
+            wait_seconds = post.backoff.lost(time.monotonic())
+            logger.warning("a worker for receiving video ended: %s; another in %.1f s", why, wait_seconds)
+            await asyncio.sleep(wait_seconds)
+
+    async def _announce(self, post: _Post, worker: WorkerProcess) -> None:
+        await worker.ready.wait()
+        post.backoff.joined(time.monotonic())
+        post.changed.set()
+        if not self.measures:
+            for measure in worker.measures:
+                level = logging.INFO if measure.holds else logging.WARNING
+                logger.log(level, "worker confinement, %s: %s", measure.name, describe(measure))
+        self.measures = worker.measures
+
+
+def describe(measure: Measure) -> str:
+    """What a measure comes to on this machine."""
+    return measure.detail if measure.holds else f"does NOT hold ({measure.detail})"
