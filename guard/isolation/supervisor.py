@@ -6,6 +6,7 @@ import asyncio
 import logging
 import math
 import os
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -14,11 +15,11 @@ from random import SystemRandom
 
 from guard.calls.backoff import Backoff, BackoffPolicy
 from guard.config import CallsConfig
-from guard.errors import SignallingError
+from guard.errors import ConfigError, SignallingError
 from guard.isolation.isolated_peer import IsolatedPeer, Lease
 from guard.isolation.messages import Measure, WorkerSettings
 from guard.isolation.worker_process import START_SECONDS, WorkerProcess
-from guard.media.latest_faces import FaceListener
+from guard.media.latest_faces import FaceListener, LatestFaces
 
 logger = logging.getLogger(__name__)
 
@@ -76,8 +77,10 @@ class Supervisor:
     async def start(self) -> None:
         """Start the first worker, so that the first call need not wait, and say how it is confined.
 
-        Raises SignallingError where it does not come up.
+        Raises ConfigError where this system has no such processes, SignallingError where it does not come up.
         """
+        if sys.platform != "linux":
+            raise ConfigError("processes for receiving video need Linux; set calls.isolation to 'none'")
         post = self._add_post()
         await self._wait_ready(post)
 
@@ -152,7 +155,9 @@ class Supervisor:
                     await post.changed.wait()
                 return post.worker
         except TimeoutError as error:
-            raise SignallingError("no process for receiving video came up in time; try again", _UNAVAILABLE) from error
+            raise SignallingError(
+                "no process for receiving video came up in time; try again, or see the guard's log", _UNAVAILABLE
+            ) from error
 
     async def _keep(self, post: _Post) -> None:
         while True:
@@ -176,6 +181,26 @@ class Supervisor:
                 level = logging.INFO if measure.holds else logging.WARNING
                 logger.log(level, "worker confinement, %s: %s", measure.name, describe(measure))
         self.measures = worker.measures
+
+
+class _Nobody:
+    """A listener for a supervisor without calls."""
+
+    def faces_joined(self, _call: str, _participant: str) -> LatestFaces:
+        return LatestFaces()
+
+    def participant_left(self, call: str, participant: str, why: str) -> None:
+        """Nobody joins."""
+
+
+async def how_confined(config: CallsConfig, min_fps: float) -> tuple[Measure, ...]:
+    """What holds on this machine, from a worker that is started for it. Raises SignallingError where none comes up."""
+    workers = Supervisor(config, min_fps, _Nobody())
+    try:
+        await workers.start()
+        return workers.measures
+    finally:
+        await workers.close()
 
 
 def describe(measure: Measure) -> str:
