@@ -1,4 +1,4 @@
-"""What it costs to receive in worker processes: CPU per stream and delay, beside the same in this process, in one run.
+"""What it costs to receive in worker processes: CPU per frame and delay, beside the same in this process, in one run.
 
     python -m tests.bench.isolation_cost --streams 4 --seconds 20 --rounds 2
 
@@ -84,8 +84,8 @@ class Figures:
     """Of one way, all rounds together."""
 
     name: str
-    cpu_shares: list[float] = field(default_factory=list)
-    """CPU per stream, of one core."""
+    cpu_ms: list[float] = field(default_factory=list)
+    """CPU per frame, by round."""
     delays_ms: list[float] = field(default_factory=list)
     frames: int = 0
     dropped: int = 0
@@ -108,7 +108,7 @@ async def measure(figures: Figures, streams: int, seconds: float) -> None:
             seen, frames, dropped = len(consumer.delays_ms), consumer.frames, consumer.dropped
             await asyncio.sleep(seconds)
             took = time.monotonic() - started
-            figures.cpu_shares.append((cpu_seconds(pids) - before) / took / streams)
+            figures.cpu_ms.append(1000 * (cpu_seconds(pids) - before) / max(consumer.frames - frames, 1))
             figures.delays_ms += consumer.delays_ms[seen:]
             figures.frames += consumer.frames - frames
             figures.dropped += consumer.dropped - dropped
@@ -155,14 +155,15 @@ def report(ways: list[Figures], streams: int) -> None:
     print(f"{describe_machine()}, load {os.getloadavg()[0]:.1f}; {streams} streams of 640x360 at 30 fps")  # noqa: T201
     for way in ways:
         p50, p95, p99 = (float(np.percentile(way.delays_ms, share)) for share in (50, 95, 99))
-        shares = ", ".join(f"{100 * share:.1f}" for share in way.cpu_shares)
+        rounds = ", ".join(f"{cpu_ms:.2f}" for cpu_ms in way.cpu_ms)
+        cpu_ms = float(np.mean(way.cpu_ms))
         print(  # noqa: T201
-            f"{way.name:8} CPU per stream {100 * float(np.mean(way.cpu_shares)):.2f} % of a core (rounds {shares}); "
+            f"{way.name:8} CPU per frame {cpu_ms:.2f} ms (rounds {rounds}), at 30 fps {3 * cpu_ms:.1f} % of a core; "
             f"delay p50 {p50:.2f}, p95 {p95:.2f}, p99 {p99:.2f} ms; "
             f"{way.frames / way.seconds / streams:.1f} fps, dropped {way.dropped}"
         )
     none, process = ways
-    ratio = float(np.mean(process.cpu_shares) / np.mean(none.cpu_shares))
+    ratio = float(np.mean(process.cpu_ms) / np.mean(none.cpu_ms))
     more_ms = float(np.median(process.delays_ms) - np.median(none.delays_ms))
     print(f"process / none: CPU {ratio:.2f}, delay at p50 {more_ms:+.2f} ms")  # noqa: T201
 
