@@ -8,7 +8,7 @@ import math
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from random import SystemRandom
@@ -24,8 +24,8 @@ from guard.media.latest_faces import FaceListener, LatestFaces
 logger = logging.getLogger(__name__)
 
 _BASE_BYTES = 1 << 30
-_STREAM_BYTES = 192 << 20
-"""Address space of a worker: with its libraries, and with every further stream of up to 1080p."""
+_STREAM_BYTES = 96 << 20
+"""Address space of a worker: 540 MB with its libraries, and up to 60 MB more with every stream of 1920x1080."""
 _UNAVAILABLE = 503
 
 
@@ -57,8 +57,9 @@ class Supervisor:
         self._listener = listener
         self._posts: list[_Post] = []
         self._max_posts = math.ceil(config.max_participants / config.streams_per_worker) + len(config.sources)
-        # A room's peer connection cannot be split over workers: each has room for the largest.
-        self._rings = max(config.streams_per_worker, config.max_participants)
+        # A room's peer connection cannot be split over workers.
+        largest_room = config.max_participants if config.sources else 0
+        self._rings = max(config.streams_per_worker, largest_room)
         self._settings = WorkerSettings(
             calls=config.model_copy(update={"sources": ()}),
             min_fps=min_fps,
@@ -177,9 +178,7 @@ class Supervisor:
         post.backoff.joined(time.monotonic())
         post.changed.set()
         if not self.measures:
-            for measure in worker.measures:
-                level = logging.INFO if measure.holds else logging.WARNING
-                logger.log(level, "worker confinement, %s: %s", measure.name, describe(measure))
+            logger.info("confinement of workers: %s", describe(worker.measures))
         self.measures = worker.measures
 
 
@@ -203,6 +202,9 @@ async def how_confined(config: CallsConfig, min_fps: float) -> tuple[Measure, ..
         await workers.close()
 
 
-def describe(measure: Measure) -> str:
-    """What a measure comes to on this machine."""
-    return measure.detail if measure.holds else f"does NOT hold ({measure.detail})"
+def describe(measures: Sequence[Measure]) -> str:
+    """What holds on this machine and what does not, on one line."""
+    holding = [measure.name for measure in measures if measure.holds]
+    failing = [f"{measure.name} ({measure.detail})" for measure in measures if not measure.holds]
+    lacking = f"; does NOT hold here: {', '.join(failing)}" if failing else ""
+    return f"{', '.join(holding) or 'nothing'}{lacking}"

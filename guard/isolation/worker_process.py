@@ -238,6 +238,7 @@ class WorkerProcess:
                 logger.warning("worker %s: %s", self.pid, ascii(text.decode("ascii", "replace").strip())[1:-1])
 
     def _finish(self, why: str) -> None:
+        self.ready.clear()
         for answer in self._requests.values():
             if not answer.done():
                 answer.set_result(Reply(request=0, error=why))

@@ -14,7 +14,7 @@ import asyncio
 import os
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -29,7 +29,7 @@ from av import Packet, VideoFrame
 from demo.puppet_frames import FPS, make_player
 from engines.face_detector import SlimFaceDetector
 from guard.bench.machine import describe_machine
-from guard.calls.publisher import WhipPublisher
+from guard.calls.publisher import Picture, WhipPublisher
 from guard.calls.source import LatestFrames, ReceivedFrame
 from guard.config import CallsConfig
 from guard.isolation.supervisor import Supervisor
@@ -146,9 +146,13 @@ async def send(url: str, streams: int) -> None:
     pictures = islice(make_player(1, 1, 0), _CLIP_SECONDS * FPS)
     packets = encode([VideoFrame.from_ndarray(p, format="bgr24").reformat(format="yuv420p") for p in pictures])
     for number in range(streams):
-        clip = cycle(packets)
-        await WhipPublisher(f"{url}/whip/bench/s{number}", TOKEN, lambda c=clip: Packet(next(c)), loopback=True).start()
+        await WhipPublisher(f"{url}/whip/bench/s{number}", TOKEN, looping(packets), loopback=True).start()
     await asyncio.Event().wait()
+
+
+def looping(packets: list[bytes]) -> Callable[[], Picture]:
+    clip = cycle(packets)
+    return lambda: Packet(next(clip))
 
 
 def report(ways: list[Figures], streams: int) -> None:
