@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import platform
@@ -100,6 +101,18 @@ def _engine(config: GuardConfig) -> str:
     return f"{spec.name} {spec.version} on {where}; golden vectors met (cosine {cosine:.6f})"
 
 
+def _isolation(config: GuardConfig) -> str:
+    """Starts a worker, as a call would."""
+    from guard.isolation.supervisor import how_confined
+
+    if config.calls.isolation == "none":
+        return "off (calls.isolation): hostile video is decoded where templates and tokens are"
+    measures = asyncio.run(how_confined(config.calls, config.verify.min_fps))
+    if failing := [f"{measure.name} ({measure.detail})" for measure in measures if not measure.holds]:
+        raise RuntimeError(f"does not hold here: {', '.join(failing)}; the rest does; use a kernel that has it")
+    return ", ".join(f"{measure.name}: {measure.detail}" for measure in measures)
+
+
 def _store(config: GuardConfig) -> str:
     from guard.verify.store import TemplateStore
 
@@ -131,6 +144,7 @@ _CHECKS: dict[str, Callable[[GuardConfig], str]] = {
     "codecs": _codecs,
     "face detector": _face_detector,
     "engine": _engine,
+    "decode isolation": _isolation,
     "template store": _store,
     "dashboard": _dashboard,
     "port": _port,

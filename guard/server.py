@@ -22,7 +22,7 @@ from guard.calls.source_registry import make_source, safe_url
 from guard.calls.whip import whip_router
 from guard.calls.whip_sink import WhipSink
 from guard.config import GuardConfig, SourceConfig
-from guard.isolation.supervisor import Supervisor
+from guard.isolation.supervisor import Supervisor, describe
 from guard.monitor import Monitor
 from guard.runtime import front_end_factory, make_engine
 from guard.serve.access import PublishToken, with_token
@@ -167,6 +167,10 @@ def _announce(console: Console, guard: RunningGuard) -> None:
     console.print(f"engine     {status.engine.name} on {status.engine.backend} ({status.engine.device})")
     if status.engine.fallback_reason:
         console.print(f"           not faster because {escape(status.engine.fallback_reason)}", soft_wrap=True)
+    confined = "no: hostile video is decoded where templates and tokens are (calls.isolation)"
+    if guard.workers is not None:
+        confined = f"video is received in processes of their own: {describe(guard.workers.measures)}"
+    console.print(f"isolation  {escape(confined)}", soft_wrap=True)
     console.print(f"dashboard  {guard.dashboard_url}", soft_wrap=True)
     console.print(f"join page  {guard.join_url}", soft_wrap=True)
     console.print(

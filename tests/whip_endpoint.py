@@ -14,8 +14,10 @@ from fastapi import FastAPI
 
 from guard.bench.barcode import read_number, write_number
 from guard.calls.peer import MakePeer
+from guard.calls.receiving_peer import ReceivingPeer
 from guard.calls.source import LatestFrames, ReceivedFrame
 from guard.calls.whip import whip_router
+from guard.calls.whip_session import WhipSession
 from guard.calls.whip_sink import WhipSink
 from guard.config import CallsConfig
 from guard.media.latest_faces import LatestFaces
@@ -99,6 +101,13 @@ class Endpoint:
 
     def seat(self, participant: str, call: str = "standup") -> str:
         return f"{self.url}/whip/{call}/{participant}"
+
+
+def peer_of(session: WhipSession) -> ReceivingPeer:
+    """The peer of a session that is received in this process."""
+    peer = session._peer
+    assert isinstance(peer, ReceivingPeer)
+    return peer
 
 
 async def until(condition: Callable[[], bool], seconds: float = 20.0) -> None:

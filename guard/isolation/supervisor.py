@@ -6,25 +6,26 @@ import asyncio
 import logging
 import math
 import os
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from random import SystemRandom
 
 from guard.calls.backoff import Backoff, BackoffPolicy
 from guard.config import CallsConfig
-from guard.errors import SignallingError
+from guard.errors import ConfigError, SignallingError
 from guard.isolation.isolated_peer import IsolatedPeer, Lease
 from guard.isolation.messages import Measure, WorkerSettings
 from guard.isolation.worker_process import START_SECONDS, WorkerProcess
-from guard.media.latest_faces import FaceListener
+from guard.media.latest_faces import FaceListener, LatestFaces
 
 logger = logging.getLogger(__name__)
 
 _BASE_BYTES = 1 << 30
-_STREAM_BYTES = 192 << 20
-"""Address space of a worker: with its libraries, and with every further stream of up to 1080p."""
+_STREAM_BYTES = 96 << 20
+"""Address space of a worker: 540 MB with its libraries, and up to 60 MB more with every stream of 1920x1080."""
 _UNAVAILABLE = 503
 
 
@@ -56,8 +57,9 @@ class Supervisor:
         self._listener = listener
         self._posts: list[_Post] = []
         self._max_posts = math.ceil(config.max_participants / config.streams_per_worker) + len(config.sources)
-        # A room's peer connection cannot be split over workers: each has room for the largest.
-        self._rings = max(config.streams_per_worker, config.max_participants)
+        # A room's peer connection cannot be split over workers.
+        largest_room = config.max_participants if config.sources else 0
+        self._rings = max(config.streams_per_worker, largest_room)
         self._settings = WorkerSettings(
             calls=config.model_copy(update={"sources": ()}),
             min_fps=min_fps,
@@ -76,8 +78,10 @@ class Supervisor:
     async def start(self) -> None:
         """Start the first worker, so that the first call need not wait, and say how it is confined.
 
-        Raises SignallingError where it does not come up.
+        Raises ConfigError where this system has no such processes, SignallingError where it does not come up.
         """
+        if sys.platform != "linux":
+            raise ConfigError("processes for receiving video need Linux; set calls.isolation to 'none'")
         post = self._add_post()
         await self._wait_ready(post)
 
@@ -152,7 +156,9 @@ class Supervisor:
                     await post.changed.wait()
                 return post.worker
         except TimeoutError as error:
-            raise SignallingError("no process for receiving video came up in time; try again", _UNAVAILABLE) from error
+            raise SignallingError(
+                "no process for receiving video came up in time; try again, or see the guard's log", _UNAVAILABLE
+            ) from error
 
     async def _keep(self, post: _Post) -> None:
         while True:
@@ -172,12 +178,33 @@ class Supervisor:
         post.backoff.joined(time.monotonic())
         post.changed.set()
         if not self.measures:
-            for measure in worker.measures:
-                level = logging.INFO if measure.holds else logging.WARNING
-                logger.log(level, "worker confinement, %s: %s", measure.name, describe(measure))
+            logger.info("confinement of workers: %s", describe(worker.measures))
         self.measures = worker.measures
 
 
-def describe(measure: Measure) -> str:
-    """What a measure comes to on this machine."""
-    return measure.detail if measure.holds else f"does NOT hold ({measure.detail})"
+class _Nobody:
+    """A listener for a supervisor without calls."""
+
+    def faces_joined(self, _call: str, _participant: str) -> LatestFaces:
+        return LatestFaces()
+
+    def participant_left(self, call: str, participant: str, why: str) -> None:
+        """Nobody joins."""
+
+
+async def how_confined(config: CallsConfig, min_fps: float) -> tuple[Measure, ...]:
+    """What holds on this machine, from a worker that is started for it. Raises SignallingError where none comes up."""
+    workers = Supervisor(config, min_fps, _Nobody())
+    try:
+        await workers.start()
+        return workers.measures
+    finally:
+        await workers.close()
+
+
+def describe(measures: Sequence[Measure]) -> str:
+    """What holds on this machine and what does not, on one line."""
+    holding = [measure.name for measure in measures if measure.holds]
+    failing = [f"{measure.name} ({measure.detail})" for measure in measures if not measure.holds]
+    lacking = f"; does NOT hold here: {', '.join(failing)}" if failing else ""
+    return f"{', '.join(holding) or 'nothing'}{lacking}"

@@ -39,6 +39,7 @@ from guard.media.front_end import FaceFrame, NoFrame
 
 logger = logging.getLogger(__name__)
 
+WORKER_MODULE = "guard.isolation.worker"
 START_SECONDS = 30.0
 """Loading its libraries takes a worker 2 s, and a busy machine many times that."""
 SILENT_SECONDS = 3.0
@@ -237,6 +238,7 @@ class WorkerProcess:
                 logger.warning("worker %s: %s", self.pid, ascii(text.decode("ascii", "replace").strip())[1:-1])
 
     def _finish(self, why: str) -> None:
+        self.ready.clear()
         for answer in self._requests.values():
             if not answer.done():
                 answer.set_result(Reply(request=0, error=why))
@@ -313,7 +315,7 @@ class WorkerProcess:
 async def _spawn(channel: socket.socket, rope: socket.socket, segment: int) -> asyncio.subprocess.Process:
     given = (channel.fileno(), rope.fileno(), segment)
     return await asyncio.create_subprocess_exec(
-        *(sys.executable, "-P", "-m", "guard.isolation.worker", *map(str, given)),
+        *(sys.executable, "-P", "-m", WORKER_MODULE, *map(str, given)),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.PIPE,

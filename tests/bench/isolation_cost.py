@@ -1,4 +1,4 @@
-"""What it costs to receive in worker processes: CPU per stream and delay, beside the same in this process, in one run.
+"""What it costs to receive in worker processes: CPU per frame and delay, beside the same in this process, in one run.
 
     python -m tests.bench.isolation_cost --streams 4 --seconds 20 --rounds 2
 
@@ -14,7 +14,7 @@ import asyncio
 import os
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -29,7 +29,7 @@ from av import Packet, VideoFrame
 from demo.puppet_frames import FPS, make_player
 from engines.face_detector import SlimFaceDetector
 from guard.bench.machine import describe_machine
-from guard.calls.publisher import WhipPublisher
+from guard.calls.publisher import Picture, WhipPublisher
 from guard.calls.source import LatestFrames, ReceivedFrame
 from guard.config import CallsConfig
 from guard.isolation.supervisor import Supervisor
@@ -84,8 +84,8 @@ class Figures:
     """Of one way, all rounds together."""
 
     name: str
-    cpu_shares: list[float] = field(default_factory=list)
-    """CPU per stream, of one core."""
+    cpu_ms: list[float] = field(default_factory=list)
+    """CPU per frame, by round."""
     delays_ms: list[float] = field(default_factory=list)
     frames: int = 0
     dropped: int = 0
@@ -108,7 +108,7 @@ async def measure(figures: Figures, streams: int, seconds: float) -> None:
             seen, frames, dropped = len(consumer.delays_ms), consumer.frames, consumer.dropped
             await asyncio.sleep(seconds)
             took = time.monotonic() - started
-            figures.cpu_shares.append((cpu_seconds(pids) - before) / took / streams)
+            figures.cpu_ms.append(1000 * (cpu_seconds(pids) - before) / max(consumer.frames - frames, 1))
             figures.delays_ms += consumer.delays_ms[seen:]
             figures.frames += consumer.frames - frames
             figures.dropped += consumer.dropped - dropped
@@ -146,23 +146,28 @@ async def send(url: str, streams: int) -> None:
     pictures = islice(make_player(1, 1, 0), _CLIP_SECONDS * FPS)
     packets = encode([VideoFrame.from_ndarray(p, format="bgr24").reformat(format="yuv420p") for p in pictures])
     for number in range(streams):
-        clip = cycle(packets)
-        await WhipPublisher(f"{url}/whip/bench/s{number}", TOKEN, lambda c=clip: Packet(next(c)), loopback=True).start()
+        await WhipPublisher(f"{url}/whip/bench/s{number}", TOKEN, looping(packets), loopback=True).start()
     await asyncio.Event().wait()
+
+
+def looping(packets: list[bytes]) -> Callable[[], Picture]:
+    clip = cycle(packets)
+    return lambda: Packet(next(clip))
 
 
 def report(ways: list[Figures], streams: int) -> None:
     print(f"{describe_machine()}, load {os.getloadavg()[0]:.1f}; {streams} streams of 640x360 at 30 fps")  # noqa: T201
     for way in ways:
         p50, p95, p99 = (float(np.percentile(way.delays_ms, share)) for share in (50, 95, 99))
-        shares = ", ".join(f"{100 * share:.1f}" for share in way.cpu_shares)
+        rounds = ", ".join(f"{cpu_ms:.2f}" for cpu_ms in way.cpu_ms)
+        cpu_ms = float(np.mean(way.cpu_ms))
         print(  # noqa: T201
-            f"{way.name:8} CPU per stream {100 * float(np.mean(way.cpu_shares)):.2f} % of a core (rounds {shares}); "
+            f"{way.name:8} CPU per frame {cpu_ms:.2f} ms (rounds {rounds}), at 30 fps {3 * cpu_ms:.1f} % of a core; "
             f"delay p50 {p50:.2f}, p95 {p95:.2f}, p99 {p99:.2f} ms; "
             f"{way.frames / way.seconds / streams:.1f} fps, dropped {way.dropped}"
         )
     none, process = ways
-    ratio = float(np.mean(process.cpu_shares) / np.mean(none.cpu_shares))
+    ratio = float(np.mean(process.cpu_ms) / np.mean(none.cpu_ms))
     more_ms = float(np.median(process.delays_ms) - np.median(none.delays_ms))
     print(f"process / none: CPU {ratio:.2f}, delay at p50 {more_ms:+.2f} ms")  # noqa: T201
 

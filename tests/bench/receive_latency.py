@@ -36,6 +36,7 @@ from guard.calls.receiver_tap import JITTER_BUFFER, ReceiverTap
 from guard.calls.source import LatestFrames, ReceivedFrame
 from guard.calls.whip_sink import WhipSink
 from guard.config import CallsConfig
+from tests.whip_endpoint import peer_of
 
 WIDTH_PX, HEIGHT_PX, FPS, KEYFRAME_EVERY = 320, 240, 30, 60
 _SEED = 5
@@ -187,7 +188,7 @@ async def measure(arguments: argparse.Namespace) -> None:
     our_peer = await offer(sources[0])
     _, answer = await sink.accept("bench", "ours", our_peer.localDescription.sdp)
     [session] = sink._sessions.values()
-    tap: ReceiverTap = getattr(session._peer._connection.getTransceivers()[0].receiver, JITTER_BUFFER)
+    tap: ReceiverTap = getattr(peer_of(session)._connection.getTransceivers()[0].receiver, JITTER_BUFFER)
     await our_peer.setRemoteDescription(RTCSessionDescription(answer, "answer"))
     await asyncio.sleep(0.5 / FPS)
 

@@ -12,13 +12,14 @@ from guard.calls.source import LatestFrames
 from guard.config import CallsConfig, GuardConfig, VerifyConfig
 from guard.errors import SourceError
 from guard.media.front_end import FaceFrontEnd
+from guard.media.latest_faces import LatestFaces
 from guard.pipeline import EngineChanged, EnrolmentMoved, Judged, Outcome, Pipeline, SeatKey
 from guard.verify.enrolment import Enrolment
 from guard.verify.states import AbstainReason, DriverState
 from guard.verify.template import ConsentRecord, Template
 from guard.wake import Pause
 from tests.engines.dying_engine import LOST, DyingEngine
-from tests.guard.conftest import ALICE, MALLORY, NOBODY, BrightnessEngine, gray_frame
+from tests.guard.conftest import ALICE, MALLORY, NOBODY, BrightFaceDetector, BrightnessEngine, gray_frame
 
 FPS = 30
 SEAT = SeatKey("main", "alice")
@@ -72,6 +73,32 @@ def test_the_enrolled_driver_is_verified_and_a_swap_raises_one_alert(call: Call,
     swapped = call.play(20, {SEAT: MALLORY})
     assert states(swapped)[-1] is DriverState.MISMATCH
     assert alerts(swapped) == ["critical"]
+
+
+def test_face_frames_from_elsewhere_are_judged_as_those_made_here_are(call: Call, alice_template: Template) -> None:
+    """The same video twice: once as pictures, once as what a front end in another process makes of them."""
+    here, there = SEAT, SeatKey("main", "bob")
+    front_end = FaceFrontEnd(BrightFaceDetector())
+    faces = LatestFaces(4)
+    call.join(here)
+    seat = call.pipeline.add(there, faces, call.now)
+    for key in (here, there):
+        call.pipeline.set_template(key, alice_template)
+    outcomes: list[Outcome] = []
+    for brightness in [ALICE] * 12 * FPS + [NOBODY] * 4 * FPS:
+        now = call.now + 1 / FPS
+        faces.push(front_end.process(gray_frame(brightness, now, now)))
+        outcomes += call.play(1 / FPS, {here: brightness})
+
+    def verdicts(key: SeatKey) -> list[DriverState]:
+        return states([item for item in outcomes if isinstance(item, Judged) and item.seat == key])
+
+    assert verdicts(there) == verdicts(here)
+    assert DriverState.VERIFIED in verdicts(there)
+    assert verdicts(there)[-1] is DriverState.ABSTAIN
+    assert seat.breaks == call.pipeline.seats[here].breaks > 0
+    assert seat.last_received is None
+    assert seat.last_face is not None
 
 
 def test_one_engine_step_takes_the_frames_of_all_participants(call: Call, brightness_engine: BrightnessEngine) -> None:

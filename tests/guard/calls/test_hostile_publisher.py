@@ -16,7 +16,7 @@ from aiortc.rtp import HeaderExtensionsMap, RtpPacket
 from guard.calls.receiver_tap import MAX_SSRCS
 from guard.calls.whip_sink import WhipSink
 from guard.config import CallsConfig
-from tests.whip_endpoint import Recorder, until
+from tests.whip_endpoint import Recorder, peer_of, until
 
 REMOTE_STREAMS = "_RTCRtpReceiver__remote_streams"
 BOMB = b"\x10\x00\x00\x9d\x01\x2a\xff\x3f\xff\x3f" + bytes(20)
@@ -71,7 +71,7 @@ async def hostile() -> AsyncIterator[Hostile]:
 async def test_a_flood_of_ssrcs_stays_bounded(hostile: Hostile) -> None:
     """aiortc reports on every SSRC it ever saw: from about 57 on the report kills its RTCP task and `close()` hangs."""
     [session] = hostile.sink._sessions.values()
-    receiver = session._peer._connection.getTransceivers()[0].receiver
+    receiver = peer_of(session)._connection.getTransceivers()[0].receiver
     for ssrc in range(1, 400):
         await hostile.send_rtp(ssrc, ssrc, ssrc * 3000, b"\x10" + bytes(30))
     await until(lambda: len(receiver.transport._rtp_router.ssrc_table) >= MAX_SSRCS)

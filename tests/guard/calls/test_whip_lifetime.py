@@ -24,7 +24,7 @@ from guard.calls.receiver_tap import JITTER_BUFFER
 from guard.calls.whip_sink import WhipSink
 from guard.config import CallsConfig
 from guard.errors import SignallingError
-from tests.whip_endpoint import TOKEN, Endpoint, Recorder, number_of, numbered_frames, until
+from tests.whip_endpoint import TOKEN, Endpoint, Recorder, number_of, numbered_frames, peer_of, until
 
 
 class Call:
@@ -275,7 +275,7 @@ async def test_a_close_that_hangs_is_bounded_and_frees_the_sockets(
     call = make_call(close_seconds=0.05)
     session_id = await call.accept(await call.offer())
     [session] = call.sink._sessions.values()
-    connection = session._peer._connection
+    connection = peer_of(session)._connection
     stock_close = connection.close
     sockets = connection.getTransceivers()[0].receiver.transport.transport._connection._protocols
     assert sockets
@@ -309,13 +309,13 @@ async def test_every_order_of_events_gives_one_left_per_join(make_call: Callable
 
 async def _play(call: Call, session_id: str, events: tuple[str, ...]) -> None:
     [session] = call.sink._sessions.values()
-    receiver = session._peer._connection.getTransceivers()[0].receiver
+    receiver = peer_of(session)._connection.getTransceivers()[0].receiver
     track_queue = receiver.track._queue  # type: ignore[attr-defined]
     encoded = AdmittedFrame(1, 0, 97, b"", keyframe=True, shown=True, after_gap=False, complete_seconds=0.0)
     tasks = []
     for event in events:
         if event == "connected":
-            session._peer._connected.set()
+            peer_of(session)._connected.set()
         elif event == "frame":
             frame = VideoFrame.from_ndarray(np.zeros((24, 16), np.uint8), format="yuv420p")
             frame.pts = getattr(receiver, JITTER_BUFFER)._account.send(encoded)
@@ -349,7 +349,7 @@ async def test_no_single_datagram_ends_a_stream(endpoint: Endpoint, datagram: by
     async with WhipPublisher(endpoint.seat("ann"), TOKEN, numbered_frames(), loopback=True):
         await until(lambda: endpoint.listener.received("ann") >= 3)
         [session] = endpoint.sink._sessions.values()
-        ports = re.findall(r"127\.0\.0\.1 (\d+) typ host", session._peer._connection.localDescription.sdp)
+        ports = re.findall(r"127\.0\.0\.1 (\d+) typ host", peer_of(session)._connection.localDescription.sdp)
         assert ports
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
             for port in ports:

@@ -41,7 +41,7 @@ def ring() -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
 
 def same(one: FaceFrame | NoFrame, other: FaceFrame | NoFrame) -> bool:
     if isinstance(one, FaceFrame) and isinstance(other, FaceFrame):
-        fields = [name for name in FaceFrame.__slots__ if name != "pixels"]  # type: ignore[attr-defined]
+        fields = [name for name in FaceFrame.__slots__ if name != "pixels"]
         return np.array_equal(one.pixels, other.pixels) and all(getattr(one, f) == getattr(other, f) for f in fields)
     return one == other
 

@@ -1,0 +1,85 @@
+"""A worker that is not ours any more: it is ended, or what it says changes nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+
+import pytest
+
+from guard.config import CallsConfig
+from guard.isolation import worker_process
+from guard.isolation.messages import WorkerSettings
+from guard.isolation.worker_process import WorkerProcess
+from guard.media.front_end import FaceFrame, NoFrame
+from tests.guard.isolation import bad_worker
+
+
+class Peer:
+    """Hears what a worker says of it."""
+
+    def __init__(self) -> None:
+        self.heard: list[str] = []
+
+    def on_joined(self, stream: int) -> None:
+        self.heard.append(f"joined {stream}")
+
+    def on_frames(self, stream: int, frames: list[FaceFrame | NoFrame], missed: int) -> None:
+        self.heard.append(f"frames {stream}")
+
+    def on_stream_ended(self, stream: int, why: str) -> None:
+        self.heard.append(f"ended {stream}")
+
+    def on_gone(self, why: str) -> None:
+        self.heard.append("gone")
+
+    def look(self) -> None:
+        """Time passes."""
+
+
+def make_worker(mode: float) -> WorkerProcess:
+    settings = WorkerSettings(calls=CallsConfig(), min_fps=mode, parent=os.getpid(), memory_bytes=1 << 30)
+    return WorkerProcess(settings, rings=2)
+
+
+@pytest.mark.parametrize(
+    ("mode", "said"),
+    [
+        (bad_worker.GARBAGE, "broke its protocol"),
+        (bad_worker.ENDLESS_LINE, "broke its protocol"),
+        (bad_worker.FLOOD, "talked too much"),
+        (bad_worker.SILENCE, "did not answer"),
+        (bad_worker.STRANGER, "ended"),
+        (bad_worker.BELLS, "ended"),
+    ],
+)
+async def test_a_worker_that_misbehaves_is_ended_and_its_peers_hear_of_nothing_else(
+    monkeypatch: pytest.MonkeyPatch, mode: float, said: str
+) -> None:
+    monkeypatch.setattr(worker_process, "WORKER_MODULE", "tests.guard.isolation.bad_worker")
+    worker, peer = make_worker(mode), Peer()
+    number = worker.add(peer)
+    assert (number, worker.open_ring(number)) == (1, 0)
+    async with asyncio.timeout(60):
+        assert said in await worker.run()
+    assert peer.heard == ["gone"]
+    assert not is_running(worker.pid)
+
+
+async def test_cancelling_ends_the_process_and_tells_its_peers() -> None:
+    worker, peer = make_worker(12.0), Peer()
+    worker.add(peer)
+    running = asyncio.create_task(worker.run())
+    async with asyncio.timeout(60):
+        await worker.ready.wait()
+    running.cancel()
+    await asyncio.wait({running})
+    assert running.cancelled()
+    assert peer.heard == ["gone"]
+    assert not is_running(worker.pid)
+
+
+def is_running(pid: int | None) -> bool:
+    assert pid is not None
+    return Path(f"/proc/{pid}").exists()
