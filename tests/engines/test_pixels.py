@@ -48,6 +48,16 @@ def test_every_level_is_what_pyav_calls_gray() -> None:
     assert np.array_equal(full_range(luma_plane(frame).pixels[::2, ::2]), expected)
 
 
+@given(shape=st.lists(st.integers(0, 40), min_size=1, max_size=4), seed=st.integers(0, 100), reverse=st.booleans())
+@settings(deadline=None)
+def test_full_range_is_the_rounded_formula_for_every_shape(shape: list[int], seed: int, reverse: bool) -> None:
+    gray = np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
+    if reverse:
+        gray = gray[::-1].swapaxes(0, -1)  # not contiguous
+    expected = np.clip(np.floor((gray.astype(float) - 16) * 255 / 219 + 0.5), 0, 255)
+    assert np.array_equal(full_range(gray), expected)
+
+
 @pytest.mark.parametrize("size", [(240, 320), (31, 33), (180, 322), (1, 1), (7, 1), (255, 257)])
 def test_rows_are_cut_at_the_width_not_at_the_stride(size: tuple[int, int]) -> None:
     luma = noise(*size)

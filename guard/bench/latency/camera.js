@@ -45,11 +45,16 @@ async () => {
     while (peer.iceGatheringState !== "complete") await new Promise((resolve) => setTimeout(resolve, 20));
     const sdp = await window.benchExchange(target, peer.localDescription.sdp);
     await peer.setRemoteDescription({ type: "answer", sdp });
-    for (let waited = 0; peer.connectionState !== "connected"; waited += 20) {
-      if (waited > 20000) throw new Error(`no connection to the ${target}: ${peer.connectionState}`);
-      await new Promise((resolve) => setTimeout(resolve, 20));
+    for (let waited = 0; !(await isSending(peer)); waited += 50) {
+      if (waited > 30000) throw new Error(`no frame goes to the ${target}; the connection is ${peer.connectionState}`);
+      await new Promise((resolve) => setTimeout(resolve, 50));
     }
     return peer;
+  }
+
+  async function isSending(peer) {
+    const reports = [...(await peer.getStats()).values()];
+    return reports.some((report) => report.type === "outbound-rtp" && report.framesSent > 0);
   }
 
   const video = { width: { exact: 640 }, height: { exact: 360 }, frameRate: { ideal: 30 } };

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import av
 from pydantic import TypeAdapter
@@ -37,7 +38,7 @@ def decode_seconds(clips: list[list[bytes]], streams: int, decoder: str) -> floa
     """CPU seconds a frame."""
     decoders = []
     for _ in range(streams):
-        context = av.VideoCodecContext.create(decoder, "r")
+        context: Any = av.CodecContext.create(decoder, "r")  # PyAV types no decoder by name
         context.thread_count = 1
         decoders.append(context)
     shown = 0
