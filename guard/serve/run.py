@@ -9,8 +9,10 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import h11
 from starlette.types import ASGIApp
 from uvicorn import Config, Server
+from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from guard.config import ServerConfig
@@ -23,6 +25,11 @@ _MAX_WEBSOCKET_MESSAGE_BYTES = 1024
 _SHUTDOWN_SECONDS = 3
 _CUT_SECONDS = 2.0
 _BACKLOG = 64
+MAX_CONNECTIONS = 256
+"""HTTP connections at the same time; WebSockets are counted apart (`guard.serve.viewers`)."""
+REQUEST_SECONDS = 15.0
+"""A request must have come whole within so long, offers of slow uplinks included."""
+_WATCH_SECONDS = 1.0
 
 
 class PromptCloseProtocol(WebSocketsSansIOProtocol):
@@ -47,6 +54,47 @@ class PromptCloseProtocol(WebSocketsSansIOProtocol):
         """Cut the connection a little after it was given up."""
         super().keepalive_timeout()
         self.loop.call_later(_CUT_SECONDS, self.transport.abort)
+
+
+class PromptRequestProtocol(H11Protocol):
+    """uvicorn's HTTP protocol, with an end to connections on which no whole request comes.
+
+    uvicorn waits for ever for the rest of a request: whoever opens connections and sends next to nothing would use up
+    the process's file descriptors, and nobody's media would get a socket any more.
+    """
+
+    _watch: asyncio.TimerHandle
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Refuse a connection too many; let others send a request in time."""
+        super().connection_made(transport)
+        self._waits_since = self.loop.time()
+        self._watch = self.loop.call_later(REQUEST_SECONDS, self._cut_if_slow)
+        if len(self.connections) > MAX_CONNECTIONS:
+            transport.abort()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the timer."""
+        self._watch.cancel()
+        super().connection_lost(exc)
+
+    def handle_websocket_upgrade(self, event: h11.Request) -> None:
+        """The connection is another protocol's from here on."""
+        self._watch.cancel()
+        super().handle_websocket_upgrade(event)
+
+    def on_response_complete(self) -> None:
+        """The next request has its own time."""
+        self._waits_since = self.loop.time()
+        super().on_response_complete()
+
+    def _cut_if_slow(self) -> None:
+        rest = self._waits_since + REQUEST_SECONDS - self.loop.time()
+        is_complete = self.conn.their_state not in (h11.IDLE, h11.SEND_BODY)
+        if is_complete or rest > 0:
+            self._watch = self.loop.call_later(max(rest, _WATCH_SECONDS), self._cut_if_slow)
+        else:
+            self.transport.abort()
 
 
 class _EmbeddedServer(Server):
@@ -111,7 +159,7 @@ async def serve(app: ASGIApp, config: ServerConfig) -> AsyncIterator[RunningServ
 def _uvicorn_config(app: ASGIApp, config: ServerConfig) -> Config:
     return Config(
         app,
-        http="h11",
+        http=PromptRequestProtocol,
         ws=PromptCloseProtocol,
         ws_max_size=_MAX_WEBSOCKET_MESSAGE_BYTES,
         ws_ping_interval=config.heartbeat_seconds,

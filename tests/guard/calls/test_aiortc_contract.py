@@ -123,7 +123,7 @@ STUN_WITH_A_SHORT_ATTRIBUTE = struct.pack("!HHI12sHHL", 1, 8, 0x2112A442, bytes(
         (b"\x80" + bytes(99), ("192.0.2.8", 5000), False),  # a stranger
         (b"\x80" + bytes(99), ("192.0.2.7", 5000, 0, 0), True),  # IPv6 sockets tell four parts
         (bytes(BINDING_REQUEST), ("192.0.2.8", 5000), True),  # STUN proves itself
-        (b"\x00\x01" + bytes(18), ("192.0.2.7", 5000), False),  # only looks like STUN
+        (b"\x00\x01" + bytes(17), ("192.0.2.7", 5000), False),  # only looks like STUN
         (STUN_WITH_A_SHORT_ATTRIBUTE, ("192.0.2.7", 5000), False),
         (b"", ("192.0.2.7", 5000), False),
         (b"\x80" + bytes(MAX_DATAGRAM_BYTES - 1), ("192.0.2.7", 5000), True),

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
 import pytest
 from fastapi import FastAPI
+from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from guard.config import ServerConfig
 from guard.errors import ConfigError
+from guard.serve import run
 from guard.serve.pages import add_pages
 from guard.serve.run import RunningServer, serve
 from tests.guard.serve.scripted_guard import BEARER
+
+SLOW_BODY = (
+    f"POST /api/calls/main/participants/ann/enrolment HTTP/1.1\r\nHost: localhost\r\nAuthorization: {BEARER['Authorization']}\r\n"
+    "Content-Type: application/json\r\nContent-Length: 9\r\n\r\n{"
+).encode()
 
 
 async def test_port_0_takes_a_free_port_that_is_told(server: RunningServer) -> None:
@@ -54,9 +63,45 @@ async def test_an_error_inside_stops_the_server_and_comes_through(app: FastAPI, 
 
 
 def test_the_protocol_hooks_exist() -> None:
-    """`PromptCloseProtocol` builds on these; an update of uvicorn that drops them must not go unseen."""
+    """Our two protocols build on these; an update of uvicorn that drops them must not go unseen."""
     for name in ("run_asgi", "keepalive_timeout", "send"):
         assert callable(getattr(WebSocketsSansIOProtocol, name))
+    for name in ("connection_made", "connection_lost", "handle_websocket_upgrade", "on_response_complete"):
+        assert callable(getattr(H11Protocol, name))
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nX", SLOW_BODY])
+async def test_a_request_that_does_not_come_whole_is_cut(
+    server: RunningServer, monkeypatch: pytest.MonkeyPatch, sent: bytes
+) -> None:
+    """uvicorn would wait for ever: some hundred of these, and nobody's media gets a socket any more."""
+    monkeypatch.setattr(run, "REQUEST_SECONDS", 0.2)
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    writer.write(sent)
+    async with asyncio.timeout(20):
+        with suppress(ConnectionError):
+            assert await reader.read() == b""
+    writer.close()
+
+
+async def test_a_connection_too_many_is_cut(server: RunningServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run, "MAX_CONNECTIONS", 1)
+    _, kept = await asyncio.open_connection("127.0.0.1", server.port)
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    async with asyncio.timeout(20):
+        with suppress(ConnectionError):
+            assert await reader.read() == b""
+    kept.close()
+    writer.close()
+
+
+async def test_a_connection_may_be_used_again(server: RunningServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The time for a request begins anew with each of them."""
+    monkeypatch.setattr(run, "REQUEST_SECONDS", 0.5)
+    async with httpx.AsyncClient(base_url=server.url) as client:
+        for _ in range(8):
+            assert (await client.get("/healthz")).status_code == 200
+            await asyncio.sleep(0.1)
 
 
 @pytest.fixture

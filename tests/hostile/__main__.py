@@ -1,0 +1,96 @@
+"""Attack a running guard and write down what happens: `python -m tests.hostile --count 500 --markdown hostile.md`.
+
+Every campaign runs against one guard in a process of its own, while a participant in another one publishes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import sys
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+
+from guard.bench.machine import describe_machine
+from tests.hostile.campaign import Campaign, CampaignReport, attacked_guard, run_campaign
+from tests.hostile.media import damaged_pictures, junk_with_keys, resolution_bombs, stray_datagrams
+from tests.hostile.signalling import foreign_tokens, tampered_offers, wrong_fingerprints
+from tests.hostile.web import bad_requests, bad_viewers, slow_clients
+
+CAMPAIGNS: dict[str, tuple[Campaign, int]] = {
+    "tampered SDP offers": (tampered_offers, 1),
+    "stray datagrams": (stray_datagrams, 10),
+    "junk with valid keys": (junk_with_keys, 10),
+    "damaged pictures": (damaged_pictures, 2),
+    "resolution bombs": (resolution_bombs, -25),
+    "wrong fingerprints": (wrong_fingerprints, -25),
+    "foreign tokens": (foreign_tokens, 1),
+    "bad requests": (bad_requests, 1),
+    "slow clients": (slow_clients, -2),
+    "bad viewers": (bad_viewers, -2),
+}
+"""Campaigns, and how many tries of each make up one of `--count`; negative: so many of `--count` make up one try."""
+
+
+def tries(count: int, share: int) -> int:
+    """How many tries of a campaign with this share."""
+    return count * share if share > 0 else max(2, count // -share)
+
+
+async def attack(count: int, seed: int, names: list[str]) -> tuple[list[CampaignReport], float | None]:
+    """Run the campaigns one after the other; the reports, and how long the guard took to stop in the end."""
+    reports = []
+    with tempfile.TemporaryDirectory(prefix="guard-hostile-") as folder:
+        async with attacked_guard(str(Path(folder, "templates.sqlite3"))) as target:
+            for name in names:
+                campaign, share = CAMPAIGNS[name]
+                reports.append(await run_campaign(name, campaign, target, tries(count, share), seed))
+                print(reports[-1], file=sys.stderr, flush=True)  # noqa: T201
+        return reports, target.guard.stop_seconds
+
+
+def markdown(reports: list[CampaignReport], heading: str) -> str:
+    """A table of the campaigns, and the outcomes of each."""
+    lines = [
+        f"{heading}\n",
+        "| campaign | tried | s | others' frames | longest gap s | status asked/failed/longest s | "
+        "growth: RSS MB, files, threads, tasks |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    lines += [
+        f"| {report.name} | {report.tried} | {report.seconds:.0f} | {report.bystander_frames} | "
+        f"{report.bystander_gap_seconds:.2f} | {report.status_asked}/{report.status_failed}/"
+        f"{report.status_longest_seconds:.2f} | {report.rss_growth_mb:+.1f}, {report.descriptors_growth:+d}, "
+        f"{report.threads_growth:+d}, {report.tasks_growth:+d} |"
+        for report in reports
+    ]
+    for report in reports:
+        outcomes = "; ".join(f"{outcome} {number}" for outcome, number in report.outcomes.items())
+        lines.append(f"\n**{report.name}**: {outcomes}.")
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--count", type=int, default=200)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--only", choices=sorted(CAMPAIGNS), action="append")
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--markdown", type=Path)
+    arguments = parser.parse_args()
+    reports, stop_seconds = asyncio.run(attack(arguments.count, arguments.seed, arguments.only or list(CAMPAIGNS)))
+    command = f"python -m tests.hostile --count {arguments.count} --seed {arguments.seed}"
+    heading = f"`{command}` on {describe_machine()}; the guard stopped within {stop_seconds or 0:.1f} s."
+    if arguments.json:
+        content = {"command": command, "machine": describe_machine(), "stop_seconds": stop_seconds}
+        content["campaigns"] = [asdict(report) for report in reports]
+        arguments.json.write_text(json.dumps(content, indent=1) + "\n", "utf-8")
+    if arguments.markdown:
+        arguments.markdown.write_text(markdown(reports, heading), "utf-8")
+    sys.stdout.write(markdown(reports, heading))
+
+
+if __name__ == "__main__":
+    main()
