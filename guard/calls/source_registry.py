@@ -28,6 +28,8 @@ SOURCE_KINDS = {
     "whep+http": "guard.calls.whep:whep_source",
     "janus": "guard.calls.janus.source:janus_source",
     "janus+ws": "guard.calls.janus.source:janus_source",
+    "livekit": "guard.calls.livekit.source:livekit_source",
+    "livekit+ws": "guard.calls.livekit.source:livekit_source",
     "rtsp": "guard.calls.rtsp:rtsp_source",
     "rtsps": "guard.calls.rtsp:rtsp_source",
     "file": "guard.calls.played_file:file_source",
