@@ -14,7 +14,7 @@ _QUALITY = 70
 def jpeg_thumbnail(frame: VideoFrame) -> bytes:
     """The frame as a JPEG, 320 pixels wide."""
     height = max(2, round(frame.height * _WIDTH_PX / frame.width))
-    return _encode(frame.to_ndarray(format="bgr24", width=_WIDTH_PX, height=height))
+    return _encode(np.asarray(frame.to_ndarray(format="bgr24", width=_WIDTH_PX, height=height), np.uint8))
 
 
 def jpeg_crop(pixels: NDArray[np.uint8]) -> bytes:

@@ -19,11 +19,12 @@ import sys
 import tempfile
 import time
 from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
-from guard.bench.clip import encode_clip, puppet_pictures
+from guard.bench.clip import FPS, encode_clip, numbered, puppet_pictures
 from guard.bench.machine import describe_machine
 from guard.errors import ServerError
 from guard.serve.client import follow
@@ -203,7 +204,7 @@ def main() -> None:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="guard-soak-") as folder:
         clip = Path(folder, "clip")
-        clip.write_bytes(pickle.dumps(encode_clip(puppet_pictures()(0), _CLIP_SECONDS)))
+        clip.write_bytes(pickle.dumps(encode_clip(numbered(islice(puppet_pictures()(0), round(_CLIP_SECONDS * FPS))))))
         samples, stop_seconds, growth = asyncio.run(soak(clip, arguments))
     verdict = judge(samples, arguments.warm_up)
     report = {

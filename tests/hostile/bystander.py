@@ -8,20 +8,20 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from itertools import cycle
+from itertools import cycle, repeat
 
 import av
 import numpy as np
 
-from guard.bench.clip import encode_clip
+from guard.bench.clip import encode_clip, numbered
 from guard.calls.publisher import WhipPublisher
 
-_CLIP_SECONDS = 2.0
+_CLIP_FRAMES = 60
 
 
 async def _publish(url: str, token: str) -> None:
     still = np.full((360, 640, 3), 90, np.uint8)
-    packets = cycle(encode_clip(cycle([still]), _CLIP_SECONDS))
+    packets = cycle(encode_clip(numbered(repeat(still, _CLIP_FRAMES))))
     async with WhipPublisher(url, token, lambda: av.Packet(next(packets)), loopback=True) as publisher:
         connection = publisher._connection
         assert connection is not None

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
 from tests.hostile.__main__ import CAMPAIGNS, tries
 from tests.hostile.campaign import Target, attacked_guard, run_campaign
@@ -19,7 +20,7 @@ _MORE_MB = 60.0
 _MORE_TASKS = 12
 
 
-@pytest.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def target(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Target]:
     folder: Path = tmp_path_factory.mktemp("guard")
     async with attacked_guard(str(folder / "templates.sqlite3")) as attacked:

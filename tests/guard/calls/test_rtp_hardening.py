@@ -16,7 +16,7 @@ from guard.calls.bounded_close import close_within
 from guard.calls.receiver_tap import JITTER_BUFFER, ReceiverTap
 from guard.calls.whip_sink import WhipSink
 from guard.config import CallsConfig
-from tests.whip_endpoint import Recorder, until
+from tests.whip_endpoint import Recorder, peer_of, until
 
 ABS_SEND_TIME = "http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time"
 REMOTE_STREAMS = "_RTCRtpReceiver__remote_streams"
@@ -45,7 +45,7 @@ class Call:
     @property
     def receiver(self) -> RTCRtpReceiver:
         [session] = self.sink._sessions.values()
-        return session._peer._connection.getTransceivers()[0].receiver
+        return peer_of(session)._connection.getTransceivers()[0].receiver
 
     @property
     def tap(self) -> ReceiverTap:
@@ -117,7 +117,7 @@ async def test_a_report_that_cannot_be_written_does_not_end_the_reports(call: Ca
     await until(lambda: len(sent) >= 2)
     assert not getattr(call.receiver, RTCP_TASK).done()
     [session] = call.sink._sessions.values()
-    assert await close_within(session._peer._connection, 5.0)
+    assert await close_within(peer_of(session)._connection, 5.0)
 
 
 def _reports(receiver: RTCRtpReceiver) -> list[object]:
