@@ -38,7 +38,7 @@ from guard.media.latest_faces import LatestFaces
 from tests.guard.isolation.conftest import encode
 from tests.whip_endpoint import TOKEN, Recorder, running_endpoint, until
 
-_CLIP_SECONDS = 4
+_CLIP_SECONDS = 2
 _WARM_UP_FRAMES = 90
 
 
