@@ -23,9 +23,13 @@ class CpuSplit:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Frames. sent: handed over in the measured time. received, dropped: by the guard, in about the same time."""
+    """Frames. sent, plain_sent: handed over in the measured time, to the guard and to the plain sink.
+
+    received, dropped: by the guard, in about the same time.
+    """
 
     sent: int
+    plain_sent: int
     received: int
     dropped: int
 
@@ -38,6 +42,7 @@ class LatencyRow:
     unscored_frames: were sent and led to no score that was seen; they have no latency and are in no percentile.
     A machine that cannot keep up drops frames until no window is whole and no score comes: then there is no latency to
     tell, and the dropped frames tell why. plain_ratio: camera to array at the plain sink over camera to score, at p50.
+    plain_missing_frames: were sent to the plain sink in the measured time and had not come when it was over.
     """
 
     sender: str
@@ -58,6 +63,7 @@ class LatencyRow:
     camera_to_paint: Distribution | None
     plain_camera_to_array: Distribution | None
     plain_ratio: float | None
+    plain_missing_frames: int
     stages: dict[str, Distribution] = field(default_factory=dict)
     clock_uncertainty_ms: dict[str, float] = field(default_factory=dict)
 
@@ -94,6 +100,7 @@ def make_row(
         camera_to_paint=distribution([t.camera_to_paint_ms for t in traces if t.camera_to_paint_ms is not None]),
         plain_camera_to_array=plain,
         plain_ratio=plain.p50_ms / camera_to_score.p50_ms if plain and camera_to_score else None,
+        plain_missing_frames=counts.plain_sent - len(plain_ms),
         stages=_stages(traces),
         clock_uncertainty_ms=clock_uncertainty_ms,
     )

@@ -89,7 +89,8 @@ def ways_table(report: LatencyReport) -> Table:
             if found is not None:
                 table.add_row(row.sender, str(row.streams), way, *cells(found))
         if row.plain_ratio is not None:
-            table.add_row(row.sender, str(row.streams), "plain / ours", "", f"{row.plain_ratio:.2f} x", "", "", "")
+            lost = f"{row.plain_missing_frames} missing"
+            table.add_row(row.sender, str(row.streams), "plain / ours", lost, f"{row.plain_ratio:.2f} x", "", "", "")
     return table
 
 

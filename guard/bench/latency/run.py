@@ -131,9 +131,10 @@ class _Scene:
             sender,
             self.streams,
             Counts(
-                sum(log.between(start, end) for log in sent.streams.values()),
-                after.received - before.received,
-                after.dropped - before.dropped,
+                sent=sum(log.between(start, end) for log in sent.streams.values()),
+                plain_sent=sent.plain.between(start, end),
+                received=after.received - before.received,
+                dropped=after.dropped - before.dropped,
             ),
             _cpu_split(before, after, end - start, self.streams),
             self._traces(sent, scores, start, end),

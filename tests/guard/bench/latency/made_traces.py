@@ -35,7 +35,7 @@ def traced(count: int, *, painted: bool = False) -> list[Trace]:
 
 def made_row(sender: str = "aiortc", *, painted: bool = False, plain_ms: float = 75.0) -> LatencyRow:
     """Ten frames sent, eight scored."""
-    counts, cpu = Counts(10, 9, 1), CpuSplit(10.0, 3.0, 12.0, 1.0)
+    counts, cpu = Counts(sent=10, plain_sent=10, received=9, dropped=1), CpuSplit(10.0, 3.0, 12.0, 1.0)
     return make_row(sender, 1, counts, cpu, traced(8, painted=painted), [plain_ms] * 8, {"sender": 0.05})
 
 

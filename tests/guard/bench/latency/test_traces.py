@@ -81,7 +81,7 @@ def test_frames_without_a_score_or_a_number_have_no_trace() -> None:
 
 def test_a_row_counts_what_never_came_and_compares_with_the_plain_sink() -> None:
     row = made_row(plain_ms=75.0)
-    assert (row.sent_frames, row.scores, row.unscored_frames) == (10, 8, 2)
+    assert (row.sent_frames, row.scores, row.unscored_frames, row.plain_missing_frames) == (10, 8, 2, 2)
     assert row.plain_ratio == pytest.approx(5.0)
     assert row.p50_ms == pytest.approx(11)
 
@@ -99,4 +99,4 @@ def test_a_row_without_any_score_has_counts_and_no_latency() -> None:
 
 
 def full_counts() -> Counts:
-    return Counts(sent=240, received=100, dropped=90)
+    return Counts(sent=240, plain_sent=30, received=100, dropped=90)
