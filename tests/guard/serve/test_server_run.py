@@ -21,7 +21,8 @@ from tests.guard.serve.scripted_guard import BEARER
 
 SLOW_BODY = (
     "POST /api/calls/main/participants/ann/enrolment HTTP/1.1\r\nHost: localhost\r\n"
-    f"Authorization: {BEARER['Authorization']}\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{{"
+    f"Authorization: {BEARER['Authorization']}\r\n"
+    "Content-Type: application/json\r\nContent-Length: 9\r\n\r\n{"
 ).encode()
 
 
