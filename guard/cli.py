@@ -77,8 +77,9 @@ def join(
         str,
         typer.Argument(
             help="Address of the call: whep://HOST/PATH (https), whep+http://HOST/PATH, janus://HOST:PORT/ROOM (wss), "
-            "janus+ws://HOST:PORT/ROOM; a room takes ?pin=..., ?display=... and ?hidden=1. Or of one participant's "
-            "video: rtsp://HOST/PATH, rtsps://HOST/PATH (TLS), file:///PATH (in real time, once)."
+            "janus+ws://HOST:PORT/ROOM; a room takes ?pin=..., ?display=... and ?hidden=1; livekit://HOST (wss), "
+            "livekit+ws://HOST, with /ROOM?display=...&hidden=1 for an API key. Or of one participant's video: "
+            "rtsp://HOST/PATH, rtsps://HOST/PATH (TLS), file:///PATH (in real time, once)."
         ),
     ],
     call: Annotated[str, typer.Option(help="Name of the call on the dashboard.")] = "main",
@@ -87,7 +88,10 @@ def join(
     ] = None,
     token: Annotated[
         str | None,
-        typer.Option(help="Token for the call's server; for rtsp USER:PASSWORD.", envvar="GUARD_JOIN_TOKEN"),
+        typer.Option(
+            help="Token for the call's server; for rtsp USER:PASSWORD, for livekit an access token or APIKEY:SECRET.",
+            envvar="GUARD_JOIN_TOKEN",
+        ),
     ] = None,
     host: Host = None,
     port: Port = None,

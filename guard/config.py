@@ -71,7 +71,7 @@ class SourceConfig(_Section):
         None, pattern=NAME_PATTERN, title="Name of the participant, where the call does not tell it (whep, rtsp, file)"
     )
     token: SecretStr | None = Field(
-        None, title="Bearer token, or what else the server asks for; for rtsp USER:PASSWORD"
+        None, title="Bearer token; for rtsp USER:PASSWORD, for livekit an access token or APIKEY:SECRET"
     )
 
 

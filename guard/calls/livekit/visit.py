@@ -1,10 +1,14 @@
 """One visit to a LiveKit room: watch who publishes a camera, take it in the layer that is needed, hand it over.
 
-Limits, which are the SDK's: its native library receives and decodes in this process, out of our sight. What the guard
-checks for WebRTC *before* decoding (picture size, bytes and packets per second, SSRCs) is here checked on decoded
-pictures only; a resolution bomb costs this process libwebrtc's memory before the stream is ended. The time of a picture
-is the SDK's, on its own clock, not the sender's; what was lost shows only as a longer step of it. There is no capture
-time. No LiveKit server has been at hand: this was tried against the SDK with a server of the tests' own.
+Limits, which are the SDK's (1.2): its native library receives and decodes in this process, out of our sight.
+
+- What the guard checks for WebRTC *before* decoding (picture size, bytes and packets per second, SSRCs) is here checked
+  on decoded pictures only; a resolution bomb costs this process libwebrtc's memory before its stream is ended.
+- **A server can end this process**: on an SDP line that it cannot read the library aborts, and Python with it. Join
+  servers that you trust.
+- The time of a picture is the SDK's own, about when it was decoded, not the sender's: the network's jitter is in it,
+  what was lost shows only as a longer step of it, and there is no capture time.
+- No LiveKit server has been at hand: this was tried with the SDK's library against a small server of the tests' own.
 """
 
 from __future__ import annotations
@@ -26,6 +30,7 @@ _LOG = logging.getLogger(__name__)
 WANTED_HEIGHT_PX = 360
 """Plenty for the engine's 128 x 128 crop of the face."""
 JOIN_SECONDS = 15.0
+ASK_AGAIN_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +92,7 @@ class RoomVisit:
             await self._await_connection(connecting)
             joined()
             self._look_around()
-            why = await self._over
+            why = await self._stay()
         except JoinError as error:
             why = str(error)
             raise
@@ -109,6 +114,18 @@ class RoomVisit:
         on("participant_disconnected", lambda participant: self._gone(participant.identity))
         on("reconnected", self._resumed)
         on("disconnected", self._disconnected)
+
+    async def _stay(self) -> str:
+        while not self._over.done():
+            await asyncio.wait({self._over}, timeout=ASK_AGAIN_SECONDS)
+            self._ask_again()
+        return self._over.result()
+
+    def _ask_again(self) -> None:
+        """What is asked for while the SDK restarts its connection gets lost without a word."""
+        for identity in [identity for identity in self._wanted if identity not in self._streams]:
+            del self._wanted[identity]
+        self._look_around()
 
     async def _await_connection(self, connecting: asyncio.Future[None]) -> None:
         await asyncio.wait({connecting}, timeout=JOIN_SECONDS)
@@ -198,7 +215,7 @@ class RoomVisit:
     def _resumed(self) -> None:
         for stream in self._streams.values():
             stream.interrupted()
-        self._look_around()
+        self._ask_again()
 
     def _disconnected(self, reason: int) -> None:
         self._removed = self._sdk.was_removed(reason)

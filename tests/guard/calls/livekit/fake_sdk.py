@@ -83,12 +83,16 @@ class FakePublication:
     subscribed: bool = False
     stream: FakeStream = field(default_factory=FakeStream)
     fails: bool = False
+    deaf: bool = False
+    """A request to subscribe gets lost, as it does while the SDK restarts its connection."""
 
     def set_subscribed(self, subscribed: bool) -> None:
         self.subscribed = subscribed
         participant = self.room.remote_participants[self.identity]
         if not subscribed:
             self.room.emit("track_unsubscribed", self.stream, self, participant)
+        elif self.deaf:
+            return
         elif self.fails:
             self.room.emit("track_subscription_failed", participant, self.sid, "no such codec")
         else:

@@ -149,6 +149,15 @@ async def test_a_track_that_cannot_be_had_is_let_alone() -> None:
         await until(lambda: other.subscribed)
 
 
+async def test_what_was_asked_for_in_vain_is_asked_for_again() -> None:
+    async with visiting() as call:
+        ann = call.room.publish("ann", "TR_a", deaf=True)
+        await until(lambda: ann.subscribed)
+        ann.deaf = False
+        call.room.emit("reconnected")
+        await until(lambda: len(call.source.tracks) == 1)
+
+
 async def test_jumps_interruptions_and_foreign_formats_are_gaps() -> None:
     async with visiting() as call:
         ann = call.room.publish("ann", "TR_a")

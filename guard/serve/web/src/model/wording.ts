@@ -23,7 +23,7 @@ export const STATE_MEANING: Record<DriverState, string> = {
 /** What keeps the guard from a verdict, and what to do about it. */
 export const ABSTAIN_MEANING: Record<AbstainReason, string> = {
   no_face: "No face can be seen, or it is too small: ask them to face the camera",
-  frame_rate_too_low: "Too few pictures per second come to judge motion by: check their connection",
+  frame_rate_too_low: "Too few pictures per second to judge motion by: their connection or this guard is overloaded",
   stalled: "No video arrives: their camera is off or the connection is down",
   misdated: "The video's own clock disagrees with ours: it is slowed down, sped up or replayed",
   frozen: "The picture stands still: the same image keeps coming",
