@@ -12,7 +12,6 @@ import sys
 import tempfile
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from guard.bench.machine import describe_machine
 from tests.hostile.campaign import Campaign, CampaignReport, attacked_guard, run_campaign
@@ -85,8 +84,12 @@ def main() -> None:
     command = f"python -m tests.hostile --count {arguments.count} --seed {arguments.seed}"
     heading = f"`{command}` on {describe_machine()}; the guard stopped within {stop_seconds or 0:.1f} s."
     if arguments.json:
-        content: dict[str, Any] = {"command": command, "machine": describe_machine(), "stop_seconds": stop_seconds}
-        content["campaigns"] = [asdict(report) for report in reports]
+        content = {
+            "command": command,
+            "machine": describe_machine(),
+            "stop_seconds": stop_seconds,
+            "campaigns": [asdict(report) for report in reports],
+        }
         arguments.json.write_text(json.dumps(content, indent=1) + "\n", "utf-8")
     if arguments.markdown:
         arguments.markdown.write_text(markdown(reports, heading), "utf-8")

@@ -198,7 +198,7 @@ def _bench_config(config: GuardConfig, streams: int, folder: Path) -> GuardConfi
     return config.model_copy(
         update={
             "server": ServerConfig(port=0, viewer_queue_events=4096),
-            "calls": CallsConfig(loopback=True, max_participants=streams),
+            "calls": CallsConfig(loopback=True, max_participants=streams, isolation="none"),
             "verify": config.verify.model_copy(update={"scores_per_second": _EVERY_FRAME_PER_SECOND}),
             "store": StoreConfig(path=folder / "templates.sqlite3"),
         }

@@ -142,7 +142,7 @@ async def _guarding(line: bytes) -> AsyncIterator[Mapping[str, Answer]]:
     config = job.config.model_copy(
         update={
             "server": ServerConfig(port=0),
-            "calls": CallsConfig(loopback=True, max_participants=job.streams),
+            "calls": CallsConfig(loopback=True, max_participants=job.streams, isolation="none"),
             "store": StoreConfig(path=job.folder / f"templates-{time.time_ns()}.sqlite3"),
         }
     )
