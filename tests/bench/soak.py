@@ -109,6 +109,8 @@ async def soak(clip: Path, arguments: argparse.Namespace) -> tuple[list[Sample],
     growth: list[str] = []
     settings = {
         "GUARD_CALLS__LOOPBACK": "true",
+        # In the process that is watched: where a worker takes the blow, tests/guard/isolation looks.
+        "GUARD_CALLS__ISOLATION": "none",
         "GUARD_CALLS__MAX_PARTICIPANTS": "16",
         "GUARD_CALLS__FROZEN_SECONDS": "10",
         "GUARD_STORE__PATH": str(clip.with_name("templates.sqlite3")),

@@ -66,6 +66,8 @@ async def attacked_guard(store: str) -> AsyncIterator[Target]:
     """A guard with one participant who means well; stopped at the end."""
     settings = {
         "GUARD_CALLS__LOOPBACK": "true",
+        # In the process that is watched: where a worker takes the blow, tests/guard/isolation looks.
+        "GUARD_CALLS__ISOLATION": "none",
         "GUARD_CALLS__MAX_PARTICIPANTS": "8",
         "GUARD_CALLS__FROZEN_SECONDS": "5",
         "GUARD_STORE__PATH": store,
