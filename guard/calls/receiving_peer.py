@@ -160,7 +160,10 @@ class ReceivingPeer:
 
     def _receive(self, participants: Mapping[str, str], remote_sdp: str) -> None:
         """Start the streams that `participants` names anew, and refuse every section that it does not name."""
-        for transceiver in self._connection.getTransceivers():
+        # Also where nobody can be received yet: the connection stands before the first stream that can.
+        if transceivers := self._connection.getTransceivers():
+            self._follow_transport(transceivers[0].receiver.transport)
+        for transceiver in transceivers:
             mid = str(transceiver.mid)
             if mid not in participants:
                 transceiver.direction = "inactive"

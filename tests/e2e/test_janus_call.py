@@ -161,17 +161,21 @@ async def test_a_hidden_guard_is_not_blinded_by_what_it_cannot_decode(
 ) -> None:
     """One publishes VP9, sound and data, which a hidden guard gets offered unasked; the other VP8 in two layers."""
     listener = Recorder()
+    changes: list[SourceStats] = []
     room = SourceConfig(url=f"{janus.url.replace('ws', 'janus+ws', 1)}/{ANY_CODEC_ROOM}?hidden=1", call="standup")
     everything = {"codec": "VP9", "audio": True, "data": True}
     async with (
         chromium_with_camera(clip) as browser,
         camera_page(browser, janus.url, ANY_CODEC_ROOM, "vp9", **everything),
         camera_page(browser, janus.url, ANY_CODEC_ROOM, "alice", simulcast=True, audio=True),
-        connected(make_source(room, CallsConfig(), listener, lambda _stats: None)) as source,
+        connected(make_source(room, CallsConfig(), listener, changes.append)),
     ):
         await until(lambda: listener.received("alice") > ENOUGH_FRAMES, PATIENCE_SECONDS)
         async with camera_page(browser, janus.url, ANY_CODEC_ROOM, "bob"):
             await until(lambda: listener.received("bob") > ENOUGH_FRAMES, PATIENCE_SECONDS)
         assert sorted({participant for _, participant in listener.queues}) == ["alice", "bob"]
         assert listener.of("alice") == ["joined"]
-        assert source.stats().joins == source.stats().attempts == 1
+        assert [(stats.state, stats.why) for stats in changes] == [
+            (SourceState.JOINING, None),
+            (SourceState.JOINED, None),
+        ]

@@ -158,6 +158,18 @@ async def test_nobody_is_named(sfu: Sfu) -> None:
     assert not sfu.peer.is_ending
 
 
+async def test_a_connection_that_stood_before_anybody_could_be_received_receives_the_first_who_can(sfu: Sfu) -> None:
+    """Who publishes in a codec that nobody decodes, and comes first, must not keep the guard from the others."""
+    sfu.send(ANN)
+    await sfu.negotiate()
+    await until(lambda: sfu.peer.is_connected)
+    sfu.send(BEN)
+    await sfu.negotiate(m1="ben")
+    await sfu.more_from("ben")
+    assert sfu.thousands("ben") == {BEN}
+    assert sfu.listener.queues.keys() == {("standup", "ben")}
+
+
 @pytest.mark.parametrize(
     "mangle",
     [
