@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from engines.slot_state import MAP_SHAPE, SLICE_SHAPE, TAPS
 from engines.step_input import FRAME_SHAPE
 
-BACKBONE_MACS, HEAD_MACS = 16_353_664, 31_850_496
+BACKBONE_MACS, HEAD_MACS = 16_386_432, 31_850_496
 """Multiply-adds of one frame: of the graphs' convolutions and matrix products, the rest is left out."""
 
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
