@@ -1,7 +1,7 @@
 """The running guard: seats come and go on the event loop, the pipeline runs on a thread of its own.
 
-The loop's side keeps the roster (who is here, enrolled as whom, last verdict); the thread owns the pipeline. Orders go
-to the thread through one queue, outcomes come back through `call_soon_threadsafe`, so that neither waits for the other.
+The loop's side, here, keeps the roster (who is here, enrolled as whom, last verdict); `PipelineThread` owns the
+pipeline. Orders go to it, outcomes come back through `call_soon_threadsafe`, so that neither waits for the other.
 """
 
 from __future__ import annotations
@@ -12,8 +12,6 @@ import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from queue import Empty, SimpleQueue
-from threading import Thread
 
 from engines.protocol import Engine
 from guard import __version__
@@ -23,6 +21,7 @@ from guard.errors import EnrolmentBusyError, EnrolmentError, GuardError, NotInCa
 from guard.media.front_end import FaceFrontEnd
 from guard.media.latest_faces import LatestFaces
 from guard.pipeline import EngineChanged, EnrolmentMoved, Judged, Outcome, Pipeline, SeatKey
+from guard.pipeline_thread import IDLE_SECONDS, PipelineThread
 from guard.reports import alert_fields, engine_info, health_fields, score_fields, state_fields
 from guard.serve.events import ParticipantSnapshot, SourceSnapshot
 from guard.serve.hub import EventHub
@@ -34,12 +33,9 @@ from guard.verify.enrolment import Enrolment
 from guard.verify.states import DriverState
 from guard.verify.store import TemplateStore
 from guard.verify.template import ConsentRecord, Template
-from guard.wake import Wake
 
 logger = logging.getLogger(__name__)
 
-_IDLE_SECONDS = 0.1
-"""The pipeline looks for stalled participants at least so often."""
 _HEALTH_SECONDS = 1.0
 _EXPIRY_SECONDS = 24 * 3600.0
 _CAPACITY_FRAMES = 4
@@ -77,12 +73,10 @@ class Monitor:
         self._members: dict[SeatKey, _Member] = {}
         self._seated: dict[SeatKey, str | None] = {}
         """Whom each seat is compared with; outlives leaving, so that rejoining does not shake off a template."""
-        self._orders: SimpleQueue[Callable[[], None]] = SimpleQueue()
-        self._wake = Wake()
+        self._thread = PipelineThread(self.pipeline, self._hand_over)
         self._stopping = False
         self._started_seconds = time.monotonic()
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._thread = Thread(target=self._run_pipeline, name="guard-pipeline", daemon=True)
         self._tasks: set[asyncio.Task[None]] = set()
         self.publishing_cpu_seconds = 0.0
         """CPU of the loop's thread that went into taking outcomes and publishing events."""
@@ -98,33 +92,31 @@ class Monitor:
     async def stop(self) -> None:
         """Stop the thread and free the engine. Sources must have stopped pushing before."""
         self._stopping = True
-        self._wake.ring()
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        if self._thread.is_alive():
-            await asyncio.to_thread(self._thread.join)
+        await asyncio.to_thread(self._thread.stop)
         self._engine.close()
 
     # --- CallListener and FaceListener -------------------------------------------------------------------------------
 
     def participant_joined(self, call: str, participant: str) -> LatestFrames:
         """A participant's video starts; a template under their seat's or their own name applies at once."""
-        frames = LatestFrames(_CAPACITY_FRAMES, on_ready=self._wake.frame)
+        frames = LatestFrames(_CAPACITY_FRAMES, on_ready=self._thread.frame)
         self._join(SeatKey(call, participant), frames)
         return frames
 
     def faces_joined(self, call: str, participant: str) -> LatestFaces:
         """The same for a participant whose video is decoded elsewhere."""
-        faces = LatestFaces(_CAPACITY_FRAMES, on_ready=self._wake.frame)
+        faces = LatestFaces(_CAPACITY_FRAMES, on_ready=self._thread.frame)
         self._join(SeatKey(call, participant), faces)
         return faces
 
     def _join(self, key: SeatKey, frames: LatestFrames | LatestFaces) -> None:
         self._members[key] = _Member(frames, _UNENROLLED)
         now = time.monotonic()
-        self._order(lambda: self._add_seat(key, frames, now))
+        self._thread.order(lambda: self._add_seat(key, frames, now))
         self._publish(key, {"type": "participant", "action": "joined", "enrolled_as": self._seated.get(key)})
         self._spawn(self._seat_on_joining(key))
 
@@ -133,7 +125,7 @@ class Monitor:
         key = SeatKey(call, participant)
         if self._members.pop(key, None) is None:
             return
-        self._order(lambda: self.pipeline.remove(key))
+        self._thread.order(lambda: self.pipeline.remove(key))
         self._publish(key, {"type": "participant", "action": "left", "why": why})
 
     # --- GuardService -------------------------------------------------------------------------------------------
@@ -182,7 +174,7 @@ class Monitor:
         record = ConsentRecord(consent.text_version, consent.statement, consent.given_by, datetime.now(UTC))
         enrolment = Enrolment(name, record, self._engine.spec, self._config.verify)
         member.enrolment_progress = 0.0
-        self._order(lambda: self._set_enrolment(key, enrolment))
+        self._thread.order(lambda: self._set_enrolment(key, enrolment))
         self._publish(key, {"type": "participant", "action": "enrolling", "enrolment_progress": 0.0})
         return self._snapshot(key)
 
@@ -192,7 +184,7 @@ class Monitor:
         if member.enrolment_progress is None:
             raise EnrolmentError(f"no enrolment of {participant} is running; nothing to cancel")
         member.enrolment_progress = None
-        self._order(lambda: self._set_enrolment(key, None))
+        self._thread.order(lambda: self._set_enrolment(key, None))
         self._publish(key, {"type": "participant", "action": "enrolment_failed", "why": "cancelled"})
 
     async def set_seat(self, call: str, participant: str, name: str | None) -> ParticipantSnapshot:
@@ -256,7 +248,7 @@ class Monitor:
         self._seated[key] = name
         if key not in self._members:
             return
-        self._order(lambda: self._set_template(key, template))
+        self._thread.order(lambda: self._set_template(key, template))
         action = "enrolled" if template is not None else "seat_cleared"
         self._publish(key, {"type": "participant", "action": action, "enrolled_as": name})
 
@@ -293,7 +285,7 @@ class Monitor:
         member.verdict = verdict
         if judged.stages is not None:
             member.lag_ms = 1000 * (now - judged.stages.arrival_seconds)
-        due = now - member.last_score_seconds >= 1 / self._config.verify.scores_per_second - _IDLE_SECONDS / 10
+        due = now - member.last_score_seconds >= 1 / self._config.verify.scores_per_second - IDLE_SECONDS / 10
         if due or verdict.transition is not None:
             member.last_score_seconds = now
             self._publish(judged.seat, score_fields(judged, now))
@@ -363,10 +355,6 @@ class Monitor:
 
     # --- the pipeline's side ------------------------------------------------------------------------------------
 
-    def _order(self, order: Callable[[], None]) -> None:
-        self._orders.put(order)
-        self._wake.ring()
-
     def _add_seat(self, key: SeatKey, frames: LatestFrames | LatestFaces, now: float) -> None:
         self.pipeline.add(key, frames, now)
 
@@ -379,28 +367,8 @@ class Monitor:
             seat.enrolment = enrolment
             seat.announced_progress = 0.0
 
-    def _run_pipeline(self) -> None:
-        while not self._stopping:
-            self._wake.sleep(self.pipeline.pause(_IDLE_SECONDS))
-            outcomes: list[Outcome] = []
-            try:
-                self._obey_orders()
-                outcomes.extend(self.pipeline.tick())  # keeps what came before an error
-            except Exception:
-                # One seat's trouble must not end the watch over the others; it is in the log.
-                logger.exception("the pipeline failed on a tick; going on")
-            self._hand_over(outcomes)
-
-    def _obey_orders(self) -> None:
-        while True:
-            try:
-                order = self._orders.get_nowait()
-            except Empty:
-                return
-            order()
-
     def _hand_over(self, outcomes: list[Outcome]) -> None:
-        if outcomes and self._loop is not None and not self._stopping:
+        if self._loop is not None and not self._stopping:
             self._loop.call_soon_threadsafe(self._receive, outcomes)
 
 
