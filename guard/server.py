@@ -58,6 +58,11 @@ class RunningGuard:
         """The page on which a participant publishes the own camera; safe to send to them."""
         return f"{self.server.url}/join#token={self.join_token}"
 
+    @property
+    def tap_url(self) -> str:
+        """The page on which an operator shares a call that goes on in their browser."""
+        return f"{self.server.url}/tap#token={self.join_token}"
+
     def whip_url(self, call: str, participant: str) -> str:
         """Where a WHIP client publishes as this participant."""
         return f"{self.server.url}/whip/{call}/{participant}"
@@ -173,6 +178,7 @@ def _announce(console: Console, guard: RunningGuard) -> None:
     console.print(f"isolation  {escape(confined)}", soft_wrap=True)
     console.print(f"dashboard  {guard.dashboard_url}", soft_wrap=True)
     console.print(f"join page  {guard.join_url}", soft_wrap=True)
+    console.print(f"tap page   {guard.tap_url}", soft_wrap=True)
     console.print(
         f"WHIP       {guard.server.url}/whip/CALL/PARTICIPANT   (bearer token {guard.join_token})", soft_wrap=True
     )

@@ -20,7 +20,7 @@ _SECURITY_HEADERS = {
     ),
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
-    "Permissions-Policy": "camera=(self), microphone=(), geolocation=(), display-capture=()",
+    "Permissions-Policy": "camera=(self), microphone=(), geolocation=(), display-capture=(self)",
     "Cross-Origin-Opener-Policy": "same-origin",
 }
 

@@ -20,7 +20,7 @@ _NOT_BUILT = """<!doctype html>
 
 
 def add_pages(app: FastAPI, static: Path = STATIC) -> None:
-    """Serve the dashboard at `/` and the join page at `/join`; where it is not built, say so there.
+    """Serve the dashboard at `/`, the join page at `/join`, the one that taps a call at `/tap`; or say that none is built.
 
     Comes last: what no other route takes is looked for among the files.
     """
@@ -29,6 +29,7 @@ def add_pages(app: FastAPI, static: Path = STATIC) -> None:
 
     @router.get("/")
     @router.get("/join")
+    @router.get("/tap")
     async def page() -> Response:
         if index.is_file():
             # The file names of scripts and styles change with their content, this page's does not.

@@ -118,7 +118,7 @@ async def test_the_built_dashboard_is_served(built: Path) -> None:
     app = FastAPI()
     add_pages(app, built)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as client:
-        for path in ("/", "/join", "/join?call=main&name=alice"):
+        for path in ("/", "/join", "/join?call=main&name=alice", "/tap?call=main"):
             response = await client.get(path)
             assert response.text == "<title>dashboard</title>"
             assert response.headers["cache-control"] == "no-cache"

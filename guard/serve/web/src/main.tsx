@@ -1,4 +1,4 @@
-/** Start: find the token, then show the dashboard or the join page. */
+/** Start: find the token, then show the dashboard, the join page or the page that taps a call. */
 
 import { batch, signal } from "@preact/signals";
 import { render } from "preact";
@@ -11,10 +11,13 @@ import { isName } from "./model/seat-name";
 import { SignIn } from "./parts/sign-in";
 import { Api, ApiError } from "./server/api";
 import { forgetToken, keepToken, takeToken } from "./server/token";
+import { TapPage } from "./tap/tap-page";
 import "./styles/index.css";
 
 const query = new URLSearchParams(window.location.search);
-const isJoin = window.location.pathname.replace(/\/+$/, "").endsWith("/join");
+const page = window.location.pathname.replace(/\/+$/, "").split("/").pop();
+/** These publish, which the join token allows; the dashboard needs the other one. */
+const publishes = page === "join" || page === "tap";
 const token = signal<string | null>(takeToken(window.location, history, sessionStorage));
 const session = signal<Session | null>(null);
 const problem = signal("");
@@ -33,23 +36,26 @@ function refused(): void {
 async function connect(candidate: string): Promise<void> {
   const api = new Api(candidate);
   try {
-    await api.status();
+    // The API knows nothing of the join token; whoever publishes hears from the guard when they do.
+    if (!publishes) await api.status();
   } catch (error) {
     if (error instanceof ApiError && (error.status === 401 || error.status === 403)) return refused();
     // A guard that is away for the moment is no reason to ask for the token again: the event socket keeps trying.
   }
   keepToken(candidate, sessionStorage);
   token.value = candidate;
+  if (publishes) return;
   const call = query.get("call") ?? "main";
-  if (!isJoin) session.value = new Session(api, isName(call) ? call : "main", refused);
+  session.value = new Session(api, isName(call) ? call : "main", refused);
 }
 
 function App() {
   if (token.value === null) return <SignIn problem={problem.value} onToken={(text) => void connect(text)} />;
-  if (isJoin) return <JoinPage token={token.value} query={query} />;
+  if (page === "join") return <JoinPage token={token.value} query={query} />;
+  if (page === "tap") return <TapPage token={token.value} query={query} />;
   return session.value && <Dashboard session={session.value} />;
 }
 
 const root = document.getElementById("app");
 if (root) render(<App />, root);
-if (token.value !== null && !isJoin) void connect(token.value);
+if (token.value !== null && !publishes) void connect(token.value);

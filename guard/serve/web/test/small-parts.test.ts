@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from "vitest";
 
 import { cameraProblem } from "../src/join/camera";
-import { preferredCodecs } from "../src/join/publisher";
+import { preferredCodecs } from "../src/server/publisher";
 import { DEFAULT_PREFERENCES, readPreferences, writePreferences } from "../src/model/preferences";
 import { isName } from "../src/model/seat-name";
 import { ABSTAIN_MEANING, consentStatement, nats, percent, sourceDetail, STATE_MEANING } from "../src/model/wording";

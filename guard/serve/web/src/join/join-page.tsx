@@ -5,7 +5,7 @@ import { useEffect, useId, useRef, useState } from "preact/hooks";
 import { isName, NAME_PATTERN, NAME_RULE } from "../model/seat-name";
 import { Icon } from "../parts/icons";
 import { listCameras, openCamera } from "./camera";
-import { Publisher } from "./publisher";
+import { Publisher } from "../server/publisher";
 
 export type JoinState = "ready" | "joining" | "live" | "interrupted" | "left" | "failed";
 

@@ -1,6 +1,6 @@
-/** Publishes one camera over WHIP (RFC 9725): offer out, answer in, DELETE at the end. */
+/** Publishes one track over WHIP (RFC 9725): offer out, answer in, DELETE at the end. */
 
-import { reason } from "../server/api";
+import { reason } from "./api";
 
 /** Candidates that take longer are not worth the wait: the server does no trickle. */
 const GATHERING_MS = 2000;
@@ -20,9 +20,10 @@ export class Publisher {
     this.peer.onconnectionstatechange = () => onState(this.peer.connectionState);
   }
 
-  /** Offer the track as `name` in `call`. Throws an Error with one line for people. */
-  async publish(track: MediaStreamTrack, call: string, name: string): Promise<void> {
-    const transceiver = this.peer.addTransceiver(track, { direction: "sendonly" });
+  /** Offer the track as `name` in `call`, `scaleDown` times smaller. Throws an Error with one line for people. */
+  async publish(track: MediaStreamTrack, call: string, name: string, scaleDown = 1): Promise<void> {
+    const sendEncodings = [{ scaleResolutionDownBy: scaleDown }];
+    const transceiver = this.peer.addTransceiver(track, { direction: "sendonly", sendEncodings });
     const offered = RTCRtpReceiver.getCapabilities("video")?.codecs ?? [];
     transceiver.setCodecPreferences(preferredCodecs(offered));
     await this.peer.setLocalDescription();
