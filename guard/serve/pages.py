@@ -20,7 +20,7 @@ _NOT_BUILT = """<!doctype html>
 
 
 def add_pages(app: FastAPI, static: Path = STATIC) -> None:
-    """Serve the dashboard at `/`, the join page at `/join`, the one that taps a call at `/tap`; or say that none is built.
+    """Serve the dashboard (`/`) and the pages to join (`/join`) and to tap a call (`/tap`), or say that none is built.
 
     Comes last: what no other route takes is looked for among the files.
     """
