@@ -11,6 +11,7 @@ from typing import Annotated, Literal, TypeAlias
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, TypeAdapter, ValidationError, field_serializer
 
 from guard.config import CallsConfig
+from guard.one_line import one_line
 
 MAX_REPORT_BYTES = 1_048_576
 """A session description of the guard's own, escaped, is far below."""
@@ -197,4 +198,4 @@ def read_report(line: bytes) -> Report:
 
 def short(why: str) -> str:
     """`why` as a report may carry it."""
-    return "".join(letter if letter.isprintable() else " " for letter in why)[:_MAX_WHY_CHARACTERS]
+    return one_line(why, _MAX_WHY_CHARACTERS)

@@ -11,6 +11,8 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
 
+from guard.one_line import one_line
+
 # Janus sets no bound on display names: what is cut off here must not cost the whole room.
 MAX_MESSAGE_BYTES = 4 << 20
 _MAX_DISPLAY_CHARACTERS = 256
@@ -24,6 +26,10 @@ def _cut(limit: int) -> BeforeValidator:
     return BeforeValidator(lambda value: value[:limit] if isinstance(value, str) else value)
 
 
+def _printable(limit: int) -> BeforeValidator:
+    return BeforeValidator(lambda value: one_line(value, limit) if isinstance(value, str) else value)
+
+
 class _Value(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True, strict=True)
 
@@ -34,7 +40,7 @@ FeedId = Annotated[Number | Annotated[str, StringConstraints(min_length=1, max_l
 Mid = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 Short = Annotated[str, StringConstraints(max_length=64)]
 Display = Annotated[str, _cut(_MAX_DISPLAY_CHARACTERS)]
-Reason = Annotated[str, _cut(_MAX_ERROR_CHARACTERS)]
+Reason = Annotated[str, _printable(_MAX_ERROR_CHARACTERS)]
 
 
 class PublishedStream(_Value):

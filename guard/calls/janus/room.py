@@ -49,7 +49,7 @@ class Room:
         self._feeds: dict[FeedId, Feed] = {}
         self._sections: dict[str, Source] = {}
         self._unwanted_sections: set[str] = set()
-        self._unusable: set[FeedId] = set()
+        self._resting: set[FeedId] = set()
         self._refused: set[FeedId] = set()
         self._stuck: set[str] = set()
         self._one_at_a_time = False
@@ -80,7 +80,7 @@ class Room:
         """This one publishes no more."""
         self._feeds.pop(feed, None)
         self._refused.discard(feed)
-        self._unusable.discard(feed)
+        self._resting.discard(feed)
 
     def subscribed(self, streams: Iterable[SubscribedStream]) -> None:
         """The media sections of the subscription are these."""
@@ -95,11 +95,15 @@ class Room:
                 self._unwanted_sections.add(stream.mid)
         self._stuck &= {*self._sections, *self._unwanted_sections}
 
-    def unusable(self, mids: Iterable[str]) -> None:
-        """Nothing can be done with what these media sections hold: their publishers are left alone until they leave."""
-        for mid in mids:
-            if mid in self._sections:
-                self._unusable.add(self._sections[mid][0])
+    def rest(self, mids: Iterable[str]) -> set[FeedId]:
+        """Nothing can be had of these media sections now: leave their publishers, returned, alone until `rested`."""
+        feeds = {self._sections[mid][0] for mid in mids if mid in self._sections}
+        self._resting |= feeds
+        return feeds
+
+    def rested(self, feeds: Iterable[FeedId]) -> None:
+        """These may be asked for again."""
+        self._resting.difference_update(feeds)
 
     def refused(self, request: Subscribe) -> None:
         """The server refused a subscription. It tells not why in a way to rely on: find the bad one singly."""
@@ -137,7 +141,7 @@ class Room:
     def seats(self) -> dict[str, Seat]:
         """Whose video each media section holds (mid -> seat), for publishers that are here and can be decoded."""
         mids = {
-            feed: mid for mid, (feed, _) in self._sections.items() if feed in self._feeds and feed not in self._unusable
+            feed: mid for mid, (feed, _) in self._sections.items() if feed in self._feeds and feed not in self._resting
         }
         names = seat_names({feed.id: feed.display for feed in self._feeds.values() if feed.id in mids})
         return {mids[feed]: Seat(feed, name) for feed, name in names.items()}
@@ -151,7 +155,7 @@ class Room:
             self._feeds[feed.id] = feed
 
     def _wanted(self) -> list[Feed]:
-        able = [feed for feed in self._feeds.values() if feed.id not in self._unusable | self._refused]
+        able = [feed for feed in self._feeds.values() if feed.id not in self._resting | self._refused]
         held = {feed for feed, _ in self._sections.values()}
         # Nobody loses their place to somebody who could be subscribed to only later.
         able.sort(key=lambda feed: feed.id not in held)

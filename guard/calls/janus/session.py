@@ -33,6 +33,9 @@ from guard.calls.janus.room import Room, Seat
 KEEPALIVE_SECONDS = 25.0
 REPLY_SECONDS = 10.0
 POLL_SECONDS = 2.0
+LOST_REST_SECONDS, UNUSABLE_REST_SECONDS = 5.0, 60.0
+"""A stream that ended by itself, or cannot be decoded, is asked for again after so long. Never to ask again would let
+anybody shake the guard off by falling silent, or by another codec, for once."""
 
 # Error codes of the VideoRoom plugin that another attempt will not change.
 _MISSING_ELEMENT = 429
@@ -120,12 +123,15 @@ class JanusSession:
         self._has_open_offer = False
         self._keepalive_due = float("inf")
         self._poll_due = float("inf")
+        self._rests: list[tuple[float, set[FeedId]]] = []
+        """Until when these publishers are left alone."""
         self._has_ended = False
 
     @property
     def next_tick_seconds(self) -> float:
         """When `tick` or `nothing_heard` may have something to do."""
         deadlines = [pending.deadline_seconds for pending in self._pending.values()]
+        deadlines += [due for due, _ in self._rests]
         return min([self._keepalive_due, self._poll_due, *deadlines])
 
     def start(self, now: float) -> list[Action]:
@@ -161,11 +167,12 @@ class JanusSession:
         return [self._send(Start(sdp), _Handle.SUBSCRIPTION, now)]
 
     def unusable(self, mids: frozenset[str], now: float) -> list[Action]:
-        """What these media sections hold cannot be decoded, or may not be: leave their publishers alone."""
-        if self._has_ended:
-            return []
-        self._room.unusable(mids)
-        return self._catch_up(now)
+        """What these media sections hold cannot be decoded: ask for it anew after `UNUSABLE_REST_SECONDS`."""
+        return self._rest(mids, UNUSABLE_REST_SECONDS, now)
+
+    def lost(self, mids: frozenset[str], now: float) -> list[Action]:
+        """The streams of these media sections have ended by themselves: ask for them anew after `LOST_REST_SECONDS`."""
+        return self._rest(mids, LOST_REST_SECONDS, now)
 
     def tick(self, now: float) -> list[Action]:
         """Time has passed."""
@@ -178,6 +185,10 @@ class JanusSession:
         if now >= self._poll_due:
             self._poll_due = float("inf")
             actions.append(self._send(ListParticipants(self._admission), _Handle.ROOM, now))
+        if over := [feeds for due, feeds in self._rests if now >= due]:
+            self._rests = [rest for rest in self._rests if now < rest[0]]
+            self._room.rested(set().union(*over))
+            actions += self._catch_up(now)
         return actions
 
     def nothing_heard(self, now: float) -> list[Action]:
@@ -312,6 +323,13 @@ class JanusSession:
     @property
     def _is_negotiating(self) -> bool:
         return self._has_open_offer or any(pending.handle is _Handle.SUBSCRIPTION for pending in self._pending.values())
+
+    def _rest(self, mids: frozenset[str], seconds: float, now: float) -> list[Action]:
+        if self._has_ended:
+            return []
+        if feeds := self._room.rest(mids):
+            self._rests.append((now + seconds, feeds))
+        return self._catch_up(now)
 
     def _next_change(self) -> Request | None:
         subscribe = self._room.to_subscribe()

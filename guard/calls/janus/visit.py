@@ -20,6 +20,7 @@ from guard.calls.offer import check_offer
 from guard.calls.peer import MakePeer, PeerStream
 from guard.calls.refused_sections import refuse_undecodable
 from guard.errors import JoinError, SignallingError
+from guard.one_line import one_line
 
 _LOG = logging.getLogger(__name__)
 
@@ -34,6 +35,7 @@ _SHORTEST_WAIT_SECONDS = 0.02
 # One wait may run out in the very moment that a busy event loop gets round to reading.
 _SILENT_WAITS = 2
 _LEFT = "the participant left"
+_MAX_TOLD_CHARACTERS = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,7 @@ class RoomVisit:
         )
         self._seats: dict[str, Seat] = {}
         self._unusable: set[str] = set()
+        self._lost: set[str] = set()
         self._has_joined = False
         self._ended: Ended | None = None
 
@@ -92,9 +95,9 @@ class RoomVisit:
                     return Ended("this WebSocket is none of a Janus server; check the address", is_final=True)
                 return await self._converse(socket, joined)
         except ConnectionClosed as error:
-            return Ended(f"the server closed the connection ({error})")
+            return Ended(f"the server closed the connection ({_told(error)})")
         except (OSError, TimeoutError, WebSocketException) as error:
-            return Ended(f"cannot reach the server ({error or type(error).__name__})")
+            return Ended(f"cannot reach the server ({_told(error) or type(error).__name__})")
 
     async def _converse(self, socket: ClientConnection, joined: Callable[[], None]) -> Ended:
         conversation = _Conversation(socket, joined)
@@ -114,7 +117,7 @@ class RoomVisit:
                 await self._perform(conversation, self._session.tick(time.monotonic()))
                 if silent_waits >= _SILENT_WAITS:
                     await self._perform(conversation, self._session.nothing_heard(time.monotonic()))
-                await self._give_back_unusable(conversation)
+                await self._give_back(conversation)
             return self._ended
         finally:
             # Janus would notice by itself; it only takes longer.
@@ -155,16 +158,24 @@ class RoomVisit:
             self._seats.pop(mid, None)
             await self._peer.end_stream(mid, _LEFT)
 
-    async def _give_back_unusable(self, conversation: _Conversation) -> None:
+    async def _give_back(self, conversation: _Conversation) -> None:
         if self._unusable:
             mids, self._unusable = frozenset(self._unusable), set()
             await self._perform(conversation, self._session.unusable(mids, time.monotonic()))
+        if self._lost:
+            mids, self._lost = frozenset(self._lost), set()
+            await self._perform(conversation, self._session.lost(mids, time.monotonic()))
 
     def _note_stream_end(self, mid: str, participant: str, why: str) -> None:
         # Those that were meant to end have given up their seat before.
         if self._seats.pop(mid, None) is not None and not self._peer.is_ending:
             _LOG.warning("the video of %s is no longer received: %s", participant, why)
-            self._unusable.add(mid)
+            self._lost.add(mid)
 
     def _note_peer_end(self, why: str) -> None:
         self._ended = self._ended or Ended(f"the media connection ended: {why}")
+
+
+def _told(error: Exception) -> str:
+    """What the library says, which may repeat what the server said."""
+    return one_line(str(error), _MAX_TOLD_CHARACTERS)

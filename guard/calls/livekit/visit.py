@@ -65,7 +65,8 @@ class RoomVisit:
         self._wanted: dict[str, str] = {}
         """Participant's identity -> the publication that is subscribed for them."""
         self._refused: set[str] = set()
-        """Publications that were given up; they are taken again when their camera is switched on anew."""
+        """Publications that were given up. Not for good, or falling silent for once would shake the guard off: they are
+        taken again at the next `_ask_again`, or when their camera is switched on anew."""
         self._streams: dict[str, RoomStream] = {}
         self._endings: set[asyncio.Task[None]] = set()
 
@@ -123,6 +124,7 @@ class RoomVisit:
 
     def _ask_again(self) -> None:
         """What is asked for while the SDK restarts its connection gets lost without a word."""
+        self._refused.clear()
         for identity in [identity for identity in self._wanted if identity not in self._streams]:
             del self._wanted[identity]
         self._look_around()
@@ -188,7 +190,7 @@ class RoomVisit:
         )
 
     def _stream_ended(self, identity: str, publication: Publication, why: str) -> None:
-        """A stream that ended by itself is not wanted again before its camera is switched on anew."""
+        """A stream ended by itself."""
         if self._wanted.get(identity) == publication.sid:
             publication.set_subscribed(False)
         self._give_up(identity, publication.sid, why)

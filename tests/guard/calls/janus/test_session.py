@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import count
 
@@ -15,8 +16,10 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from guard.calls.janus.requests import Admission
 from guard.calls.janus.session import (
     KEEPALIVE_SECONDS,
+    LOST_REST_SECONDS,
     POLL_SECONDS,
     REPLY_SECONDS,
+    UNUSABLE_REST_SECONDS,
     Action,
     Ended,
     EndStreams,
@@ -217,6 +220,43 @@ def test_an_unusable_publisher_is_given_back_and_left_alone() -> None:
     visit.server.publish(1, "alice")
     visit.settle()
     assert visit.showing == {"0": "alice", "1": "bob"}
+
+
+@pytest.mark.parametrize(
+    ("end", "rest_seconds"),
+    [(JanusSession.lost, LOST_REST_SECONDS), (JanusSession.unusable, UNUSABLE_REST_SECONDS)],
+)
+def test_nobody_shakes_the_guard_off_by_being_silent_or_undecodable_for_once(
+    end: Callable[[JanusSession, frozenset[str], float], list[Action]], rest_seconds: float
+) -> None:
+    visit = Visit(FakeJanus()).start()
+    visit.server.publish(1, "alice")
+    visit.server.publish(2, "bob")
+    visit.settle()
+    for _ in range(3):
+        visit.perform(end(visit.session, frozenset({"0"}), visit.now))
+        visit.settle()
+        assert visit.server.shown == {"1": 2}
+        assert visit.session.next_tick_seconds <= visit.now + rest_seconds
+        visit.wait(rest_seconds - 0.1)
+        assert visit.showing == {"1": "bob"}
+        visit.wait(0.1)
+        assert visit.showing == {"0": "alice", "1": "bob"}
+
+
+def test_a_rest_outlives_neither_its_publisher_nor_the_visit() -> None:
+    visit = Visit(FakeJanus()).start()
+    visit.server.publish(1, "alice")
+    visit.settle()
+    visit.perform(visit.session.lost(frozenset({"0", "7"}), visit.now))
+    visit.settle()
+    visit.server.unpublish(1)
+    visit.settle()
+    asked = len(visit.server.requests)
+    visit.wait(LOST_REST_SECONDS)
+    assert len(visit.server.requests) == asked
+    visit.perform(visit.session.leave(visit.now))
+    assert visit.session.lost(frozenset({"0"}), visit.now) == []
 
 
 def test_a_seat_does_not_pass_to_another_publisher_of_the_same_name_unnoticed() -> None:

@@ -141,6 +141,18 @@ async def test_a_large_picture_ends_its_stream_until_the_camera_is_switched_on_a
         await until(lambda: ann.subscribed)
 
 
+async def test_nobody_shakes_the_guard_off_by_one_large_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(visit_module, "ASK_AGAIN_SECONDS", 0.05)
+    async with visiting(config=CallsConfig(max_width_px=320)) as call:
+        ann = call.room.publish("ann", "TR_a")
+        for times in (1, 2):
+            await until(lambda: ann.subscribed and len(call.source.tracks) == 1)
+            ann.stream.play(2)
+            ann.stream.play(1, first=2, width=640, height=360)
+            await until(lambda times=times: call.listener.of("ann") == ["joined", "left"] * times)  # type: ignore[misc]
+        await until(lambda: ann.subscribed and len(call.source.tracks) == 1)
+
+
 async def test_a_track_that_cannot_be_had_is_let_alone() -> None:
     async with visiting() as call:
         broken = call.room.publish("ann", "TR_1", fails=True)
