@@ -114,6 +114,8 @@ class ReceivingPeer:
                 await self._connection.setLocalDescription()
         except TimeoutError as error:
             raise SignallingError("the connection could not be set up in time; try again", _UNAVAILABLE) from error
+        except SignallingError:
+            raise
         # aiortc answers bad offers with whatever error they lead to, down to KeyError and AssertionError.
         except Exception as error:
             raise SignallingError(f"the offer cannot be accepted ({type(error).__name__})", _BAD_REQUEST) from error
@@ -160,8 +162,9 @@ class ReceivingPeer:
 
     def _receive(self, participants: Mapping[str, str], remote_sdp: str) -> None:
         """Start the streams that `participants` names anew, and refuse every section that it does not name."""
-        # Also where nobody can be received yet: the connection stands before the first stream that can.
-        if transceivers := self._connection.getTransceivers():
+        transceivers = self._connection.getTransceivers()
+        if transceivers and not participants:
+            # Nobody can be received yet, but the connection will stand before the first stream that can.
             self._follow_transport(transceivers[0].receiver.transport)
         for transceiver in transceivers:
             mid = str(transceiver.mid)
@@ -210,7 +213,7 @@ class ReceivingPeer:
             contain_packet_errors(transport)
             transport.on("statechange", self._follow_connection)
         elif transport is not self._transport:
-            raise ValueError("the media sections are not bundled")
+            raise SignallingError("the offer's videos are not bundled (a=group:BUNDLE); bundle them", _BAD_REQUEST)
 
     def _route_announced_ssrcs(self, remote_sdp: str) -> None:
         """aiortc routes by the first SSRC of a section only, and retransmissions not at all once there are several."""
