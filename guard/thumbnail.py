@@ -7,14 +7,15 @@ import numpy as np
 from av import VideoFrame
 from numpy.typing import NDArray
 
-_WIDTH_PX = 320
+_SIDE_PX = 320
 _QUALITY = 70
 
 
 def jpeg_thumbnail(frame: VideoFrame) -> bytes:
-    """The frame as a JPEG, 320 pixels wide."""
-    height = max(2, round(frame.height * _WIDTH_PX / frame.width))
-    return _encode(np.asarray(frame.to_ndarray(format="bgr24", width=_WIDTH_PX, height=height), np.uint8))
+    """The frame as a JPEG within 320x320 pixels; however narrow it is, since its sender chooses that."""
+    scale = _SIDE_PX / max(frame.width, frame.height)
+    width, height = (max(2, round(side * scale)) for side in (frame.width, frame.height))
+    return _encode(np.asarray(frame.to_ndarray(format="bgr24", width=width, height=height), np.uint8))
 
 
 def jpeg_crop(pixels: NDArray[np.uint8]) -> bytes:
