@@ -37,11 +37,15 @@ class Ceilings:
 @dataclass(frozen=True, slots=True)
 class StageWork:
     """Work that one frame needs of one stage: operations (two per multiply-add), or bytes read and written, or bytes
-    over the bus."""
+    over the bus.
+
+    in_int8: some operations are of 8-bit integers, of which a ceiling of floating-point products says nothing.
+    """
 
     operations: int = 0
     moved_bytes: int = 0
     uploaded_bytes: int = 0
+    in_int8: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,13 +87,14 @@ def device_ceilings() -> Ceilings:
     return Ceilings(found.operations / 1e9, found.copied_bytes / 1e9, about, found.uploaded_bytes / 1e9)
 
 
-def stage_work(on_device: bool) -> dict[str, StageWork]:
+def stage_work(*, on_device: bool, int8_head: bool) -> dict[str, StageWork]:
     """Of the stages that have a ceiling, per frame.
 
-    difference on the CPU, in fp32: newest and previous map read, difference written, slice copied. On a device, in
-    halves: newest and three earlier maps read, one map and three differences written (engines/kernels/README.md).
+    difference on the CPU, in fp32: newest and previous map read, difference written, and for a head in fp32 the slice
+    copied. On a device, in halves: newest and three earlier maps read, one map and three differences written
+    (engines/kernels/README.md).
     """
-    map_values, slice_values = math.prod(MAP_SHAPE), math.prod(SLICE_SHAPE)
+    map_values, slice_values = math.prod(MAP_SHAPE), 0 if int8_head else math.prod(SLICE_SHAPE)
     on_cpu_bytes = _FLOAT_BYTES * (3 * map_values + 2 * slice_values)
     on_device_bytes = _HALF_BYTES * map_values * (1 + TAPS + 1 + TAPS)
     upload = {"upload": StageWork(uploaded_bytes=math.prod(FRAME_SHAPE))} if on_device else {}
@@ -97,7 +102,7 @@ def stage_work(on_device: bool) -> dict[str, StageWork]:
         **upload,
         "backbone": StageWork(operations=2 * BACKBONE_MACS),
         "difference": StageWork(moved_bytes=on_device_bytes if on_device else on_cpu_bytes),
-        "head": StageWork(operations=2 * HEAD_MACS),
+        "head": StageWork(operations=2 * HEAD_MACS, in_int8=int8_head),
     }
 
 
@@ -113,14 +118,16 @@ def stage_rates(
     return rates
 
 
-def arithmetic_rate(frames_per_second: float, ceilings: Ceilings) -> StageRate:
+def arithmetic_rate(frames_per_second: float, ceilings: Ceilings, *, int8_head: bool) -> StageRate:
     """Of whole steps: what the graphs' convolutions and matrix products come to."""
-    return _rate(StageWork(operations=2 * (BACKBONE_MACS + HEAD_MACS)), 1000 / frames_per_second, ceilings)
+    work = StageWork(operations=2 * (BACKBONE_MACS + HEAD_MACS), in_int8=int8_head)
+    return _rate(work, 1000 / frames_per_second, ceilings)
 
 
 def _rate(needed: StageWork, spent_ms: float, ceilings: Ceilings) -> StageRate:
     if needed.operations:
-        amount, unit, ceiling = needed.operations, "GFLOP/s", ceilings.gflops
+        amount, unit = needed.operations, "GOP/s" if needed.in_int8 else "GFLOP/s"
+        ceiling = None if needed.in_int8 else ceilings.gflops
     elif needed.uploaded_bytes:
         amount, unit, ceiling = needed.uploaded_bytes, "GB/s", ceilings.upload_gbps
     else:

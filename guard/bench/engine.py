@@ -33,6 +33,7 @@ from guard.errors import ConfigError
 from guard.runtime import make_engine
 
 _CPU_BACKEND = "onnx"
+_INT8_HEAD = "head int8"
 _NO_CEILINGS = Ceilings(None, None, "not measured")
 _PIPE_COLUMNS = 132
 """Width of the tables where no terminal tells one: a figure that is cut short is none."""
@@ -70,17 +71,18 @@ def _measure(config: GuardConfig, counts: tuple[int, ...], seconds: float) -> En
     meter, ceilings = _surroundings(engine, config.engine.threads)
     rows = [_row(engine, count, seconds, meter) for count in counts]
     spec, status = engine.spec, engine.status
+    int8_head = _INT8_HEAD in status.precision
     # Before the next one is loaded: a device has room for one engine's streams.
     engine.close()
     stages = _stages(config, counts, seconds)
     for row, (backend, timing) in zip(rows, stages, strict=True):
         # A backend that took over in mid-run has other ceilings, which nobody has measured.
         known = ceilings if row.backend == measured_backend else _NO_CEILINGS
-        row.arithmetic = arithmetic_rate(row.timing.frames_per_second, known)
+        row.arithmetic = arithmetic_rate(row.timing.frames_per_second, known, int8_head=int8_head)
         # Where the backend failed in one of the passes only, the stages are those of another engine.
         if backend == row.backend:
             row.stages = timing
-            work = stage_work(on_device=backend != _CPU_BACKEND)
+            work = stage_work(on_device=backend != _CPU_BACKEND, int8_head=int8_head)
             row.rates = stage_rates(timing.stages_ms, work, known)
     return EngineReport(
         machine=describe_machine(),

@@ -51,8 +51,9 @@ def test_the_work_of_a_frame_is_that_of_the_shipped_graphs() -> None:
 
 def test_bytes_of_a_difference() -> None:
     """In KiB: maps of 128 and slices of 32 on the CPU; eight maps of 64 on a device (engines/kernels/README.md)."""
-    assert stage_work(on_device=False)["difference"].moved_bytes == 1024 * (3 * 128 + 2 * 32)
-    assert stage_work(on_device=True)["difference"].moved_bytes == 1024 * 512
+    assert stage_work(on_device=False, int8_head=False)["difference"].moved_bytes == 1024 * (3 * 128 + 2 * 32)
+    assert stage_work(on_device=False, int8_head=True)["difference"].moved_bytes == 1024 * 3 * 128
+    assert stage_work(on_device=True, int8_head=False)["difference"].moved_bytes == 1024 * 512
 
 
 def test_shares_of_the_ceilings() -> None:
@@ -81,18 +82,26 @@ def test_a_processor_that_cannot_be_measured_is_said_so(monkeypatch: pytest.Monk
 
 
 def test_a_device_has_a_ceiling_for_its_bus_too() -> None:
-    upload = stage_work(on_device=True)["upload"]
+    upload = stage_work(on_device=True, int8_head=False)["upload"]
     assert upload.uploaded_bytes == 128 * 128
     rates = stage_rates({"upload": 0.0009765625}, {"upload": upload}, Ceilings(40.0, 4.0, "", upload_gbps=33.554432))
     assert rates == {"upload": StageRate(16.777216, "GB/s", 0.5)}
-    assert "upload" not in stage_work(on_device=False)
+    assert "upload" not in stage_work(on_device=False, int8_head=False)
 
 
 def test_whole_steps_are_held_against_the_arithmetic() -> None:
-    rate = arithmetic_rate(1000.0, Ceilings(964.74, 1.0, ""))
+    rate = arithmetic_rate(1000.0, Ceilings(964.74, 1.0, ""), int8_head=False)
     assert rate.unit == "GFLOP/s"
     assert rate.rate == pytest.approx(96.474, rel=1e-4)
     assert rate.share == pytest.approx(0.1, rel=1e-4)
+
+
+def test_a_head_in_integers_has_no_share_of_a_ceiling_of_floats() -> None:
+    ceilings = Ceilings(964.74, 1.0, "")
+    head = stage_work(on_device=False, int8_head=True)["head"]
+    assert stage_rates({"head": 1.0}, {"head": head}, ceilings) == {"head": StageRate(63.700992, "GOP/s", None)}
+    whole = arithmetic_rate(1000.0, ceilings, int8_head=True)
+    assert (whole.unit, whole.share) == ("GOP/s", None)
 
 
 def test_a_device_that_cannot_be_measured_is_said_so(monkeypatch: pytest.MonkeyPatch) -> None:
