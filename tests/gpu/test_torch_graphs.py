@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial, partialmethod
+
 import numpy as np
 import onnxruntime
 import pytest
@@ -11,6 +14,7 @@ from numpy.typing import NDArray
 from engines.device_graphs import Graph
 from engines.golden import golden_clip
 from engines.model_folder import ModelFolder
+from engines.tensorrt.batch_buckets import batch_buckets
 from engines.tensorrt.model_plans import engine_graphs
 from tests.engines.kernels.host_graphs import HostGraph
 from tests.gpu.stack import Stack
@@ -102,3 +106,22 @@ def test_torch_compile_takes_graphs_and_rival_whole(model: ModelFolder) -> None:
             again = [tensor.clone() for tensor in inputs]  # the rival replaces maps
             for found, wanted in zip(traced(*inputs), work(*again), strict=True):
                 torch.testing.assert_close(found, wanted)
+
+
+@torch._dynamo.config.patch(recompile_limit=8, fail_on_recompile_limit_hit=False)  # type: ignore[untyped-decorator]
+def test_torch_compile_takes_every_size_of_a_batch(model: ModelFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By default Dynamo stops after eight sizes, and then runs what is called compiled as it is."""
+    torch.compiler.reset()
+    sizes: list[int] = []
+
+    def backend(traced: torch.fx.GraphModule, inputs: list[torch.Tensor]) -> Callable[..., object]:
+        sizes.append(inputs[0].shape[0])
+        return traced.forward
+
+    compile_module = partial(torch.nn.Module.compile, backend=backend)
+    monkeypatch.setattr(torch.nn.Module, "compile", partialmethod(compile_module))
+    backbone, _, _ = torch_modules(model, compiled=True)
+    with torch.no_grad():
+        for rows in batch_buckets():
+            backbone(torch.zeros(rows, 128, 128, dtype=torch.uint8))
+    assert sizes == list(batch_buckets())

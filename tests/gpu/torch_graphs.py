@@ -16,11 +16,13 @@ import onnx
 import torch
 from onnx import numpy_helper
 from torch import Tensor, nn
+from torch._dynamo import config as dynamo_config
 
 from engines.device_graphs import DeviceGraphs
 from engines.model_folder import ModelFolder
 from engines.slot_state import MAP_SHAPE, POSITION_SIZE, SLICE_SHAPE, TAPS
 from engines.step_input import FRAME_SHAPE
+from engines.tensorrt.batch_buckets import batch_buckets
 from tests.gpu.torch_memory import Memory
 from training.models.f5c import NEIGHBOURS
 from training.models.step_graphs import BackboneStep, HeadStep, StepGraphs, step_graphs
@@ -154,6 +156,10 @@ def trained_steps(model: ModelFolder) -> StepGraphs:
 def torch_modules(model: ModelFolder, *, compiled: bool = False) -> tuple[nn.Module, nn.Module, nn.Module]:
     """Backbone, head and embedding as the graphs run them. compiled: by torch.compile, for each batch size at its
     first run."""
+    if compiled:
+        # Dynamo compiles a module anew for each of so many sizes only, and runs it uncompiled for all others.
+        dynamo_config.recompile_limit = len(batch_buckets())
+        dynamo_config.fail_on_recompile_limit_hit = True
     steps = trained_steps(model)
     modules: tuple[nn.Module, ...] = (HalfBackbone(steps.backbone), HalfHead(steps.head), steps.embedding)
     for module in modules:
