@@ -151,6 +151,9 @@ class RoomVisit:
             self._ended = Ended(f"the server's offer cannot be accepted: {error}")
             return
         self._unusable.update(filtered.refused)
+        for mid in filtered.refused:
+            if mid in offer.seats:
+                _LOG.warning("nobody watches %s: the video cannot be decoded", offer.seats[mid].name)
         await self._perform(conversation, self._session.answered(filtered.answer(answer), time.monotonic()))
 
     async def _end_streams(self, mids: Iterable[str]) -> None:
