@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import importlib.util
 import shutil
-from collections.abc import Iterable
+import tempfile
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -13,9 +16,12 @@ from numpy.typing import NDArray
 
 from guard.bench.barcode import write_number
 
+if TYPE_CHECKING:
+    from playwright.async_api import BrowserContext
+
 _JPEG_QUALITY = 92
 
-FLAGS = (
+_FLAGS = (
     "--use-fake-device-for-media-stream",
     "--use-fake-ui-for-media-stream",
     "--allow-loopback-in-peer-connection",
@@ -49,6 +55,26 @@ def why_no_chromium() -> str | None:
     if shutil.which("chromium") is None:
         return "there is no program 'chromium' on this machine; install the package of your system"
     return None
+
+
+@asynccontextmanager
+async def chromium_filming(clip: Path) -> AsyncIterator[BrowserContext]:
+    """A browser with a profile of its own; its camera plays a .mjpeg or .y4m clip in a loop. Needs playwright."""
+    from playwright.async_api import async_playwright
+
+    with tempfile.TemporaryDirectory(prefix="guard-chromium-", ignore_cleanup_errors=True) as profile:
+        async with async_playwright() as playwright:
+            context = await playwright.chromium.launch_persistent_context(
+                profile,
+                executable_path=shutil.which("chromium"),
+                headless=True,
+                args=[*_FLAGS, f"--use-file-for-fake-video-capture={clip}"],
+                permissions=["camera"],
+            )
+            try:
+                yield context
+            finally:
+                await context.close()
 
 
 def write_camera_clip(pictures: Iterable[NDArray[np.uint8]], path: Path) -> Path:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -59,10 +59,26 @@ def sampled_rows(luma: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return number_rows(luma)[::_ROW_STEP].copy()
 
 
+async def receive_plainly(track: MediaStreamTrack, arrived: Callable[[VideoFrame, float], None]) -> None:
+    """Make an array of every picture until the track ends; `arrived` gets the picture and `time.monotonic()` then."""
+    while True:
+        try:
+            image = await track.recv()
+        except MediaStreamError:
+            return
+        if isinstance(image, VideoFrame):
+            image.to_ndarray(format="bgr24")
+            arrived(image, time.monotonic())
+
+
 @dataclass(slots=True)
 class _Stream:
     rows: list[NDArray[np.uint8]] = field(default_factory=list)
     array_at: list[float] = field(default_factory=list)
+
+    def arrived(self, image: VideoFrame, at: float) -> None:
+        self.array_at.append(at)
+        self.rows.append(sampled_rows(luma_plane(image).pixels))
 
 
 class _Sink:
@@ -76,7 +92,8 @@ class _Sink:
         self._connections.append(connection)
         await connection.setRemoteDescription(RTCSessionDescription(offer_sdp, "offer"))
         track = connection.getTransceivers()[0].receiver.track
-        self._receiving.add(asyncio.create_task(self._receive(track, self.streams.setdefault(name, _Stream()))))
+        stream = self.streams.setdefault(name, _Stream())
+        self._receiving.add(asyncio.create_task(receive_plainly(track, stream.arrived)))
         await connection.setLocalDescription()
         return str(connection.localDescription.sdp)
 
@@ -84,18 +101,6 @@ class _Sink:
         for task in self._receiving:
             task.cancel()
         await asyncio.gather(*(close_within(connection, _CLOSE_SECONDS) for connection in self._connections))
-
-    @staticmethod
-    async def _receive(track: MediaStreamTrack, stream: _Stream) -> None:
-        while True:
-            try:
-                image = await track.recv()
-            except MediaStreamError:
-                return
-            if isinstance(image, VideoFrame):
-                image.to_ndarray(format="bgr24")
-                stream.array_at.append(time.monotonic())
-                stream.rows.append(sampled_rows(luma_plane(image).pixels))
 
 
 @asynccontextmanager

@@ -26,11 +26,12 @@ from itertools import pairwise
 import av
 import numpy as np
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCRtpSender, RTCSessionDescription
-from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 from aiortc.rtcdtlstransport import RTCDtlsTransport
 from av import Packet, VideoFrame
 
+from engines.pixels import luma_plane
 from guard.bench.barcode import read_number, write_number
+from guard.bench.plain_sink import receive_plainly
 from guard.calls.publisher import _ENCODERS, DEFAULT_BITRATE_BPS, ENCODER, Picture, _PacedTrack
 from guard.calls.receiver_tap import JITTER_BUFFER, ReceiverTap
 from guard.calls.source import LatestFrames, ReceivedFrame
@@ -52,9 +53,7 @@ class Stream:
     came: dict[int, float] = field(default_factory=dict)
 
     def arrived(self, image: VideoFrame, at: float) -> None:
-        plane = image.planes[0]
-        luma = np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, plane.line_size)[:, : plane.width]
-        if (number := read_number(luma)) is not None:
+        if (number := read_number(luma_plane(image).pixels)) is not None:
             self.came.setdefault(number, at)
 
     @property
@@ -131,17 +130,6 @@ class Listener:
         """Nothing depends on it."""
 
 
-async def receive_plainly(track: MediaStreamTrack, stream: Stream) -> None:
-    while True:
-        try:
-            image = await track.recv()
-        except MediaStreamError:
-            return
-        if isinstance(image, VideoFrame):
-            image.to_ndarray(format="bgr24")
-            stream.arrived(image, time.monotonic())
-
-
 def impair(loss: float, burst: int, delay_seconds: float) -> None:
     """Drop and delay the RTP packets of every transport of this process."""
     stock: RtpHandler = RTCDtlsTransport._handle_rtp_data
@@ -194,7 +182,7 @@ async def measure(arguments: argparse.Namespace) -> None:
 
     plain_peer, plain_sink = await offer(sources[1]), RTCPeerConnection(RTCConfiguration(iceServers=[]))
     await plain_sink.setRemoteDescription(RTCSessionDescription(plain_peer.localDescription.sdp, "offer"))
-    receiving = asyncio.create_task(receive_plainly(plain_sink.getTransceivers()[0].receiver.track, plain))
+    receiving = asyncio.create_task(receive_plainly(plain_sink.getTransceivers()[0].receiver.track, plain.arrived))
     await plain_sink.setLocalDescription()
     await plain_peer.setRemoteDescription(RTCSessionDescription(plain_sink.localDescription.sdp, "answer"))
 

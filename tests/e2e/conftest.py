@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 import pytest
-from playwright.async_api import BrowserContext, async_playwright
+from playwright.async_api import BrowserContext
 
-from guard.bench.chromium import FLAGS
+from guard.bench.chromium import chromium_filming, why_no_chromium
 from tests.e2e import janus_room, network_namespace
 from tests.e2e.janus_room import Janus
 
@@ -18,30 +17,11 @@ ChromiumWithCamera = Callable[[Path], AbstractAsyncContextManager[BrowserContext
 
 
 @pytest.fixture
-def chromium_with_camera(tmp_path: Path) -> ChromiumWithCamera:
+def chromium_with_camera() -> ChromiumWithCamera:
     """Starts a browser whose camera plays the given .mjpeg or .y4m clip in a loop."""
-    executable = shutil.which("chromium")
-    if executable is None:
-        pytest.skip("no Chromium on this machine; .ci/run installs it")
-
-    @asynccontextmanager
-    async def start(clip: Path) -> AsyncIterator[BrowserContext]:
-        profile = tmp_path / f"profile-{clip.stem}"
-        async with async_playwright() as playwright:
-            context = await playwright.chromium.launch_persistent_context(
-                profile,
-                executable_path=executable,
-                headless=True,
-                args=[*FLAGS, f"--use-file-for-fake-video-capture={clip}"],
-                permissions=["camera"],
-            )
-            try:
-                yield context
-            finally:
-                await context.close()
-        shutil.rmtree(profile, ignore_errors=True)
-
-    return start
+    if reason := why_no_chromium():
+        pytest.skip(reason)
+    return chromium_filming
 
 
 @pytest.fixture

@@ -8,17 +8,15 @@ message came and when the picture with it was painted. The pages' clocks are tie
 from __future__ import annotations
 
 import asyncio
-import shutil
-import tempfile
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from playwright.async_api import BrowserContext, Page, async_playwright
+from playwright.async_api import BrowserContext, Page
 
 from guard.bench.child import Answer, run_child
-from guard.bench.chromium import FLAGS
+from guard.bench.chromium import chromium_filming
 from guard.bench.clock_tie import ClockReading, ClockTie, join_ties, tie_clocks
 from guard.bench.latency.browser_job import JOB, REPORT, BrowserJob, BrowserReport
 from guard.bench.latency.traces import PaintedScore, SentFrame
@@ -33,7 +31,7 @@ _CLOCK_STEP_SECONDS = 1e-4
 @asynccontextmanager
 async def _browsing(line: bytes) -> AsyncIterator[Mapping[str, Answer]]:
     job = JOB.validate_json(line)
-    async with _chromium(job.clip) as browser:
+    async with chromium_filming(job.clip) as browser:
         camera, dashboard = await _open_camera(browser, job), await _open_dashboard(browser, job)
         before = [await _tie_page(page) for page in (camera, dashboard)]
 
@@ -53,23 +51,6 @@ async def _browsing(line: bytes) -> AsyncIterator[Mapping[str, Answer]]:
             return REPORT.dump_python(found, mode="json")
 
         yield {"report": report}
-
-
-@asynccontextmanager
-async def _chromium(clip: Path) -> AsyncIterator[BrowserContext]:
-    with tempfile.TemporaryDirectory(prefix="guard-bench-chromium-", ignore_cleanup_errors=True) as profile:
-        async with async_playwright() as playwright:
-            context = await playwright.chromium.launch_persistent_context(
-                profile,
-                executable_path=shutil.which("chromium"),
-                headless=True,
-                args=[*FLAGS, f"--use-file-for-fake-video-capture={clip}"],
-                permissions=["camera"],
-            )
-            try:
-                yield context
-            finally:
-                await context.close()
 
 
 async def _open_camera(browser: BrowserContext, job: BrowserJob) -> Page:

@@ -1,22 +1,19 @@
-"""What the bench and its sending process say to each other, as lines of JSON; and the bench's end of it."""
+"""What the bench and its sending process say to each other; and the bench's end of it."""
 
 from __future__ import annotations
 
-import asyncio
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
+from guard.bench.child import ChildProcess, child_process
 from guard.bench.network.impairment import Impairment, PacketCounts
-from guard.errors import SourceError
 
-IMPAIR, COUNT = b"impair", b"count"
-_START_SECONDS = 120.0
-_ANSWER_SECONDS = 30.0
+IMPAIR, COUNT = "impair", "count"
+_MODULE = "guard.bench.network.sender"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,58 +46,22 @@ COUNTS: TypeAdapter[SenderCounts] = TypeAdapter(SenderCounts)
 
 
 class Sender:
-    """A sending process that is connected."""
+    """A sending process that is connected. Its orders raise SourceError where it has ended."""
 
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
+    def __init__(self, process: ChildProcess) -> None:
         self._process = process
 
-    async def impair(self) -> SenderCounts:
+    async def impair(self) -> None:
         """Turn the network bad."""
-        return await self._order(IMPAIR)
+        await self._process.ask(IMPAIR)
 
     async def count(self) -> SenderCounts:
         """What has been sent so far."""
-        return await self._order(COUNT)
-
-    async def start(self, job: SenderJob) -> None:
-        """Give it its job and wait until it is connected. Raises SourceError where it ends instead."""
-        await self._order(JOB.dump_json(job), _START_SECONDS)
-
-    async def _order(self, line: bytes, seconds: float = _ANSWER_SECONDS) -> SenderCounts:
-        if self._process.stdin is None or self._process.stdout is None:
-            raise SourceError("a sending process has no pipe; this system cannot start processes as needed")
-        try:
-            self._process.stdin.write(line + b"\n")
-            await self._process.stdin.drain()
-            async with asyncio.timeout(seconds):
-                return COUNTS.validate_json(await self._process.stdout.readline())
-        except (OSError, TimeoutError, ValidationError) as error:
-            raise SourceError(
-                "the sending process has ended (see its message above), or this machine is too busy to start it"
-            ) from error
+        return COUNTS.validate_python(await self._process.ask(COUNT))
 
 
 @asynccontextmanager
 async def sending(job: SenderJob) -> AsyncIterator[Sender]:
     """A process that does the job while the context lasts. Raises SourceError where it cannot connect."""
-    pipe = asyncio.subprocess.PIPE
-    command = (sys.executable, "-m", "guard.bench.network.sender")
-    process = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe)
-    try:
-        sender = Sender(process)
-        await sender.start(job)
-        yield sender
-    finally:
-        await _end(process)
-
-
-async def _end(process: asyncio.subprocess.Process) -> None:
-    """Its input ends, and with it the call; by force where that does not help."""
-    if process.stdin is not None:
-        process.stdin.close()
-    try:
-        async with asyncio.timeout(_ANSWER_SECONDS):
-            await process.wait()
-    except TimeoutError:
-        process.kill()
-        await process.wait()
+    async with child_process(_MODULE, JOB.dump_json(job)) as process:
+        yield Sender(process)

@@ -182,6 +182,14 @@ async def test_a_certificate_of_a_known_authority_is_accepted(tmp_path: Path, mo
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "server.pem"))
     async with listening(server, context), joining(f"rtsps://localhost:{server.port}/cam") as call:
         await call.reach(3)
+        await until(lambda: call.source.stats().state is SourceState.JOINED)
+    numbers = [number for frame in call.listener.take("ann") if (number := number_of(frame)) is not None]
+    assert len(numbers) >= 3
+    assert all((after - before) % len(CLIP) == 1 for before, after in pairwise(numbers))
+    assert call.listener.of("ann") == ["joined", "left"]
+    assert call.states == ["joining", "joined", "closed"]
+    assert server.requests[:4] == ["OPTIONS", "DESCRIBE", "SETUP", "PLAY"]
+    assert server.connections == 1
 
 
 def self_signed(folder: Path) -> ssl.SSLContext:

@@ -55,11 +55,28 @@ async def test_a_guard_that_refuses_is_one_error(tmp_path: Path, capfd: pytest.C
     clip = write_clip(tmp_path / "clip.webm", 2)
     async with running_endpoint(CallsConfig(loopback=True), Recorder()) as endpoint:
         job = SenderJob(endpoint.seat("ann"), "wrong", clip, Impairment(), Impairment(), seed=1)
-        with pytest.raises(SourceError, match="sending process has ended"):
+        with pytest.raises(SourceError, match="process 'sender' has ended"):
             async with sending(job):
                 pytest.fail("it was not refused")
     said = capfd.readouterr().err
     assert said.startswith("error: the guard refused the connection (401)")
+    assert said.count("\n") == 1
+
+
+async def test_a_clip_that_is_lost_during_the_call_is_one_error(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    clip = write_clip(tmp_path / "clip.webm", 1.5)
+    async with running_endpoint(CallsConfig(loopback=True), Recorder()) as endpoint:
+        job = SenderJob(endpoint.seat("ann"), TOKEN, clip, Impairment(), Impairment(), seed=1)
+        async with sending(job) as sender, asyncio.timeout(60):
+            clip.unlink()
+            with pytest.raises(SourceError, match="process 'sender' has ended"):
+                while True:  # until the clip would start anew
+                    await sender.count()
+                    await asyncio.sleep(0.05)
+    said = capfd.readouterr().err
+    assert said.startswith("error: there is no file")
     assert said.count("\n") == 1
 
 

@@ -81,6 +81,8 @@ class FakePublication:
     height: int = 720
     qualities: list[int] = field(default_factory=list)
     subscribed: bool = False
+    requests: list[bool] = field(default_factory=list)
+    """To subscribe (True) or to unsubscribe, in order."""
     stream: FakeStream = field(default_factory=FakeStream)
     fails: bool = False
     deaf: bool = False
@@ -88,6 +90,7 @@ class FakePublication:
 
     def set_subscribed(self, subscribed: bool) -> None:
         self.subscribed = subscribed
+        self.requests.append(subscribed)
         participant = self.room.remote_participants[self.identity]
         if not subscribed:
             self.room.emit("track_unsubscribed", self.stream, self, participant)

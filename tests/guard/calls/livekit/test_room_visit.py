@@ -43,6 +43,11 @@ class Visited:
     def room(self) -> FakeRoom:
         return self.sdk.given[-1]
 
+    @property
+    def seen(self) -> list[str]:
+        """Whose video is received now."""
+        return [track.participant for track in self.source.tracks]
+
     async def received(self, who: str, count: int) -> None:
         await until(lambda: self.listener.received(who) == count)
 
@@ -119,12 +124,16 @@ async def test_another_camera_of_the_same_person_takes_over() -> None:
 async def test_no_more_people_than_seats() -> None:
     async with visiting(config=CallsConfig(max_participants=1)) as call:
         ann = call.room.publish("ann", "TR_a")
-        await until(lambda: ann.subscribed)
+        await until(lambda: call.seen == ["ann"])
         ben = call.room.publish("ben", "TR_b")
-        await asyncio.sleep(0.01)
-        assert not ben.subscribed
+        ann.stream.play(2)
+        await call.received("ann", 2)
+        assert (call.seen, ben.requests) == (["ann"], [])
         call.room.leave("ann")
-        await until(lambda: ben.subscribed)
+        await until(lambda: call.seen == ["ben"])
+        ben.stream.play(1)
+        await call.received("ben", 1)
+    assert call.listener.events == [(what, "standup", who) for who in ("ann", "ben") for what in ("joined", "left")]
 
 
 async def test_a_large_picture_ends_its_stream_until_the_camera_is_switched_on_anew() -> None:
@@ -157,17 +166,33 @@ async def test_a_track_that_cannot_be_had_is_let_alone() -> None:
     async with visiting() as call:
         broken = call.room.publish("ann", "TR_1", fails=True)
         await until(lambda: broken.subscribed)
+        assert (call.seen, call.listener.events) == ([], [])
         other = call.room.publish("ann", "TR_2")
-        await until(lambda: other.subscribed)
+        await until(lambda: call.seen == ["ann"])
+        other.stream.play(1)
+        await call.received("ann", 1)
+        call.room.unpublish(other)
+        await until(lambda: call.listener.of("ann") == ["joined", "left"])
+        call.room.emit("reconnected")
+        ben = call.room.publish("ben", "TR_3")
+        await until(lambda: ben.subscribed)
+        assert (broken.requests, other.requests) == ([True], [True])
 
 
 async def test_what_was_asked_for_in_vain_is_asked_for_again() -> None:
     async with visiting() as call:
         ann = call.room.publish("ann", "TR_a", deaf=True)
         await until(lambda: ann.subscribed)
+        assert (call.seen, ann.requests) == ([], [True])
         ann.deaf = False
         call.room.emit("reconnected")
-        await until(lambda: len(call.source.tracks) == 1)
+        await until(lambda: call.seen == ["ann"])
+        ann.stream.play(1)
+        await call.received("ann", 1)
+        call.room.emit("reconnected")
+        ben = call.room.publish("ben", "TR_b")
+        await until(lambda: ben.subscribed)
+        assert ann.requests == [True, True]
 
 
 async def test_jumps_interruptions_and_foreign_formats_are_gaps() -> None:
@@ -249,19 +274,28 @@ async def test_a_connection_that_comes_about_too_late_is_ended(monkeypatch: pyte
     async with visiting(slow, FakeRoom(), config=CallsConfig(close_seconds=0.05)) as call:
         await until(lambda: call.source.stats().state is SourceState.WAITING)
         assert "lets nobody in" in (call.source.stats().why or "")
+        assert slow.disconnects == 0
         late.set()
         await until(lambda: slow.disconnects == 1)
+        assert not slow.connected
+    assert (slow.disconnects, call.listener.events) == (1, [])
 
 
 async def test_a_stream_that_does_not_close_holds_nobody_up() -> None:
-    async with visiting(config=CallsConfig(close_seconds=0.05)) as call:
+    async with visiting(config=CallsConfig(close_seconds=0.05, max_participants=1)) as call:
         ann = call.room.publish("ann", "TR_a")
         await until(lambda: ann.subscribed)
         ann.stream.hangs = True
         ann.stream.play(1)
         await call.received("ann", 1)
+        ben = call.room.publish("ben", "TR_b")
         call.room.leave("ann")
-        await until(lambda: call.listener.of("ann") == ["joined", "left"])
+        await until(lambda: call.seen == ["ben"])
+        assert call.listener.of("ann") == ["joined", "left"]
+        assert (call.listener.reasons, ann.stream.closed) == (["the participant left"], False)
+        ben.stream.play(1)
+        await call.received("ben", 1)
+    assert (ben.stream.closed, call.room.disconnects) == (True, 1)
 
 
 @pytest.mark.parametrize(("full", "layer"), [(1440, 0), (1439, 1), (720, 1), (719, 2), (0, 2)])
