@@ -6,7 +6,7 @@ import importlib.util
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 _JPEG_QUALITY = 92
 
 _FLAGS = (
-    "--use-fake-device-for-media-stream",
-    "--use-fake-ui-for-media-stream",
     "--allow-loopback-in-peer-connection",
     # A page that no server sent may not open a WebSocket to loopback otherwise.
     "--disable-features=WebRtcHideLocalIpsWithMdns,OptimizationHints,MediaRouter,Translate,AutofillServerCommunication,"
@@ -41,10 +39,15 @@ _FLAGS = (
     "--no-pings",
     "--mute-audio",
     "--autoplay-policy=no-user-gesture-required",
+    "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1 , EXCLUDE localhost",
+)
+_FILMING = (
+    "--use-fake-device-for-media-stream",
+    "--use-fake-ui-for-media-stream",
+    # Camera and dashboard are tabs of one browser here, and neither is in front for good.
     "--disable-background-timer-throttling",
     "--disable-renderer-backgrounding",
     "--disable-backgrounding-occluded-windows",
-    "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1 , EXCLUDE localhost",
 )
 
 
@@ -57,9 +60,14 @@ def why_no_chromium() -> str | None:
     return None
 
 
+def chromium_filming(clip: Path) -> AbstractAsyncContextManager[BrowserContext]:
+    """A browser whose camera plays a .mjpeg or .y4m clip in a loop. Needs playwright."""
+    return chromium(*_FILMING, f"--use-file-for-fake-video-capture={clip}")
+
+
 @asynccontextmanager
-async def chromium_filming(clip: Path) -> AsyncIterator[BrowserContext]:
-    """A browser with a profile of its own; its camera plays a .mjpeg or .y4m clip in a loop. Needs playwright."""
+async def chromium(*flags: str) -> AsyncIterator[BrowserContext]:
+    """A browser with a profile of its own, which may use the camera. Needs playwright."""
     from playwright.async_api import async_playwright
 
     with tempfile.TemporaryDirectory(prefix="guard-chromium-", ignore_cleanup_errors=True) as profile:
@@ -68,7 +76,7 @@ async def chromium_filming(clip: Path) -> AsyncIterator[BrowserContext]:
                 profile,
                 executable_path=shutil.which("chromium"),
                 headless=True,
-                args=[*_FLAGS, f"--use-file-for-fake-video-capture={clip}"],
+                args=[*_FLAGS, *flags],
                 permissions=["camera"],
             )
             try:
