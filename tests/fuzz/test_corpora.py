@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.fuzz.json_mutator import mutate_json
 from tests.fuzz.targets import TARGETS
 
 CORPORA = Path(__file__).parent / "corpora"
@@ -45,6 +46,15 @@ def test_no_damaged_seed_breaks_its_target(name: str) -> None:
     seeds = [seed.read_bytes() for seed in sorted((CORPORA / name).iterdir())]
     damaged = [_damage(rng.choice(seeds), rng) for _ in range(200)]
     broken = [f"{why} on {data!r}" for data in damaged if (why := _breaks(name, data)) is not None]
+    assert broken == []
+
+
+def test_no_message_with_other_values_breaks_its_target() -> None:
+    rng = random.Random(1)
+    seeds = [seed.read_bytes() for seed in sorted((CORPORA / "janus_message").iterdir())]
+    changed = [data for _ in range(500) if (data := mutate_json(rng.choice(seeds), rng)) is not None]
+    assert len(changed) == 500
+    broken = [f"{why} on {data[:500]!r}" for data in changed if (why := _breaks("janus_message", data)) is not None]
     assert broken == []
 
 

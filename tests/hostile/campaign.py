@@ -18,12 +18,13 @@ from types import MappingProxyType
 
 from guard.calls.signalling_http import request
 from guard.errors import JoinError
-from tests.guard_process import GuardProcess, guard_process
+from tests.guard_process import GuardProcess, Reading, guard_process
 
 CALL = "honest"
 BYSTANDER = f"{CALL}/ann"
 _SETTLE_SECONDS = 120.0
 _STATUS_PAUSE_SECONDS = 0.25
+_AFTERWARDS_SECONDS, _AFTERWARDS_LOOKS = 4.0, 8
 _MAX_STATUS_BYTES = 1 << 16
 
 
@@ -141,7 +142,7 @@ async def run_campaign(name: str, campaign: Campaign, target: Target, count: int
     during = await guard.read()
     gap = max(during.gaps_seconds[bystander] for bystander in target.bystanders)
     await until_only(guard, target.bystanders)
-    after = await guard.read("settled")
+    after = await _settled(guard, before)
     times = [seconds for seconds in answers if seconds is not None]
     return CampaignReport(
         name=name,
@@ -159,6 +160,16 @@ async def run_campaign(name: str, campaign: Campaign, target: Target, count: int
         threads_growth=after.total_threads - before.total_threads,
         tasks_growth=after.tasks - before.tasks,
     )
+
+
+async def _settled(guard: GuardProcess, before: Reading) -> Reading:
+    """What is left when connections that were cut had some time to end."""
+    for _ in range(_AFTERWARDS_LOOKS):
+        after = await guard.read("settled")
+        if after.tasks <= before.tasks and after.total_descriptors <= before.total_descriptors:
+            break
+        await asyncio.sleep(_AFTERWARDS_SECONDS / _AFTERWARDS_LOOKS)
+    return after
 
 
 async def _ask_status(target: Target, answers: list[float | None]) -> None:

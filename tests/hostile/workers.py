@@ -8,6 +8,7 @@ import os
 import random
 import resource
 import signal
+import subprocess
 import time
 from collections import Counter
 from pathlib import Path
@@ -15,6 +16,7 @@ from pathlib import Path
 from guard.calls.signalling_http import request
 from guard.config import StoreConfig
 from guard.errors import GuardError
+from guard.isolation.worker import SPARE_BYTES
 from guard.verify.store import TemplateStore
 from tests.guard_process import Reading, WorkerReading
 from tests.hostile.campaign import CALL, Target
@@ -24,7 +26,6 @@ SETTINGS = {"GUARD_CALLS__STREAMS_PER_WORKER": "2", "GUARD_VERIFY__ENROLMENT_SEC
 """Two workers with two streams each; enrolments that are over before the next worker is lost."""
 
 _HARMS = ("kill -9", "SIGSTOP", "out of memory")
-_MAX_SPARE_BYTES = 128 << 20
 _CALM_SECONDS = 10.0
 """Between a worker's return and the next harm: long enough for an enrolment of those who were spared."""
 _BACK_SECONDS = 90.0
@@ -82,10 +83,21 @@ def _harm(victim: WorkerReading, harm: str, rng: random.Random) -> None:
     elif harm == "SIGSTOP":
         os.kill(victim.pid, signal.SIGSTOP)
     else:
-        # What it has and a little: whatever asks for more first is refused it, decoders and Python alike.
-        used = 4096 * int(Path(f"/proc/{victim.pid}/statm").read_text("ascii").split()[0])
-        limit = used + rng.randrange(_MAX_SPARE_BYTES)
-        resource.prlimit(victim.pid, resource.RLIMIT_AS, (limit, limit))
+        _starve(victim.pid, rng.randrange(SPARE_BYTES))
+
+
+def _starve(pid: int, spare_bytes: int) -> None:
+    """Leave it what it has and less than it wants to spare: decoders, Python or its own look at it find none left."""
+    process = Path("/proc", str(pid))
+    limit = resource.getpagesize() * int((process / "statm").read_text("ascii").split()[0]) + spare_bytes
+    fields = dict(line.split(":\t", 1) for line in (process / "status").read_text("ascii").splitlines())
+    user, group = (int(fields[name].split()[0]) for name in ("Uid", "Gid"))
+    command = ["prlimit", "--pid", str(pid), f"--as={limit}:{limit}"]
+    if user == os.geteuid():
+        subprocess.run(command, check=True)
+    else:
+        # In a container even root must be the same user as the process whose limits it sets.
+        subprocess.run(command, check=True, user=user, group=group, extra_groups=[])
 
 
 def _are_back(before: Reading, now: Reading, victim: WorkerReading) -> bool:
