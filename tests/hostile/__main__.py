@@ -21,7 +21,7 @@ from tests.hostile.campaign import Campaign, CampaignReport, Target, attacked_gu
 from tests.hostile.media import damaged_pictures, junk_with_keys, resolution_bombs, stray_datagrams
 from tests.hostile.signalling import foreign_tokens, tampered_offers, wrong_fingerprints
 from tests.hostile.web import bad_requests, bad_viewers, slow_clients
-from tests.hostile.workers import BYSTANDERS, SETTINGS, workers_under_load
+from tests.hostile.workers import BYSTANDERS, CLIP_SECONDS, SETTINGS, workers_under_load
 
 CAMPAIGNS: dict[str, tuple[Campaign, int]] = {
     "tampered SDP offers": (tampered_offers, 1),
@@ -64,7 +64,7 @@ async def attack(
             stops.append(target.guard.stop_seconds)
         if WORKERS in names and isolation == "process":
             store = Path(folder, "enrolled.sqlite3")
-            async with attacked_guard(store, isolation, BYSTANDERS, SETTINGS) as target:
+            async with attacked_guard(store, isolation, BYSTANDERS, SETTINGS, CLIP_SECONDS) as target:
                 await run(target, WORKERS, workers_under_load, _WORKERS_SHARE)
             stops.append(target.guard.stop_seconds)
     return reports, stops

@@ -1,7 +1,8 @@
-"""Participants who mean well: `python -m tests.hostile.bystander URL...`, the join token on stdin.
+"""Participants who mean well: `python -m tests.hostile.bystander SECONDS URL...`, the join token on stdin.
 
-Each publishes an encoded talking head 30 times a second for as long as the process lives, and comes back when the guard
-is not heard of any more. Whenever one is connected, its URL and the address of the guard's media port are printed.
+Each publishes SECONDS of a talking head, encoded before, in a loop for as long as the process lives, and comes back
+when the guard is not heard of any more. Whenever one is connected, its URL and the address of the guard's media port
+are printed.
 """
 
 from __future__ import annotations
@@ -20,7 +21,6 @@ from guard.bench.clip import FPS, encode_clip, numbered, puppet_pictures
 from guard.calls.publisher import WhipPublisher
 from guard.errors import ServerError
 
-_CLIP_SECONDS = 8.0
 _LOOK_SECONDS = 0.25
 _SILENT_SECONDS = 4.0
 """The guard reports on what it receives at least every 1.5 s."""
@@ -55,8 +55,8 @@ async def _until_silent(transport: RTCDtlsTransport) -> None:
         heard = received
 
 
-async def _attend_all(urls: list[str], token: str) -> None:
-    frames = round(_CLIP_SECONDS * FPS)
+async def _attend_all(urls: list[str], token: str, clip_seconds: float) -> None:
+    frames = round(clip_seconds * FPS)
     async with asyncio.TaskGroup() as people:
         for face, url in zip(count(), urls, strict=False):
             packets = encode_clip(numbered(islice(puppet_pictures()(face), frames)))
@@ -65,4 +65,4 @@ async def _attend_all(urls: list[str], token: str) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(_attend_all(sys.argv[1:], sys.stdin.readline().strip()))
+    asyncio.run(_attend_all(sys.argv[2:], sys.stdin.readline().strip(), float(sys.argv[1])))

@@ -83,6 +83,7 @@ async def attacked_guard(
     isolation: str,
     bystanders: Sequence[str] = (BYSTANDER,),
     settings: Mapping[str, str] = MappingProxyType({}),
+    clip_seconds: float = 2.0,
 ) -> AsyncIterator[Target]:
     """A guard with participants who mean well and come back when they are lost; stopped at the end."""
     always = {
@@ -94,19 +95,19 @@ async def attacked_guard(
     }
     async with guard_process({**always, **settings}) as guard:
         target = Target(guard, store, isolation, bystanders)
-        async with _participants(target):
+        async with _participants(target, clip_seconds):
             await until_only(guard, bystanders)
             yield target
         await guard.stop()
 
 
 @asynccontextmanager
-async def _participants(target: Target) -> AsyncIterator[None]:
+async def _participants(target: Target, clip_seconds: float) -> AsyncIterator[None]:
     """People in a process of their own; `target.media` follows them."""
     pipe = asyncio.subprocess.PIPE
     urls = [target.guard.whip_url(*name.split("/")) for name in target.bystanders]
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "tests.hostile.bystander", *urls), stdin=pipe, stdout=pipe
+        *(sys.executable, "-m", "tests.hostile.bystander", str(clip_seconds), *urls), stdin=pipe, stdout=pipe
     )
     assert process.stdin is not None
     process.stdin.write(target.guard.join_token.encode() + b"\n")

@@ -25,6 +25,9 @@ BYSTANDERS = tuple(f"{CALL}/{name}" for name in ("ann", "ben", "cara", "dan"))
 SETTINGS = {"GUARD_CALLS__STREAMS_PER_WORKER": "2", "GUARD_VERIFY__ENROLMENT_SECONDS": "5"}
 """Two workers with two streams each; enrolments that are over before the next worker is lost."""
 
+CLIP_SECONDS = 8.0
+"""So long that an enrolment sees no loop."""
+
 _HARMS = ("kill -9", "SIGSTOP", "out of memory")
 _CALM_SECONDS = 10.0
 """Between a worker's return and the next harm: long enough for an enrolment of those who were spared."""
