@@ -119,7 +119,7 @@ def test_the_reason_names_the_codecs_that_were_offered() -> None:
 
 
 def test_a_name_of_a_codec_that_could_be_anything_is_not_repeated() -> None:
-    with pytest.raises(SignallingError, match="only others$"):
+    with pytest.raises(SignallingError, match=r"only others$"):
         check_offer(OFFER.replace("VP8", "A" * 500).replace("H264", "\u0663\u202e"), MAX_BYTES)
 
 
