@@ -3,7 +3,8 @@
 Settings come from `GUARD_...` variables. It prints where it is reached as one line of JSON, then answers every line on
 its input with one: `read` with a `Reading`, `settled` the same after a garbage collection and with the receivers'
 counters, `gaps` like that while starting to measure gaps anew, `trace` by starting to trace allocations, `top` with
-where memory grew since. At the end of its input it stops and prints how long that took.
+where memory grew since. At the end of its input it stops and prints how long that took. Where video is received in
+workers, what these hold is read too, but nothing inside them: the receivers' counters and the traces are the guard's.
 """
 
 from __future__ import annotations
@@ -13,19 +14,21 @@ import gc
 import json
 import os
 import sys
-import threading
 import time
 import tracemalloc
 from collections import Counter
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from guard.calls.receiver_tap import ReceiverTap
-from guard.calls.source import LatestFrames, ReceivedFrame
+from guard.calls.source import LatestFrames
 from guard.config import GuardConfig
+from guard.isolation.isolated_peer import IsolatedPeer
+from guard.isolation.supervisor import Supervisor
+from guard.media.latest_faces import LatestFaces
 from guard.server import RunningGuard, running_guard
 
 _START_SECONDS = 120.0
@@ -34,33 +37,66 @@ _STOP_SECONDS = 60.0
 _TOP_LINES = 25
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
+Queue = TypeVar("Queue", LatestFrames, LatestFaces)
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerReading:
+    """What one worker holds at one moment."""
+
+    pid: int
+    rss_bytes: int
+    descriptors: int
+    threads: int
+    participants: tuple[str, ...]
+    """Whose video it receives, by `call/participant`."""
+
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a guard's process holds at one moment."""
+    """What a guard's process holds at one moment, and its workers."""
 
     rss_bytes: int
     descriptors: int
     threads: int
     tasks: int
     gc_objects: int
+    workers: tuple[WorkerReading, ...]
+    """Empty where the guard receives the video itself."""
     participants: dict[str, int]
-    """Frames received so far from everybody who is there, by `call/participant`."""
+    """Frames received so far, in all of their visits, from everybody who is there, by `call/participant`."""
     gaps_seconds: dict[str, float]
-    """Longest time without a new frame since the last `gaps`, the time up to now included."""
+    """Longest time without a new frame since the last `gaps`, absences and the time up to now included."""
     counters: dict[str, int]
-    """What receivers dropped, summed over all that still exist; empty where it was not asked for."""
+    """What receivers dropped, summed over all that still exist; empty where it was not asked for or is not here."""
+
+    @property
+    def total_rss_bytes(self) -> int:
+        """Of the guard and its workers. Pages that they share count in each."""
+        return self.rss_bytes + sum(worker.rss_bytes for worker in self.workers)
+
+    @property
+    def total_descriptors(self) -> int:
+        """Of the guard and its workers."""
+        return self.descriptors + sum(worker.descriptors for worker in self.workers)
+
+    @property
+    def total_threads(self) -> int:
+        """Of the guard and its workers."""
+        return self.threads + sum(worker.threads for worker in self.workers)
 
 
 @dataclass(slots=True)
 class _Arrivals:
-    """When frames came from one participant."""
+    """When frames came from one participant, who may leave and come back."""
 
-    frames: LatestFrames
     last_seconds: float
     longest_seconds: float = 0.0
+    is_there: bool = True
+    frames: int = 0
 
     def note(self, now: float) -> None:
+        self.frames += 1
         self.longest_seconds = max(self.longest_seconds, now - self.last_seconds)
         self.last_seconds = now
 
@@ -72,26 +108,34 @@ class _Watch:
     arrivals: dict[str, _Arrivals] = field(default_factory=dict)
 
     def install(self, guard: RunningGuard) -> None:
-        joined, left = guard.monitor.participant_joined, guard.monitor.participant_left
+        monitor = guard.monitor
+        joined, faces_joined, left = monitor.participant_joined, monitor.faces_joined, monitor.participant_left
 
         def participant_joined(call: str, participant: str) -> LatestFrames:
-            frames = joined(call, participant)
-            arrivals = self.arrivals[f"{call}/{participant}"] = _Arrivals(frames, time.monotonic())
-            push = frames.push
+            return self._timed(joined(call, participant), f"{call}/{participant}")
 
-            def timed(frame: ReceivedFrame) -> None:
-                arrivals.note(time.monotonic())
-                push(frame)
-
-            frames.push = timed  # type: ignore[method-assign]
-            return frames
+        def participants_faces_joined(call: str, participant: str) -> LatestFaces:
+            return self._timed(faces_joined(call, participant), f"{call}/{participant}")
 
         def participant_left(call: str, participant: str, why: str) -> None:
-            self.arrivals.pop(f"{call}/{participant}", None)
+            self.arrivals[f"{call}/{participant}"].is_there = False
             left(call, participant, why)
 
-        guard.monitor.participant_joined = participant_joined  # type: ignore[method-assign]
-        guard.monitor.participant_left = participant_left  # type: ignore[method-assign]
+        monitor.participant_joined = participant_joined  # type: ignore[method-assign]
+        monitor.faces_joined = participants_faces_joined  # type: ignore[method-assign]
+        monitor.participant_left = participant_left  # type: ignore[method-assign]
+
+    def _timed(self, frames: Queue, name: str) -> Queue:
+        arrivals = self.arrivals.setdefault(name, _Arrivals(time.monotonic()))
+        arrivals.is_there = True
+        push = frames.push
+
+        def timed(frame: Any) -> None:
+            arrivals.note(time.monotonic())
+            push(frame)
+
+        frames.push = timed  # type: ignore[method-assign]
+        return frames
 
     def gaps(self, *, anew: bool) -> dict[str, float]:
         now, gaps = time.monotonic(), {}
@@ -102,19 +146,40 @@ class _Watch:
         return gaps
 
 
-def _read(watch: _Watch, *, settled: bool, anew: bool) -> Reading:
+def _read(watch: _Watch, workers: Supervisor | None, *, settled: bool, anew: bool) -> Reading:
     if settled:
         gc.collect()
     return Reading(
-        rss_bytes=int(Path("/proc/self/statm").read_text("ascii").split()[1]) * _PAGE_BYTES,
-        descriptors=len(list(Path("/proc/self/fd").iterdir())),
-        threads=threading.active_count(),
+        **_held_by(os.getpid()),
         tasks=len(asyncio.all_tasks()),
         gc_objects=len(gc.get_objects()),
-        participants={name: arrivals.frames.received for name, arrivals in watch.arrivals.items()},
+        workers=() if workers is None else _workers(workers),
+        participants={name: arrivals.frames for name, arrivals in watch.arrivals.items() if arrivals.is_there},
         gaps_seconds=watch.gaps(anew=anew),
         counters=_counters() if settled else {},
     )
+
+
+def _held_by(pid: int) -> dict[str, int]:
+    """Memory, files and threads of a process. Raises OSError where it has ended."""
+    process = Path("/proc", str(pid))
+    return {
+        "rss_bytes": int((process / "statm").read_text("ascii").split()[1]) * _PAGE_BYTES,
+        "descriptors": len(list((process / "fd").iterdir())),
+        "threads": len(list((process / "task").iterdir())),
+    }
+
+
+def _workers(supervisor: Supervisor) -> tuple[WorkerReading, ...]:
+    readings = []
+    for worker in [post.worker for post in supervisor._posts if post.worker is not None]:
+        peers = [peer for peer in worker._peers.values() if isinstance(peer, IsolatedPeer)]
+        names = tuple(f"{peer._call}/{stream.participant}" for peer in peers for stream in peer.streams.values())
+        # It may end while it is looked at.
+        with suppress(OSError):
+            if worker.pid is not None:
+                readings.append(WorkerReading(pid=worker.pid, participants=names, **_held_by(worker.pid)))
+    return tuple(readings)
 
 
 def _counters() -> dict[str, int]:
@@ -159,7 +224,8 @@ async def _serve() -> None:
             elif line == "top" and snapshot is not None:
                 _say(_growth(snapshot))
             else:
-                _say(asdict(_read(watch, settled=line != "read", anew=line == "gaps")))
+                reading = _read(watch, guard.workers, settled=line != "read", anew=line == "gaps")
+                _say(asdict(reading))
         started = time.monotonic()
     _say({"stop_seconds": time.monotonic() - started})
 
@@ -190,7 +256,9 @@ class GuardProcess:
 
     async def read(self, question: str = "read") -> Reading:
         """What it holds now; `question` is `read`, `settled` or `gaps`."""
-        return Reading(**await self.ask(question))
+        answer = await self.ask(question)
+        workers = tuple(WorkerReading(**worker) for worker in answer.pop("workers"))
+        return Reading(**answer, workers=workers)
 
     async def ask(self, question: str) -> Any:
         """Its answer to one line."""

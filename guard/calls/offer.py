@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from aiortc.codecs import CODECS
 from aiortc.rtcpeerconnection import find_common_codecs
 from aiortc.sdp import MediaDescription, SessionDescription
@@ -13,6 +15,8 @@ MAX_LINE_CHARACTERS = 2048
 MAX_MEDIA_SECTIONS = 8
 MAX_CANDIDATES = 64
 _MAX_SECTION_SSRCS = 2
+_CODEC_NAME = re.compile(r"[A-Za-z0-9]{1,12}")
+"""What may be repeated to its sender; anything may stand where a codec's name should."""
 
 _BAD_REQUEST = 400
 _NOT_ACCEPTABLE = 406
@@ -112,10 +116,11 @@ def _check_video(what: str, videos: list[MediaDescription], must_send: bool) -> 
     if must_send and not any(is_sending(media) for media in videos):
         raise SignallingError(f"the {what} sends no video; one sendonly video track is needed", _UNPROCESSABLE)
     for media in videos:
-        if not _has_common_codec(media):
-            offered = sorted({codec.name for codec in media.rtp.codecs if codec.name.isalnum()} - {"rtx", "red"})
+        if not _has_common_codec(what, media):
+            names = {codec.name for codec in media.rtp.codecs if _CODEC_NAME.fullmatch(codec.name)}
+            offered = ", ".join(sorted(names - {"rtx", "red"})[:8]) or "others"
             raise SignallingError(
-                f"the guard decodes VP8 and H264 (packetization-mode 1), the {what} has only {', '.join(offered[:8])}",
+                f"the guard decodes VP8 and H264 (packetization-mode 1), the {what} has only {offered}",
                 _NOT_ACCEPTABLE,
             )
 
@@ -125,5 +130,9 @@ def is_sending(media: MediaDescription) -> bool:
     return media.direction in ("sendonly", "sendrecv")
 
 
-def _has_common_codec(media: MediaDescription) -> bool:
-    return bool(find_common_codecs(CODECS["video"], media.rtp.codecs))
+def _has_common_codec(what: str, media: MediaDescription) -> bool:
+    try:
+        return bool(find_common_codecs(CODECS["video"], media.rtp.codecs))
+    # As the parser: a=fmtp without a value where a number is expected is a TypeError, for one.
+    except Exception as error:
+        raise SignallingError(f"the {what} is malformed SDP", _BAD_REQUEST) from error

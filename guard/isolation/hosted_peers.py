@@ -37,6 +37,8 @@ from guard.media.front_end import FaceFrontEnd
 _LOG = logging.getLogger(__name__)
 _CAPACITY_FRAMES = 4
 _ENDED = "the peer has ended"
+_TIDY_SECONDS = 1.0
+"""After the end of a peer; its last tasks hold on to it for a moment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +91,19 @@ class FrontEndThread:
 class HostedPeers:
     """Carries out orders, and reports. Lives on the worker's event loop; numbers are the guard's."""
 
-    def __init__(self, config: CallsConfig, front_ends: FrontEndThread, report: Callable[[Report], None]) -> None:
+    def __init__(
+        self,
+        config: CallsConfig,
+        front_ends: FrontEndThread,
+        report: Callable[[Report], None],
+        tidy: Callable[[], None],
+    ) -> None:
+        """`tidy` is called a little after peers have ended."""
         self._config = config
         self._front_ends = front_ends
         self._report = report
+        self._tidy = tidy
+        self._will_tidy = False
         self._peers: dict[int, ReceivingPeer] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -154,6 +165,13 @@ class HostedPeers:
     def _note_peer_end(self, peer: int, why: str) -> None:
         self._peers.pop(peer, None)
         self._report(PeerEnded(peer=peer, why=short(why)))
+        if not self._will_tidy:
+            self._will_tidy = True
+            asyncio.get_running_loop().call_later(_TIDY_SECONDS, self._tidy_up)
+
+    def _tidy_up(self) -> None:
+        self._will_tidy = False
+        self._tidy()
 
     def _spawn(self, work: Awaitable[None]) -> None:
         task = asyncio.ensure_future(work)

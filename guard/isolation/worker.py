@@ -35,6 +35,7 @@ from guard.isolation.messages import (
     to_line,
 )
 from guard.isolation.rehearsal import rehearse
+from guard.isolation.spent_memory import SpentMemory
 from guard.media.front_end import FaceFrontEnd
 
 BEAT_SECONDS = 0.5
@@ -65,8 +66,10 @@ async def _work(channel: socket.socket, bell: int, memory_fd: int) -> None:
     def report(message: Report) -> None:
         writer.write(to_line(message))
 
+    spent = SpentMemory()
     measures = confine(settings)
-    peers = HostedPeers(settings.calls, FrontEndThread(segment, socket.socket(fileno=bell), make_front_end), report)
+    front_ends = FrontEndThread(segment, socket.socket(fileno=bell), make_front_end)
+    peers = HostedPeers(settings.calls, front_ends, report, spent.give_back)
     report(Ready(measures=measures))
     beating = asyncio.create_task(_beat(report), name="beat")
     while line := await reader.readline():

@@ -3,9 +3,10 @@
     python -m tests.bench.soak --minutes 30 --streams 3 --json soak.json --plot soak.png
 
 The guard runs in a process of its own, with the shipped engine; people with encoded talking heads are in a second one
-and join or leave every few seconds (`tests.bench.soak_crowd`); this process watches the scores. Memory is flat where
-the fitted line stays within 5 % from the end of the warm-up to the end, descriptors, threads and tasks where the
-medians of the first and the last quarter after the warm-up differ by less than what one participant takes.
+and join or leave every few seconds (`tests.bench.soak_crowd`); this process watches the scores. Memory, files and
+threads are those of the guard and of its workers. Memory is flat where the fitted line stays within 5 % from the end of
+the warm-up to the end, descriptors, threads and tasks where the medians of the first and the last quarter after the
+warm-up differ by less than what one participant takes.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ import numpy as np
 
 from guard.bench.clip import FPS, encode_clip, numbered, puppet_pictures
 from guard.bench.machine import describe_machine
+from guard.config import CallsConfig
 from guard.errors import ServerError
 from guard.serve.client import follow
 from guard.serve.events import ScoreEvent
@@ -44,6 +46,9 @@ class Sample:
 
     seconds: float
     rss_mb: float
+    guard_rss_mb: float
+    """The guard's share of that; the rest is its workers'."""
+    workers: int
     descriptors: int
     threads: int
     tasks: int
@@ -58,6 +63,9 @@ class Verdict:
 
     memory_change: float
     """Relative, by the fitted line."""
+    guard_memory_mb: float
+    workers_memory_mb: float
+    """What of it the line of each gains or loses."""
     descriptors_change: float
     threads_change: float
     tasks_change: float
@@ -69,14 +77,23 @@ def judge(samples: list[Sample], warm_up_seconds: float) -> Verdict:
     kept = [sample for sample in samples if sample.seconds >= warm_up_seconds]
     if len(kept) < 8:
         raise ValueError("too few samples after the warm-up; let it run for longer")
-    seconds = np.array([sample.seconds for sample in kept])
-    slope, start = np.polyfit(seconds - seconds[0], [sample.rss_mb for sample in kept], 1)
-    memory = float(slope * (seconds[-1] - seconds[0]) / start)
+    gained_mb, start_mb = _line(kept, [sample.rss_mb for sample in kept])
+    guard_mb, _ = _line(kept, [sample.guard_rss_mb for sample in kept])
+    memory = gained_mb / start_mb
     changes = {name: _change(kept, name) for name in _ONE_PARTICIPANT}
     flat = abs(memory) <= _MEMORY_SHARE and all(
         abs(change) < _ONE_PARTICIPANT[name] for name, change in changes.items()
     )
-    return Verdict(memory, changes["descriptors"], changes["threads"], changes["tasks"], flat)
+    return Verdict(
+        memory, guard_mb, gained_mb - guard_mb, changes["descriptors"], changes["threads"], changes["tasks"], flat
+    )
+
+
+def _line(kept: list[Sample], values: list[float]) -> tuple[float, float]:
+    """What the fitted line gains from the first sample to the last, and where it starts."""
+    seconds = np.array([sample.seconds for sample in kept])
+    slope, start = np.polyfit(seconds - seconds[0], values, 1)
+    return float(slope * (seconds[-1] - seconds[0])), float(start)
 
 
 def _change(kept: list[Sample], name: str) -> float:
@@ -109,8 +126,7 @@ async def soak(clip: Path, arguments: argparse.Namespace) -> tuple[list[Sample],
     growth: list[str] = []
     settings = {
         "GUARD_CALLS__LOOPBACK": "true",
-        # In the process that is watched: where a worker takes the blow, tests/guard/isolation looks.
-        "GUARD_CALLS__ISOLATION": "none",
+        "GUARD_CALLS__ISOLATION": arguments.isolation,
         "GUARD_CALLS__MAX_PARTICIPANTS": "16",
         "GUARD_CALLS__FROZEN_SECONDS": "10",
         "GUARD_STORE__PATH": str(clip.with_name("templates.sqlite3")),
@@ -157,9 +173,11 @@ async def _sample(
         samples.append(
             Sample(
                 seconds=time.monotonic() - started,
-                rss_mb=reading.rss_bytes / 1e6,
-                descriptors=reading.descriptors,
-                threads=reading.threads,
+                rss_mb=reading.total_rss_bytes / 1e6,
+                guard_rss_mb=reading.rss_bytes / 1e6,
+                workers=len(reading.workers),
+                descriptors=reading.total_descriptors,
+                threads=reading.total_threads,
                 tasks=reading.tasks,
                 gc_objects=reading.gc_objects,
                 participants=len(reading.participants),
@@ -180,7 +198,9 @@ def plot(samples: list[Sample], path: Path, title: str) -> None:
     minutes = [sample.seconds / 60 for sample in samples]
     figure = Figure(figsize=(10, 8), layout="constrained")
     memory, counts, delay = figure.subplots(3, 1, sharex=True)
-    memory.plot(minutes, [sample.rss_mb for sample in samples])
+    memory.plot(minutes, [sample.rss_mb for sample in samples], label="guard and workers")
+    memory.plot(minutes, [sample.guard_rss_mb for sample in samples], label="guard")
+    memory.legend(loc="lower right")
     memory.set_ylabel("RSS, MB")
     memory.set_ylim(bottom=0)
     for name in ("descriptors", "threads", "tasks", "participants"):
@@ -200,7 +220,9 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=30.0)
     parser.add_argument("--streams", type=int, default=3)
     parser.add_argument("--warm-up", type=float, default=120.0, metavar="SECONDS")
-    parser.add_argument("--trace", action="store_true", help="say where Python's memory grew (slows the guard down)")
+    default = str(CallsConfig.model_fields["isolation"].default)
+    parser.add_argument("--isolation", choices=("process", "none"), default=default)
+    parser.add_argument("--trace", action="store_true", help="say where the guard's own Python memory grew (slows it)")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--plot", type=Path)
     arguments = parser.parse_args()
@@ -209,8 +231,9 @@ def main() -> None:
         clip.write_bytes(pickle.dumps(encode_clip(numbered(islice(puppet_pictures()(0), round(_CLIP_SECONDS * FPS))))))
         samples, stop_seconds, growth = asyncio.run(soak(clip, arguments))
     verdict = judge(samples, arguments.warm_up)
+    command = f"python -m tests.bench.soak --minutes {arguments.minutes:g} --streams {arguments.streams}"
     report = {
-        "command": f"python -m tests.bench.soak --minutes {arguments.minutes:g} --streams {arguments.streams}",
+        "command": f"{command} --isolation {arguments.isolation}",
         "machine": describe_machine(),
         "warm_up_seconds": arguments.warm_up,
         "churn_seconds": CHURN_SECONDS,

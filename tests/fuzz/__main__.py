@@ -9,15 +9,27 @@ from __future__ import annotations
 
 import argparse
 import logging
+import random
 import sys
 import tempfile
 from pathlib import Path
 
 import atheris
 
+from tests.fuzz.json_mutator import mutate_json
+
 CORPORA = Path(__file__).parent / "corpora"
 _LONGEST_BYTES = 8192
 _HANGS_SECONDS = 20
+_AS_BYTES_EVERY = 5
+
+
+def _mutate_message(data: bytes, max_size: int, seed: int) -> bytes:
+    changed = mutate_json(data, random.Random(seed)) if seed % _AS_BYTES_EVERY else None
+    return atheris.Mutate(data, max_size) if changed is None or len(changed) > max_size else changed
+
+
+_MUTATORS = {"janus_message": _mutate_message}
 
 
 def main() -> None:
@@ -40,7 +52,8 @@ def main() -> None:
             "-rss_limit_mb=2048",
             "-print_final_stats=1",
         ]
-        atheris.Setup([sys.argv[0], *options, str(kept), str(CORPORA / arguments.target)], TARGETS[arguments.target])
+        command = [sys.argv[0], *options, str(kept), str(CORPORA / arguments.target)]
+        atheris.Setup(command, TARGETS[arguments.target], custom_mutator=_MUTATORS.get(arguments.target))
         atheris.Fuzz()
 
 

@@ -1,4 +1,7 @@
-"""What a campaign is, and what is measured around it: somebody else's video, the API, memory, files and threads."""
+"""What a campaign is, and what is measured around it: somebody else's video, the API, memory, files and threads.
+
+Memory, files and threads are those of the guard and of all of its workers.
+"""
 
 from __future__ import annotations
 
@@ -7,27 +10,38 @@ import random
 import sys
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
 
 from guard.calls.signalling_http import request
 from guard.errors import JoinError
-from tests.guard_process import GuardProcess, guard_process
+from tests.guard_process import GuardProcess, Reading, guard_process
 
-BYSTANDER = "honest/ann"
+CALL = "honest"
+BYSTANDER = f"{CALL}/ann"
 _SETTLE_SECONDS = 120.0
 _STATUS_PAUSE_SECONDS = 0.25
+_AFTERWARDS_SECONDS, _AFTERWARDS_LOOKS = 4.0, 8
 _MAX_STATUS_BYTES = 1 << 16
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Target:
     """Whom a campaign attacks."""
 
     guard: GuardProcess
-    media: tuple[str, int]
-    """The media port at which the guard receives the bystander."""
+    store: Path
+    isolation: str
+    """`calls.isolation` of this guard."""
+    bystanders: Sequence[str]
+    """Who means well, by `call/participant`."""
+    spared_gap_seconds: float | None = None
+    """Longest gap of those whom a campaign did not mean to hit, where that is not all of them."""
+    media: dict[str, tuple[str, int]] = field(default_factory=dict)
+    """The media port at which the guard receives each of the bystanders, by `call/participant`."""
 
     async def api(self, method: str, path: str, headers: dict[str, str], body: bytes = b"") -> str:
         """The status of one request, as text, or what became of it instead."""
@@ -56,42 +70,63 @@ class CampaignReport:
     status_failed: int
     status_longest_seconds: float
     rss_growth_mb: float
+    guard_rss_growth_mb: float
+    """The guard's share of that."""
     descriptors_growth: int
     threads_growth: int
     tasks_growth: int
 
 
 @asynccontextmanager
-async def attacked_guard(store: str) -> AsyncIterator[Target]:
-    """A guard with one participant who means well; stopped at the end."""
-    settings = {
+async def attacked_guard(
+    store: Path,
+    isolation: str,
+    bystanders: Sequence[str] = (BYSTANDER,),
+    settings: Mapping[str, str] = MappingProxyType({}),
+    clip_seconds: float = 2.0,
+) -> AsyncIterator[Target]:
+    """A guard with participants who mean well and come back when they are lost; stopped at the end."""
+    always = {
         "GUARD_CALLS__LOOPBACK": "true",
-        # In the process that is watched: where a worker takes the blow, tests/guard/isolation looks.
-        "GUARD_CALLS__ISOLATION": "none",
+        "GUARD_CALLS__ISOLATION": isolation,
         "GUARD_CALLS__MAX_PARTICIPANTS": "8",
         "GUARD_CALLS__FROZEN_SECONDS": "5",
-        "GUARD_STORE__PATH": store,
+        "GUARD_STORE__PATH": str(store),
     }
-    async with guard_process(settings) as guard:
-        pipe = asyncio.subprocess.PIPE
-        bystander = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "tests.hostile.bystander", guard.whip_url(*BYSTANDER.split("/"))),
-            stdin=pipe,
-            stdout=pipe,
-        )
-        assert bystander.stdin is not None
-        assert bystander.stdout is not None
-        try:
-            bystander.stdin.write(guard.join_token.encode() + b"\n")
-            async with asyncio.timeout(_SETTLE_SECONDS):
-                host, port = (await bystander.stdout.readline()).decode().split()
-            await _until_only_the_bystander(guard)
-            yield Target(guard, (host, int(port)))
-        finally:
-            if bystander.returncode is None:
-                bystander.kill()
-            await bystander.wait()
+    async with guard_process({**always, **settings}) as guard:
+        target = Target(guard, store, isolation, bystanders)
+        async with _participants(target, clip_seconds):
+            await until_only(guard, bystanders)
+            yield target
         await guard.stop()
+
+
+@asynccontextmanager
+async def _participants(target: Target, clip_seconds: float) -> AsyncIterator[None]:
+    """People in a process of their own; `target.media` follows them."""
+    pipe = asyncio.subprocess.PIPE
+    urls = [target.guard.whip_url(*name.split("/")) for name in target.bystanders]
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "tests.hostile.bystander", str(clip_seconds), *urls), stdin=pipe, stdout=pipe
+    )
+    assert process.stdin is not None
+    process.stdin.write(target.guard.join_token.encode() + b"\n")
+    following = asyncio.create_task(_follow(process, target))
+    try:
+        yield
+    finally:
+        following.cancel()
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+
+async def _follow(process: asyncio.subprocess.Process, target: Target) -> None:
+    """Note where the bystanders send their video to."""
+    assert process.stdout is not None
+    while line := (await process.stdout.readline()).decode():
+        url, host, port = line.split()
+        target.media["/".join(url.split("/")[-2:])] = host, int(port)
 
 
 async def run_campaign(name: str, campaign: Campaign, target: Target, count: int, seed: int) -> CampaignReport:
@@ -105,25 +140,37 @@ async def run_campaign(name: str, campaign: Campaign, target: Target, count: int
         outcomes = await campaign(target, count, random.Random(seed))
     finally:
         asking.cancel()
-    during = await guard.read("read")
-    await _until_only_the_bystander(guard)
-    after = await guard.read("settled")
+    during = await guard.read()
+    gap = max(during.gaps_seconds[bystander] for bystander in target.bystanders)
+    await until_only(guard, target.bystanders)
+    after = await _settled(guard, before)
     times = [seconds for seconds in answers if seconds is not None]
     return CampaignReport(
         name=name,
         tried=count,
         seconds=time.monotonic() - started,
         outcomes=dict(sorted(outcomes.items())),
-        bystander_frames=during.participants[BYSTANDER] - before.participants[BYSTANDER],
-        bystander_gap_seconds=during.gaps_seconds[BYSTANDER],
+        bystander_frames=sum(during.participants.values()) - sum(before.participants.values()),
+        bystander_gap_seconds=gap if target.spared_gap_seconds is None else target.spared_gap_seconds,
         status_asked=len(answers),
         status_failed=len(answers) - len(times),
         status_longest_seconds=max(times, default=0.0),
-        rss_growth_mb=(after.rss_bytes - before.rss_bytes) / 1e6,
-        descriptors_growth=after.descriptors - before.descriptors,
-        threads_growth=after.threads - before.threads,
+        rss_growth_mb=(after.total_rss_bytes - before.total_rss_bytes) / 1e6,
+        guard_rss_growth_mb=(after.rss_bytes - before.rss_bytes) / 1e6,
+        descriptors_growth=after.total_descriptors - before.total_descriptors,
+        threads_growth=after.total_threads - before.total_threads,
         tasks_growth=after.tasks - before.tasks,
     )
+
+
+async def _settled(guard: GuardProcess, before: Reading) -> Reading:
+    """What is left when connections that were cut had some time to end."""
+    for _ in range(_AFTERWARDS_LOOKS):
+        after = await guard.read("settled")
+        if after.tasks <= before.tasks and after.total_descriptors <= before.total_descriptors:
+            break
+        await asyncio.sleep(_AFTERWARDS_SECONDS / _AFTERWARDS_LOOKS)
+    return after
 
 
 async def _ask_status(target: Target, answers: list[float | None]) -> None:
@@ -135,7 +182,8 @@ async def _ask_status(target: Target, answers: list[float | None]) -> None:
         await asyncio.sleep(_STATUS_PAUSE_SECONDS)
 
 
-async def _until_only_the_bystander(guard: GuardProcess) -> None:
+async def until_only(guard: GuardProcess, names: Collection[str]) -> None:
+    """Wait until these are there and nobody else."""
     async with asyncio.timeout(_SETTLE_SECONDS):
-        while set((await guard.read()).participants) != {BYSTANDER}:  # noqa: ASYNC110 - in another process
+        while set((await guard.read()).participants) != set(names):  # noqa: ASYNC110 - in another process
             await asyncio.sleep(0.2)

@@ -22,9 +22,11 @@ _MORE_MB = 60.0
 def test_no_campaign_hurts_anybody_else(tmp_path: Path) -> None:
     result = tmp_path / "hostile.json"
     command = [sys.executable, "-m", "tests.hostile", "--count", "20", "--json", str(result)]
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    # Workers that are lost take longer; tests/guard/isolation has that in small.
+    chosen = [part for name in CAMPAIGNS for part in ("--only", name)]
+    subprocess.run([*command, *chosen], check=True, stdout=subprocess.DEVNULL)
     report = json.loads(result.read_text("utf-8"))
-    assert report["stop_seconds"] is not None
+    assert None not in report["stop_seconds"]
     assert [campaign["name"] for campaign in report["campaigns"]] == list(CAMPAIGNS)
     for campaign in report["campaigns"]:
         assert campaign["outcomes"]

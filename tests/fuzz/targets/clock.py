@@ -7,7 +7,8 @@ import math
 from guard.calls.rtp_clock import VIDEO_CLOCK_HZ, RtpClock
 from tests.fuzz.bytes_reader import BytesReader
 
-_LONGEST_SECONDS = (1 << 31) / VIDEO_CLOCK_HZ
+_LONGEST_SECONDS = ((1 << 31) + 0.5) / VIDEO_CLOCK_HZ
+"""And half a tick, for times are rounded to floats."""
 
 
 def rtp_clock(data: bytes) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from urllib.parse import urlsplit
 
 import h11
 
@@ -42,7 +43,8 @@ def whep_reply(data: bytes) -> None:
     with suppress(JoinError):
         _check_type(reply)
     with suppress(JoinError):
-        assert _ENDPOINT._session_url(reply).startswith("https://media.example")
+        parts = urlsplit(_ENDPOINT._session_url(reply))
+        assert (parts.scheme, parts.hostname, parts.port) == ("https", "media.example", None)
 
 
 async def _read(data: bytes) -> Reply:

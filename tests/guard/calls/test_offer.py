@@ -118,6 +118,17 @@ def test_the_reason_names_the_codecs_that_were_offered() -> None:
         check_offer(OFFER.replace("VP8", "VP9").replace("H264", "AV1"), MAX_BYTES)
 
 
+def test_a_name_of_a_codec_that_could_be_anything_is_not_repeated() -> None:
+    with pytest.raises(SignallingError, match=r"only others$"):
+        check_offer(OFFER.replace("VP8", "A" * 500).replace("H264", "\u0663\u202e"), MAX_BYTES)
+
+
+def test_a_parameter_of_a_codec_without_its_value_is_malformed() -> None:
+    with pytest.raises(SignallingError, match="malformed") as refused:
+        check_offer(OFFER.replace("packetization-mode=1", "packetization-mode"), MAX_BYTES)
+    assert refused.value.status == 400
+
+
 @given(
     line=st.integers(0, OFFER.count("\r\n") - 1),
     cut=st.integers(0, 80),
