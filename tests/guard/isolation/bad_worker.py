@@ -8,6 +8,7 @@ import sys
 import time
 
 GARBAGE, ENDLESS_LINE, FLOOD, SILENCE, STRANGER, BELLS = (1.0, 2.0, 3.0, 4.0, 5.0, 6.0)
+LATE_GARBAGE, DEAF = (7.0, 8.0)
 READY = {"type": "ready", "measures": []}
 
 
@@ -34,6 +35,13 @@ def main() -> None:
             say({"type": "stream_ended", "peer": peer, "stream": 0, "why": "mine now"})
             say({"type": "peer_ended", "peer": peer, "why": "mine now"})
             say({"type": "reply", "request": 12345, "sdp": "v=0"})
+    elif mode == LATE_GARBAGE:
+        time.sleep(1)
+        say("what")
+    elif mode == DEAF:
+        while True:
+            say({"type": "beat"})
+            time.sleep(0.2)
     elif mode == BELLS:
         bell.setblocking(True)
         until = time.monotonic() + 1.0

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from guard.config import CallsConfig
-from guard.isolation import worker_process
-from guard.isolation.messages import WorkerSettings
+from guard.errors import SignallingError
+from guard.isolation import order_channel, worker_process
+from guard.isolation.messages import EndPeer, TakeOffer, WorkerSettings
 from guard.isolation.worker_process import WorkerProcess
 from guard.media.front_end import FaceFrame, NoFrame
 from tests.guard.isolation import bad_worker
@@ -63,6 +64,42 @@ async def test_a_worker_that_misbehaves_is_ended_and_its_peers_hear_of_nothing_e
     assert (number, worker.open_ring(number)) == (1, 0)
     async with asyncio.timeout(60):
         assert said in await worker.run()
+    assert peer.heard == ["gone"]
+    assert not is_running(worker.pid)
+
+
+@pytest.mark.parametrize(
+    ("mode", "said"), [(bad_worker.SILENCE, "did not answer"), (bad_worker.LATE_GARBAGE, "broke its protocol")]
+)
+async def test_a_worker_that_leaves_orders_unread_is_ended_all_the_same(
+    monkeypatch: pytest.MonkeyPatch, mode: float, said: str
+) -> None:
+    monkeypatch.setattr(worker_process, "WORKER_MODULE", "tests.guard.isolation.bad_worker")
+    worker, peer = make_worker(mode), Peer()
+    running = asyncio.create_task(worker.run())
+    async with asyncio.timeout(60):
+        await worker.ready.wait()
+        number = worker.add(peer)
+        # An offer that passes every check, and of which a socket takes less than half.
+        order = TakeOffer(request=0, peer=number, sdp="v=0" + "\x01" * 65_000, streams={}, multistream=False)
+        with pytest.raises(SignallingError, match=said):
+            await worker.request(0, order)
+        assert said in await running
+    assert peer.heard == ["gone"]
+    assert not is_running(worker.pid)
+
+
+async def test_a_worker_that_beats_but_takes_no_orders_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker_process, "WORKER_MODULE", "tests.guard.isolation.bad_worker")
+    monkeypatch.setattr(order_channel, "_MAX_QUEUED_BYTES", 1_000_000)
+    worker, peer = make_worker(bad_worker.DEAF), Peer()
+    running = asyncio.create_task(worker.run())
+    async with asyncio.timeout(60):
+        await worker.ready.wait()
+        number = worker.add(peer)
+        for _ in range(10):
+            worker.send(EndPeer(peer=number, why="x" * 400_000))
+        assert "did not take its orders" in await running
     assert peer.heard == ["gone"]
     assert not is_running(worker.pid)
 
