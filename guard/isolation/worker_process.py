@@ -17,7 +17,7 @@ from typing import Protocol
 import guard
 from guard.calls.rate_limit import TokenBucket
 from guard.errors import SignallingError
-from guard.isolation.crop_ring import RingReader, create_segment, map_segment
+from guard.isolation.crop_ring import RingReader, closed_on_error, create_segment, map_segment
 from guard.isolation.messages import (
     OUT_OF_MEMORY,
     Beat,
@@ -96,7 +96,8 @@ class WorkerProcess:
         self._process: asyncio.subprocess.Process | None = None
         self._orders = OrderChannel()
         self._segment = create_segment(rings)
-        self._rings = map_segment(self._segment)
+        with closed_on_error(self._segment):
+            self._rings = map_segment(self._segment)
         self.ready = asyncio.Event()
         self.measures: tuple[Measure, ...] = ()
         """How the worker is confined, once it is ready."""

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -15,6 +19,7 @@ from guard.isolation.messages import EndPeer, TakeOffer, WorkerSettings
 from guard.isolation.worker_process import WorkerProcess
 from guard.media.front_end import FaceFrame, NoFrame
 from tests.guard.isolation import bad_worker
+from tests.whip_endpoint import until
 
 
 class Peer:
@@ -115,6 +120,45 @@ async def test_cancelling_ends_the_process_and_tells_its_peers() -> None:
     assert running.cancelled()
     assert peer.heard == ["gone"]
     assert not is_running(worker.pid)
+
+
+@pytest.mark.parametrize("spare", range(16))
+async def test_a_start_that_runs_out_of_descriptors_keeps_none(monkeypatch: pytest.MonkeyPatch, spare: int) -> None:
+    monkeypatch.setattr(worker_process, "WORKER_MODULE", "tests.guard.isolation.bad_worker")
+    gc.collect()
+    before = descriptors()
+    # The first few do not suffice for the memory, some more not for the process, and the last ones for all.
+    with few_descriptors(spare), suppress(OSError):
+        async with asyncio.timeout(60):
+            why = await make_worker(bad_worker.FLOOD).run()
+            assert "cannot be started: Too many open files" in why or "talked too much" in why
+    gc.collect()
+    # The loop closes the pipe of a process that has ended a little later.
+    await until(lambda: descriptors() <= before)
+
+
+@contextmanager
+def few_descriptors(spare: int) -> Iterator[None]:
+    """Take all file descriptors that this process may have, but so many."""
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    taken: list[int] = []
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(descriptors()) + 20, limits[1]))
+    try:
+        with suppress(OSError):
+            while True:
+                taken.append(os.open(os.devnull, os.O_RDONLY))
+        for _ in range(spare):
+            os.close(taken.pop())
+        yield
+    finally:
+        for descriptor in taken:
+            os.close(descriptor)
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+
+
+def descriptors() -> set[int]:
+    """What this process has open."""
+    return {int(path.name) for path in Path("/proc/self/fd").iterdir() if path.exists()}
 
 
 def is_running(pid: int | None) -> bool:
