@@ -44,8 +44,9 @@ START_SECONDS = 30.0
 """Loading its libraries takes a worker 2 s, and a busy machine many times that."""
 SILENT_SECONDS = 3.0
 """A worker that says nothing for so long is ended; it beats twice a second."""
+REQUEST_SECONDS = 15.0
+"""A worker that does not answer for so long has refused."""
 _LOOK_SECONDS = 0.5
-_REQUEST_SECONDS = 15.0
 _MAX_REPORTS_PER_SECOND = 200.0
 _BELL_BYTES = 4096
 _BELL_PAUSE_SECONDS = 0.05
@@ -134,7 +135,7 @@ class WorkerProcess:
         self._requests[request] = answer
         try:
             self._orders.ask(order)
-            async with asyncio.timeout(_REQUEST_SECONDS):
+            async with asyncio.timeout(REQUEST_SECONDS):
                 reply = await answer
         except TimeoutError as error:
             raise SignallingError("the connection could not be set up in time; try again", _UNAVAILABLE) from error
