@@ -15,6 +15,8 @@ import math
 import mmap
 import os
 import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
@@ -62,9 +64,20 @@ _REASONS = (
 def create_segment(rings: int) -> int:
     """A new segment of zeros, of a size that nobody can change; returns its file descriptor, not inheritable."""
     descriptor = os.memfd_create("guard-crops", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-    os.ftruncate(descriptor, rings * RING_BYTES)
-    fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL)
+    with closed_on_error(descriptor):
+        os.ftruncate(descriptor, rings * RING_BYTES)
+        fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL)
     return descriptor
+
+
+@contextmanager
+def closed_on_error(descriptor: int) -> Iterator[None]:
+    """Close a file descriptor where what is done with it fails."""
+    try:
+        yield
+    except BaseException:
+        os.close(descriptor)
+        raise
 
 
 def map_segment(descriptor: int) -> Segment:

@@ -8,10 +8,11 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
+from guard.calls.receiving_peer import SETUP_SECONDS
 from guard.config import CallsConfig
 from guard.errors import SeatError, SignallingError
 from guard.isolation.messages import AcceptAnswer, EndPeer, EndStream, MakeOffer, TakeOffer
-from guard.isolation.worker_process import WorkerProcess
+from guard.isolation.worker_process import REQUEST_SECONDS, WorkerProcess
 from guard.media.front_end import FaceFrame, NoFrame
 from guard.media.latest_faces import FaceListener, LatestFaces
 
@@ -20,6 +21,8 @@ _LOG = logging.getLogger(__name__)
 _UNAVAILABLE = 503
 _GRACE_SECONDS = 2.0
 """The worker has its own limits of time; past those by so much, the guard goes by its own."""
+_JOIN_SECONDS = REQUEST_SECONDS + SETUP_SECONDS + _GRACE_SECONDS
+"""From the order to receive a stream to the report that its connection stands."""
 
 
 @dataclass(slots=True)
@@ -30,6 +33,7 @@ class IsolatedStream:
     number: int
     """The ring that its face frames come through."""
     stalled_seconds: float
+    opened_seconds: float
     faces: LatestFaces | None = None
     """Where they go, from the moment on at which the connection stands."""
     frames: int = 0
@@ -175,8 +179,12 @@ class IsolatedPeer:
     def look(self) -> None:
         """Some time has passed: end what the worker should have ended by itself."""
         patience = self._config.frozen_seconds + _GRACE_SECONDS
-        for mid in [mid for mid, stream in self._streams.items() if stream.silent_seconds > patience]:
-            self._end_stream(mid, f"no video for {patience:g} s")
+        now = time.monotonic()
+        for mid, stream in list(self._streams.items()):
+            if stream.faces is None and now - stream.opened_seconds > _JOIN_SECONDS:
+                self._end_stream(mid, f"no connection within {_JOIN_SECONDS:g} s")
+            elif stream.silent_seconds > patience:
+                self._end_stream(mid, f"no video for {patience:g} s")
 
     # --- inside -------------------------------------------------------------------------------------------------
 
@@ -203,7 +211,9 @@ class IsolatedPeer:
 
     def _open(self, mid: str, participant: str, worker: WorkerProcess) -> IsolatedStream:
         number = worker.open_ring(self._number)
-        stream = self._streams[mid] = IsolatedStream(participant, number, self._config.stalled_seconds)
+        stream = self._streams[mid] = IsolatedStream(
+            participant, number, self._config.stalled_seconds, opened_seconds=time.monotonic()
+        )
         return stream
 
     def _join(self, mid: str, stream: IsolatedStream) -> None:

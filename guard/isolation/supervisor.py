@@ -162,16 +162,25 @@ class Supervisor:
 
     async def _keep(self, post: _Post) -> None:
         while True:
-            worker = post.worker = WorkerProcess(self._settings, self._rings)
-            announcing = asyncio.create_task(self._announce(post, worker), name="start of a worker")
             try:
-                why = await worker.run()
-            finally:
-                announcing.cancel()
-                post.worker = None
+                why = await self._fill(post)
+            except Exception:
+                # Without its keeper a post stays vacant, and is chosen for streams all the same.
+                logger.exception("a worker for receiving video failed")
+                why = "the guard had an internal error"
             wait_seconds = post.backoff.lost(time.monotonic())
             logger.warning("a worker for receiving video ended: %s; another in %.1f s", why, wait_seconds)
             await asyncio.sleep(wait_seconds)
+
+    async def _fill(self, post: _Post) -> str:
+        """Run one worker to its end; why it ended."""
+        worker = post.worker = WorkerProcess(self._settings, self._rings)
+        announcing = asyncio.create_task(self._announce(post, worker), name="start of a worker")
+        try:
+            return await worker.run()
+        finally:
+            announcing.cancel()
+            post.worker = None
 
     async def _announce(self, post: _Post, worker: WorkerProcess) -> None:
         await worker.ready.wait()

@@ -9,7 +9,7 @@ import socket
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from itertools import count
 from pathlib import Path
 from typing import Protocol
@@ -17,9 +17,8 @@ from typing import Protocol
 import guard
 from guard.calls.rate_limit import TokenBucket
 from guard.errors import SignallingError
-from guard.isolation.crop_ring import RingReader, create_segment, map_segment
+from guard.isolation.crop_ring import RingReader, closed_on_error, create_segment, map_segment
 from guard.isolation.messages import (
-    MAX_REPORT_BYTES,
     OUT_OF_MEMORY,
     Beat,
     Measure,
@@ -33,8 +32,9 @@ from guard.isolation.messages import (
     StreamJoined,
     WorkerSettings,
     read_report,
-    to_line,
+    short,
 )
+from guard.isolation.order_channel import OrderChannel
 from guard.media.front_end import FaceFrame, NoFrame
 
 logger = logging.getLogger(__name__)
@@ -44,8 +44,9 @@ START_SECONDS = 30.0
 """Loading its libraries takes a worker 2 s, and a busy machine many times that."""
 SILENT_SECONDS = 3.0
 """A worker that says nothing for so long is ended; it beats twice a second."""
+REQUEST_SECONDS = 15.0
+"""A worker that does not answer for so long has refused."""
 _LOOK_SECONDS = 0.5
-_REQUEST_SECONDS = 15.0
 _MAX_REPORTS_PER_SECOND = 200.0
 _BELL_BYTES = 4096
 _BELL_PAUSE_SECONDS = 0.05
@@ -94,9 +95,10 @@ class WorkerProcess:
         self._bells = TokenBucket(float(settings.calls.max_fps * rings))
         self._silent_looks = 0
         self._process: asyncio.subprocess.Process | None = None
-        self._writer: asyncio.StreamWriter | None = None
+        self._orders = OrderChannel()
         self._segment = create_segment(rings)
-        self._rings = map_segment(self._segment)
+        with closed_on_error(self._segment):
+            self._rings = map_segment(self._segment)
         self.ready = asyncio.Event()
         self.measures: tuple[Measure, ...] = ()
         """How the worker is confined, once it is ready."""
@@ -125,16 +127,15 @@ class WorkerProcess:
 
     def send(self, order: Order) -> None:
         """Give an order; what a worker that has ended is told is lost."""
-        if self._writer is not None and not self._writer.is_closing():
-            self._writer.write(to_line(order))
+        self._orders.send(order)
 
     async def request(self, request: int, order: Order) -> str | None:
         """Give an order that asks for an answer. Raises SignallingError where it is refused, or the worker ends."""
         answer: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
         self._requests[request] = answer
         try:
-            self.send(order)
-            async with asyncio.timeout(_REQUEST_SECONDS):
+            self._orders.ask(order)
+            async with asyncio.timeout(REQUEST_SECONDS):
                 reply = await answer
         except TimeoutError as error:
             raise SignallingError("the connection could not be set up in time; try again", _UNAVAILABLE) from error
@@ -155,33 +156,40 @@ class WorkerProcess:
 
         When it returns or is cancelled the process is gone, and every peer knows.
         """
-        ours, theirs = socket.socketpair()
-        # Two ends, not one eventfd: the worker could make a shared one block.
-        bell, rope = socket.socketpair()
         why = "the guard is shutting down"
-        loop = asyncio.get_running_loop()
         try:
-            bell.setblocking(False)
-            rope.setblocking(False)
-            self._process = await _spawn(theirs, rope, self._segment)
-            for given in (theirs, rope):
-                given.close()
-            reader, self._writer = await asyncio.open_unix_connection(sock=ours, limit=MAX_REPORT_BYTES)
-            self.send(Start(settings=self._settings))
-            loop.add_reader(bell, self._on_bell, bell)
-            why = await self._follow(reader)
+            with ExitStack() as held:
+                why = await self._follow(await self._start(held))
         except OSError as error:
             why = f"a process for receiving video cannot be started: {error.strerror or error}"
+        except Exception:
+            why = "the guard had an internal error while receiving"
+            raise
         finally:
-            loop.remove_reader(bell)
-            for end in (ours, theirs, bell, rope):
-                end.close()
-            os.close(self._segment)
-            if self._writer is not None:
-                self._writer.close()
-            self._finish(why)
-            await self._kill()
+            try:
+                self._finish(why)
+            finally:
+                await self._kill()
         return why
+
+    async def _start(self, held: ExitStack) -> asyncio.StreamReader:
+        """Start the process; returns where its reports come from. What belongs to it goes into `held`."""
+        held.callback(os.close, self._segment)
+        ours, theirs = _socket_pair(held)
+        # Two ends, not one eventfd: the worker could make a shared one block.
+        bell, rope = _socket_pair(held)
+        bell.setblocking(False)
+        rope.setblocking(False)
+        self._process = await _spawn(theirs, rope, self._segment)
+        for given in (theirs, rope):
+            given.close()
+        held.callback(self._orders.close)
+        reader = await self._orders.open(ours)
+        self.send(Start(settings=self._settings))
+        loop = asyncio.get_running_loop()
+        held.callback(loop.remove_reader, bell)
+        loop.add_reader(bell, self._on_bell, bell)
+        return reader
 
     async def _follow(self, reader: asyncio.StreamReader) -> str:
         """Until the worker ends or has to be ended; why."""
@@ -226,6 +234,8 @@ class WorkerProcess:
             patience = SILENT_SECONDS if self.ready.is_set() else START_SECONDS
             if self._silent_looks > patience / _LOOK_SECONDS:
                 return "the process that received the video did not answer"
+            if self._orders.is_overrun:
+                return "the process that received the video did not take its orders"
             for peer in list(self._peers.values()):
                 peer.look()
 
@@ -241,7 +251,7 @@ class WorkerProcess:
         self.ready.clear()
         for answer in self._requests.values():
             if not answer.done():
-                answer.set_result(Reply(request=0, error=why))
+                answer.set_result(Reply(request=0, error=short(why)))
         peers, self._peers = self._peers, {}
         for peer in peers.values():
             peer.on_gone(why)
@@ -310,6 +320,12 @@ class WorkerProcess:
         frames, missed = reader.take(time.monotonic())
         if peer is not None and (frames or missed):
             peer.on_frames(ring, frames, missed)
+
+
+def _socket_pair(held: ExitStack) -> tuple[socket.socket, socket.socket]:
+    """Two connected sockets that are closed with `held`."""
+    one, other = socket.socketpair()
+    return held.enter_context(one), held.enter_context(other)
 
 
 async def _spawn(channel: socket.socket, rope: socket.socket, segment: int) -> asyncio.subprocess.Process:

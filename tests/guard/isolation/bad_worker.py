@@ -6,18 +6,26 @@ import json
 import socket
 import sys
 import time
+from threading import Thread
 
 GARBAGE, ENDLESS_LINE, FLOOD, SILENCE, STRANGER, BELLS = (1.0, 2.0, 3.0, 4.0, 5.0, 6.0)
+LATE_GARBAGE, DEAF, NO_JOIN = (7.0, 8.0, 9.0)
 READY = {"type": "ready", "measures": []}
 
 
 def main() -> None:
     channel = socket.socket(fileno=int(sys.argv[1]))
     bell = socket.socket(fileno=int(sys.argv[2]))
-    mode = json.loads(channel.makefile("rb").readline())["settings"]["min_fps"]
+    orders = channel.makefile("rb")
+    mode = json.loads(orders.readline())["settings"]["min_fps"]
 
     def say(*reports: object) -> None:
         channel.sendall(b"".join(json.dumps(report).encode() + b"\n" for report in reports))
+
+    def beat() -> None:
+        while True:
+            say({"type": "beat"})
+            time.sleep(0.2)
 
     say(READY)
     if mode == GARBAGE:
@@ -34,6 +42,16 @@ def main() -> None:
             say({"type": "stream_ended", "peer": peer, "stream": 0, "why": "mine now"})
             say({"type": "peer_ended", "peer": peer, "why": "mine now"})
             say({"type": "reply", "request": 12345, "sdp": "v=0"})
+    elif mode == LATE_GARBAGE:
+        time.sleep(1)
+        say("what")
+    elif mode == DEAF:
+        beat()
+    elif mode == NO_JOIN:
+        Thread(target=beat, daemon=True).start()
+        for order in map(json.loads, orders):
+            if "request" in order:
+                say({"type": "reply", "request": order["request"], "sdp": "v=0"})
     elif mode == BELLS:
         bell.setblocking(True)
         until = time.monotonic() + 1.0

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
 from guard.config import CallsConfig
-from guard.isolation import worker_process
-from guard.isolation.messages import WorkerSettings
+from guard.errors import SignallingError
+from guard.isolation import order_channel, worker_process
+from guard.isolation.messages import EndPeer, TakeOffer, WorkerSettings
 from guard.isolation.worker_process import WorkerProcess
 from guard.media.front_end import FaceFrame, NoFrame
 from tests.guard.isolation import bad_worker
+from tests.whip_endpoint import until
 
 
 class Peer:
@@ -67,6 +73,42 @@ async def test_a_worker_that_misbehaves_is_ended_and_its_peers_hear_of_nothing_e
     assert not is_running(worker.pid)
 
 
+@pytest.mark.parametrize(
+    ("mode", "said"), [(bad_worker.SILENCE, "did not answer"), (bad_worker.LATE_GARBAGE, "broke its protocol")]
+)
+async def test_a_worker_that_leaves_orders_unread_is_ended_all_the_same(
+    monkeypatch: pytest.MonkeyPatch, mode: float, said: str
+) -> None:
+    monkeypatch.setattr(worker_process, "WORKER_MODULE", "tests.guard.isolation.bad_worker")
+    worker, peer = make_worker(mode), Peer()
+    running = asyncio.create_task(worker.run())
+    async with asyncio.timeout(60):
+        await worker.ready.wait()
+        number = worker.add(peer)
+        # An offer that passes every check, and of which a socket takes less than half.
+        order = TakeOffer(request=0, peer=number, sdp="v=0" + "\x01" * 65_000, streams={}, multistream=False)
+        with pytest.raises(SignallingError, match=said):
+            await worker.request(0, order)
+        assert said in await running
+    assert peer.heard == ["gone"]
+    assert not is_running(worker.pid)
+
+
+async def test_a_worker_that_beats_but_takes_no_orders_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker_process, "WORKER_MODULE", "tests.guard.isolation.bad_worker")
+    monkeypatch.setattr(order_channel, "_MAX_QUEUED_BYTES", 1_000_000)
+    worker, peer = make_worker(bad_worker.DEAF), Peer()
+    running = asyncio.create_task(worker.run())
+    async with asyncio.timeout(60):
+        await worker.ready.wait()
+        number = worker.add(peer)
+        for _ in range(10):
+            worker.send(EndPeer(peer=number, why="x" * 400_000))
+        assert "did not take its orders" in await running
+    assert peer.heard == ["gone"]
+    assert not is_running(worker.pid)
+
+
 async def test_cancelling_ends_the_process_and_tells_its_peers() -> None:
     worker, peer = make_worker(12.0), Peer()
     worker.add(peer)
@@ -78,6 +120,45 @@ async def test_cancelling_ends_the_process_and_tells_its_peers() -> None:
     assert running.cancelled()
     assert peer.heard == ["gone"]
     assert not is_running(worker.pid)
+
+
+@pytest.mark.parametrize("spare", range(16))
+async def test_a_start_that_runs_out_of_descriptors_keeps_none(monkeypatch: pytest.MonkeyPatch, spare: int) -> None:
+    monkeypatch.setattr(worker_process, "WORKER_MODULE", "tests.guard.isolation.bad_worker")
+    gc.collect()
+    before = descriptors()
+    # The first few do not suffice for the memory, some more not for the process, and the last ones for all.
+    with few_descriptors(spare), suppress(OSError):
+        async with asyncio.timeout(60):
+            why = await make_worker(bad_worker.FLOOD).run()
+            assert "cannot be started: Too many open files" in why or "talked too much" in why
+    gc.collect()
+    # The loop closes the pipe of a process that has ended a little later.
+    await until(lambda: descriptors() <= before)
+
+
+@contextmanager
+def few_descriptors(spare: int) -> Iterator[None]:
+    """Take all file descriptors that this process may have, but so many."""
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    taken: list[int] = []
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(descriptors()) + 20, limits[1]))
+    try:
+        with suppress(OSError):
+            while True:
+                taken.append(os.open(os.devnull, os.O_RDONLY))
+        for _ in range(spare):
+            os.close(taken.pop())
+        yield
+    finally:
+        for descriptor in taken:
+            os.close(descriptor)
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+
+
+def descriptors() -> set[int]:
+    """What this process has open."""
+    return {int(path.name) for path in Path("/proc/self/fd").iterdir() if path.exists()}
 
 
 def is_running(pid: int | None) -> bool:
