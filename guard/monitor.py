@@ -20,7 +20,7 @@ from guard.config import GuardConfig
 from guard.errors import EnrolmentBusyError, EnrolmentError, GuardError, NotInCallError, UnknownNameError
 from guard.media.front_end import FaceFrontEnd
 from guard.media.latest_faces import LatestFaces
-from guard.pipeline import EngineChanged, EnrolmentMoved, Judged, Outcome, Pipeline, SeatKey
+from guard.pipeline import EngineChanged, EnrolmentMoved, Judged, Outcome, Pipeline, Seat, SeatKey
 from guard.pipeline_thread import IDLE_SECONDS, PipelineThread
 from guard.reports import alert_fields, engine_info, health_fields, score_fields, state_fields
 from guard.serve.events import ParticipantSnapshot, SourceSnapshot
@@ -48,7 +48,9 @@ class _Member:
 
     frames: LatestFrames | LatestFaces
     verdict: Verdict
-    enrolment_progress: float | None = None
+    enrolment: Enrolment | None = None
+    """The running one."""
+    enrolment_progress: float = 0.0
     last_score_seconds: float = 0.0
     lag_ms: float = 0.0
 
@@ -169,11 +171,11 @@ class Monitor:
     def start_enrolment(self, call: str, participant: str, name: str, consent: Consent) -> ParticipantSnapshot:
         """Collect a template from the live video of this participant and seat them as `name` when it is done."""
         key, member = self._member(call, participant)
-        if member.enrolment_progress is not None:
+        if member.enrolment is not None:
             raise EnrolmentBusyError(f"{participant} is being enrolled already; wait for it or cancel it first")
         record = ConsentRecord(consent.text_version, consent.statement, consent.given_by, datetime.now(UTC))
         enrolment = Enrolment(name, record, self._engine.spec, self._config.verify)
-        member.enrolment_progress = 0.0
+        member.enrolment, member.enrolment_progress = enrolment, 0.0
         self._thread.order(lambda: self._set_enrolment(key, enrolment))
         self._publish(key, {"type": "participant", "action": "enrolling", "enrolment_progress": 0.0})
         return self._snapshot(key)
@@ -181,9 +183,9 @@ class Monitor:
     def cancel_enrolment(self, call: str, participant: str) -> None:
         """Stop a running enrolment and forget what it collected."""
         key, member = self._member(call, participant)
-        if member.enrolment_progress is None:
+        if member.enrolment is None:
             raise EnrolmentError(f"no enrolment of {participant} is running; nothing to cancel")
-        member.enrolment_progress = None
+        member.enrolment = None
         self._thread.order(lambda: self._set_enrolment(key, None))
         self._publish(key, {"type": "participant", "action": "enrolment_failed", "why": "cancelled"})
 
@@ -219,8 +221,7 @@ class Monitor:
 
     def thumbnail(self, call: str, participant: str) -> bytes | None:
         """A small JPEG of what this participant sends; None where pictures are switched off or there is none yet."""
-        key, _ = self._member(call, participant)
-        seat = self.pipeline.seats.get(key)
+        seat = self._pipeline_seat(*self._member(call, participant))
         if not self._config.server.thumbnails or seat is None:
             return None
         if seat.last_received is not None:
@@ -281,6 +282,8 @@ class Monitor:
             self._hub.publish(call, None, {"type": "engine", "engine": engine_info(self._engine)})
 
     def _receive_verdict(self, member: _Member, judged: Judged) -> None:
+        if judged.frames is not member.frames:
+            return  # Of somebody who had this seat before.
         verdict, now = judged.verdict, time.monotonic()
         member.verdict = verdict
         if judged.stages is not None:
@@ -295,13 +298,13 @@ class Monitor:
             self._publish(judged.seat, alert_fields(alert))
 
     def _receive_enrolment(self, member: _Member, moved: EnrolmentMoved) -> None:
-        if member.enrolment_progress is None:
-            return  # Cancelled in the meantime.
+        if moved.enrolment is not member.enrolment:
+            return  # Cancelled in the meantime, or of somebody who has left.
         if moved.template is not None:
-            member.enrolment_progress = None
+            member.enrolment = None
             self._spawn(self._keep_template(moved.seat, moved.template))
         elif moved.failure is not None:
-            member.enrolment_progress = None
+            member.enrolment = None
             self._publish(moved.seat, {"type": "participant", "action": "enrolment_failed", "why": moved.failure})
         else:
             member.enrolment_progress = moved.progress
@@ -312,7 +315,7 @@ class Monitor:
         while True:
             await asyncio.sleep(_HEALTH_SECONDS)
             for key, member in self._members.items():
-                seat = self.pipeline.seats.get(key)
+                seat = self._pipeline_seat(key, member)
                 if seat is not None:
                     self._publish(key, health_fields(seat, member.lag_ms))
 
@@ -333,6 +336,11 @@ class Monitor:
             raise NotInCallError(f"{participant} is not in call {call}; see GET /api/calls/{call}/participants")
         return key, member
 
+    def _pipeline_seat(self, key: SeatKey, member: _Member) -> Seat | None:
+        """The pipeline's view of this member; None while it still has who was here before, or nobody."""
+        seat = self.pipeline.seats.get(key)
+        return seat if seat is not None and seat.frames is member.frames else None
+
     def _in_call(self, call: str) -> list[SeatKey]:
         return sorted(key for key in self._members if key.call == call)
 
@@ -344,7 +352,7 @@ class Monitor:
             abstain_reason=member.verdict.abstain_reason,
             why=member.verdict.why,
             enrolled_as=self._seated.get(key),
-            enrolment_progress=member.enrolment_progress,
+            enrolment_progress=member.enrolment_progress if member.enrolment is not None else None,
             thumbnail=self._config.server.thumbnails,
         )
 

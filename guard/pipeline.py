@@ -67,6 +67,8 @@ class Judged:
     """A verdict on one participant; `stages` is None where no frame was scored."""
 
     seat: SeatKey
+    frames: LatestFrames | LatestFaces
+    """Whose: somebody who takes the seat later has another queue."""
     verdict: Verdict
     pts_seconds: float
     valid_fraction: float
@@ -79,7 +81,7 @@ class EnrolmentMoved:
     """A running enrolment has got further, or has ended with `template` or with `failure`."""
 
     seat: SeatKey
-    name: str
+    enrolment: Enrolment
     progress: float
     template: Template | None = None
     failure: str | None = None
@@ -331,7 +333,7 @@ class Pipeline:
         try:
             seat.enrolment.wait(now)
         except EnrolmentError as error:
-            yield self._end_enrolment(seat, failure=str(error))
+            yield self._end_enrolment(seat, seat.enrolment, failure=str(error))
 
     def _enrol(
         self, seat: Seat, face: FaceFrame, embedding: NDArray[np.float32], valid_fraction: float
@@ -342,21 +344,21 @@ class Pipeline:
         try:
             enrolment.add(embedding, valid_fraction, face.arrival_seconds, face.fps, face.continues)
             if enrolment.complete:
-                yield self._end_enrolment(seat, template=enrolment.template(datetime.now(UTC)))
+                yield self._end_enrolment(seat, enrolment, template=enrolment.template(datetime.now(UTC)))
                 return
         except EnrolmentError as error:
-            yield self._end_enrolment(seat, failure=str(error))
+            yield self._end_enrolment(seat, enrolment, failure=str(error))
             return
         if enrolment.progress - seat.announced_progress >= _PROGRESS_STEP:
             seat.announced_progress = enrolment.progress
-            yield EnrolmentMoved(seat.key, enrolment.name, enrolment.progress)
+            yield EnrolmentMoved(seat.key, enrolment, enrolment.progress)
 
+    @staticmethod
     def _end_enrolment(
-        self, seat: Seat, template: Template | None = None, failure: str | None = None
+        seat: Seat, enrolment: Enrolment, template: Template | None = None, failure: str | None = None
     ) -> EnrolmentMoved:
-        enrolment, seat.enrolment, seat.announced_progress = seat.enrolment, None, 0.0
-        name, progress = (enrolment.name, enrolment.progress) if enrolment is not None else ("", 0.0)
-        return EnrolmentMoved(seat.key, name, progress, template, failure)
+        seat.enrolment, seat.announced_progress = None, 0.0
+        return EnrolmentMoved(seat.key, enrolment, enrolment.progress, template, failure)
 
     def _judged(
         self,
@@ -368,5 +370,5 @@ class Pipeline:
     ) -> Judged:
         seat.verdict = verdict
         if face is None:
-            return Judged(seat.key, verdict, 0.0, 0.0, 0.0, None)
-        return Judged(seat.key, verdict, face.pts_seconds, valid_fraction, face.fps, stages)
+            return Judged(seat.key, seat.frames, verdict, 0.0, 0.0, 0.0, None)
+        return Judged(seat.key, seat.frames, verdict, face.pts_seconds, valid_fraction, face.fps, stages)
