@@ -118,7 +118,7 @@ class Monitor:
     def _join(self, key: SeatKey, frames: LatestFrames | LatestFaces) -> None:
         self._members[key] = _Member(frames, _UNENROLLED)
         now = time.monotonic()
-        self._thread.order(lambda: self._add_seat(key, frames, now))
+        self._thread.order(lambda: self.pipeline.add(key, frames, now))
         self._publish(key, {"type": "participant", "action": "joined", "enrolled_as": self._seated.get(key)})
         self._spawn(self._seat_on_joining(key))
 
@@ -362,9 +362,6 @@ class Monitor:
         task.add_done_callback(self._tasks.discard)
 
     # --- the pipeline's side ------------------------------------------------------------------------------------
-
-    def _add_seat(self, key: SeatKey, frames: LatestFrames | LatestFaces, now: float) -> None:
-        self.pipeline.add(key, frames, now)
 
     def _set_template(self, key: SeatKey, template: Template | None) -> None:
         if key in self.pipeline.seats:

@@ -118,6 +118,8 @@ class Seat:
     """The newest frame for the engine."""
     breaks: int = 0
     """How many face frames so far did not continue the one before; the first counts."""
+    window_over: bool = True
+    """Whether the engine must forget the slot's window before the next frame: at first it is that of another seat."""
     doubted: bool = False
     """Whether the newest frame that the engine took was no evidence."""
     enrolment: Enrolment | None = None
@@ -172,9 +174,7 @@ class Pipeline:
             raise SourceError(f"{key.participant} is in call {key.call} already; leave first")
         if not self._free_slots:
             raise SourceError("all slots are taken; raise calls.max_participants or wait until somebody leaves")
-        slot = self._free_slots[-1]
-        self.engine.reset(slot)
-        self._free_slots.pop()
+        slot = self._free_slots.pop()
         verifier = Verifier(self.engine.spec, self.config.verify)
         liveness = LivenessWatch(self.config.verify.min_fps, self.config.calls.stalled_seconds, now)
         seat = Seat(key, slot, frames, self.make_front_end(), verifier, liveness)
@@ -285,13 +285,15 @@ class Pipeline:
             yield from self._judge(scheduled.frame, result.embeddings[row], valid_fraction, engine_seconds)
 
     def _forget_old_window(self, taken: _Taken) -> None:
-        """Start the window anew after a long gap, and with the first frame that is evidence again."""
+        """Start the window anew on joining, after a long gap, and with the first frame that is evidence again."""
         seat, arrival_seconds = taken.seat, taken.face.arrival_seconds
         last, seat.last_face_seconds = seat.last_face_seconds, arrival_seconds
         late = last is not None and arrival_seconds - last > _FORGET_WINDOW_SECONDS
-        if late or (seat.doubted and taken.doubt is None):
-            self.engine.reset(seat.slot)
+        seat.window_over |= late or (seat.doubted and taken.doubt is None)
         seat.doubted = taken.doubt is not None
+        if seat.window_over:
+            self.engine.reset(seat.slot)
+            seat.window_over = False  # Not where that failed: tried again with the next frame.
 
     def _judge(
         self, taken: _Taken, embedding: NDArray[np.float32], valid_fraction: float, engine_seconds: float

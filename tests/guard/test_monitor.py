@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from engines.errors import BackendFailedError
 from guard.calls.source import LatestFrames
 from guard.config import CallsConfig, GuardConfig, ServerConfig, StoreConfig, VerifyConfig
 from guard.errors import EnrolmentBusyError, EnrolmentError, NotInCallError, StoreError, UnknownNameError
@@ -179,6 +180,23 @@ async def test_nobody_is_shown_with_the_picture_of_who_had_their_seat_before(idl
     monitor.pipeline.add(key, LatestFrames(4), 0.0).last_received = gray_frame(ALICE, 0.0, 0.0)
     monitor.participant_joined("main", "alice")
     assert monitor.thumbnail("main", "alice") is None
+
+
+async def test_who_joins_after_the_engine_has_failed_for_good_is_told_without_a_verdict(
+    room: Room, alice_template: Template, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise BackendFailedError("device lost")
+
+    monkeypatch.setattr(room.engine, "reset", fail)
+    monkeypatch.setattr(room.engine, "step", fail)
+    room.store.put(alice_template)
+    frames = room.monitor.participant_joined("main", "alice")
+    await room.until_action("enrolled")
+    await room.play(frames, 1, ALICE)
+    change = await room.until_state(DriverState.ABSTAIN)
+    assert isinstance(change, StateEvent)
+    assert change.abstain_reason is AbstainReason.ENGINE_FAILED
 
 
 async def test_erasing_a_template_clears_its_seats(room: Room, alice_template: Template) -> None:
