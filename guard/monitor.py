@@ -86,7 +86,7 @@ class Monitor:
     async def start(self) -> None:
         """Start the pipeline's thread, and the clock of the health reports."""
         self._loop = asyncio.get_running_loop()
-        await asyncio.to_thread(self._store.expire, datetime.now(UTC))
+        await self.expire_templates(datetime.now(UTC))
         self._thread.start()
         self._spawn(self._report_health())
         self._spawn(self._expire_daily())
@@ -216,8 +216,12 @@ class Monitor:
     async def delete_template(self, name: str) -> None:
         """Erase a template and clear every seat that uses it."""
         await asyncio.to_thread(self._store.delete, name)
-        for key in [key for key, seated in self._seated.items() if seated == name]:
-            self._seat(key, None)
+        self._clear_seats(name)
+
+    async def expire_templates(self, now: datetime) -> None:
+        """Erase the templates that were kept for long enough, and clear every seat that uses one. Raises StoreError."""
+        for name in await asyncio.to_thread(self._store.expire, now):
+            self._clear_seats(name)
 
     def thumbnail(self, call: str, participant: str) -> bytes | None:
         """A small JPEG of what this participant sends; None where pictures are switched off or there is none yet."""
@@ -237,6 +241,8 @@ class Monitor:
         try:
             template = await asyncio.to_thread(self._store.get, name)
         except UnknownNameError:
+            if self._seated.get(key) == name:
+                self._clear_seat(key)  # Erased by another process.
             return
         except GuardError as error:
             logger.warning("cannot load the template of %s: %s", name, error)
@@ -245,13 +251,24 @@ class Monitor:
             self._seat(key, template)
 
     def _seat(self, key: SeatKey, template: Template | None) -> None:
-        name = template.name if template is not None else None
-        self._seated[key] = name
+        self._seated[key] = template.name if template is not None else None
+        self._compare_with(key, template)
+
+    def _clear_seats(self, name: str) -> None:
+        for key in [key for key, seated in self._seated.items() if seated == name]:
+            self._clear_seat(key)
+
+    def _clear_seat(self, key: SeatKey) -> None:
+        """Its template is gone. Nobody asked for no comparison: a template under their own name applies again."""
+        del self._seated[key]
+        self._compare_with(key, None)
+
+    def _compare_with(self, key: SeatKey, template: Template | None) -> None:
         if key not in self._members:
             return
         self._thread.order(lambda: self._set_template(key, template))
         action = "enrolled" if template is not None else "seat_cleared"
-        self._publish(key, {"type": "participant", "action": action, "enrolled_as": name})
+        self._publish(key, {"type": "participant", "action": action, "enrolled_as": self._seated.get(key)})
 
     async def _keep_template(self, key: SeatKey, template: Template) -> None:
         try:
@@ -323,7 +340,7 @@ class Monitor:
         while True:
             await asyncio.sleep(_EXPIRY_SECONDS)
             try:
-                await asyncio.to_thread(self._store.expire, datetime.now(UTC))
+                await self.expire_templates(datetime.now(UTC))
             except GuardError as error:
                 logger.warning("cannot erase expired templates: %s", error)
 

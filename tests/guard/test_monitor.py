@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -39,11 +40,12 @@ class Room:
         self.start_seconds = time.monotonic()
 
     async def play(self, frames: LatestFrames, seconds: float, brightness: int) -> None:
-        for _ in range(round(seconds * FPS)):
-            self.media_seconds += 1 / FPS
-            while len(frames) > 2:  # noqa: ASYNC110 - lets the pipeline's thread catch up
-                await asyncio.sleep(0)
-            frames.push(gray_frame(brightness, self.media_seconds, self.start_seconds + self.media_seconds))
+        async with asyncio.timeout(60):
+            for _ in range(round(seconds * FPS)):
+                self.media_seconds += 1 / FPS
+                while len(frames) > 2:  # noqa: ASYNC110 - lets the pipeline's thread catch up
+                    await asyncio.sleep(0)
+                frames.push(gray_frame(brightness, self.media_seconds, self.start_seconds + self.media_seconds))
 
     def play_unseen(self, frames: LatestFrames, seconds: float, brightness: int) -> None:
         """The same without a turn of the event loop: what comes of these frames is on its way to it afterwards.
@@ -204,6 +206,43 @@ async def test_erasing_a_template_clears_its_seats(room: Room, alice_template: T
     room.monitor.participant_joined("main", "alice")
     await room.until_action("enrolled")
     await room.monitor.delete_template("alice")
+    await room.until_action("seat_cleared")
+    assert room.monitor.participants("main")[0].enrolled_as is None
+
+
+async def test_who_is_enrolled_again_is_compared_again_on_rejoining(room: Room, alice_template: Template) -> None:
+    """In whichever call or program that was: erasing a template says nothing against the next one."""
+    room.store.put(alice_template)
+    room.monitor.participant_joined("main", "alice")
+    await room.until_action("enrolled")
+    await room.monitor.delete_template("alice")
+    await room.until_action("seat_cleared")
+    room.monitor.participant_left("main", "alice", "bye")
+    room.store.put(alice_template)
+    room.monitor.participant_joined("main", "alice")
+    assert (await room.until_action("enrolled")).enrolled_as == "alice"
+
+
+async def test_nobody_is_compared_with_a_template_that_has_expired(room: Room, alice_template: Template) -> None:
+    room.store.put(alice_template)
+    frames = room.monitor.participant_joined("main", "alice")
+    await room.until_action("enrolled")
+    await room.play(frames, 1, ALICE)
+    await room.monitor.expire_templates(alice_template.created + timedelta(days=31))
+    await room.until_action("seat_cleared")
+    await room.until_state(DriverState.UNENROLLED)
+    assert room.monitor.participants("main")[0].enrolled_as is None
+
+
+async def test_a_template_that_another_process_has_erased_is_not_told_of_a_seat(
+    room: Room, alice_template: Template
+) -> None:
+    room.store.put(alice_template)
+    room.monitor.participant_joined("main", "guest")
+    await room.monitor.set_seat("main", "guest", "alice")
+    room.monitor.participant_left("main", "guest", "bye")
+    room.store.delete("alice")
+    room.monitor.participant_joined("main", "guest")
     await room.until_action("seat_cleared")
     assert room.monitor.participants("main")[0].enrolled_as is None
 
