@@ -22,10 +22,19 @@ from guard.media.front_end import FaceFrontEnd
 from guard.media.latest_faces import LatestFaces
 from guard.pipeline import EngineChanged, EnrolmentMoved, Judged, Outcome, Pipeline, Seat, SeatKey
 from guard.pipeline_thread import IDLE_SECONDS, PipelineThread
-from guard.reports import alert_fields, engine_info, health_fields, score_fields, state_fields
+from guard.reports import (
+    alert_fields,
+    engine_info,
+    health_fields,
+    limits,
+    score_fields,
+    state_fields,
+    template_info,
+    thresholds,
+)
 from guard.serve.events import ParticipantSnapshot, SourceSnapshot
 from guard.serve.hub import EventHub
-from guard.serve.service import CallSnapshot, Consent, Limits, StatusReport, TemplateInfo, Thresholds
+from guard.serve.service import CallSnapshot, Consent, StatusReport, TemplateInfo
 from guard.source_board import SourceBoard
 from guard.thumbnail import jpeg_crop, jpeg_thumbnail
 from guard.verify.decision import Verdict
@@ -134,24 +143,13 @@ class Monitor:
 
     def status(self) -> StatusReport:
         """The running guard at a glance."""
-        verify = self._config.verify
         return StatusReport(
             version=__version__,
             engine=engine_info(self._engine),
             uptime_seconds=time.monotonic() - self._started_seconds,
             participants=len(self._members),
-            limits=Limits(
-                max_participants=self._config.calls.max_participants,
-                enrolment_seconds=verify.enrolment_seconds,
-                thumbnails=self._config.server.thumbnails,
-            ),
-            thresholds=Thresholds(
-                verified_enter=verify.verified_enter,
-                verified_leave=verify.verified_leave,
-                mismatch_enter=verify.mismatch_enter,
-                mismatch_leave=verify.mismatch_leave,
-                evidence_limit=verify.evidence_limit,
-            ),
+            limits=limits(self._config),
+            thresholds=thresholds(self._config.verify),
         )
 
     def calls(self) -> list[CallSnapshot]:
@@ -200,18 +198,7 @@ class Monitor:
     async def templates(self) -> list[TemplateInfo]:
         """Who is enrolled, by name."""
         running = self._engine.spec.model_sha256
-        return [
-            TemplateInfo(
-                name=info.name,
-                created=info.created,
-                expires=info.expires,
-                model_sha256=info.engine_sha256,
-                usable=info.engine_sha256 == running,
-                consent_given_by=info.consent.given_by,
-                consent_text_version=info.consent.text_version,
-            )
-            for info in await asyncio.to_thread(self._store.list)
-        ]
+        return [template_info(stored, running) for stored in await asyncio.to_thread(self._store.list)]
 
     async def delete_template(self, name: str) -> None:
         """Erase a template and clear every seat that uses it."""
