@@ -84,6 +84,8 @@ class Monitor:
         self._members: dict[SeatKey, _Member] = {}
         self._seated: dict[SeatKey, str | None] = {}
         """Whom each seat is compared with; outlives leaving, so that rejoining does not shake off a template."""
+        self._storing = asyncio.Lock()
+        """Held from reading or writing a template until its seats know: none is seated that was erased meanwhile."""
         self._thread = PipelineThread(self.pipeline, self._hand_over)
         self._stopping = False
         self._started_seconds = time.monotonic()
@@ -190,8 +192,9 @@ class Monitor:
     async def set_seat(self, call: str, participant: str, name: str | None) -> ParticipantSnapshot:
         """Compare this participant with the template `name` from now on; None compares with nobody."""
         key, _ = self._member(call, participant)
-        template = await asyncio.to_thread(self._store.get, name) if name is not None else None
-        self._seat(key, template)
+        async with self._storing:
+            template = await asyncio.to_thread(self._store.get, name) if name is not None else None
+            self._seat(key, template)
         self._member(call, participant)  # They may have left while the store was read.
         return self._snapshot(key)
 
@@ -202,13 +205,15 @@ class Monitor:
 
     async def delete_template(self, name: str) -> None:
         """Erase a template and clear every seat that uses it."""
-        await asyncio.to_thread(self._store.delete, name)
-        self._clear_seats(name)
+        async with self._storing:
+            await asyncio.to_thread(self._store.delete, name)
+            self._clear_seats(name)
 
     async def expire_templates(self, now: datetime) -> None:
         """Erase the templates that were kept for long enough, and clear every seat that uses one. Raises StoreError."""
-        for name in await asyncio.to_thread(self._store.expire, now):
-            self._clear_seats(name)
+        async with self._storing:
+            for name in await asyncio.to_thread(self._store.expire, now):
+                self._clear_seats(name)
 
     def thumbnail(self, call: str, participant: str) -> bytes | None:
         """A small JPEG of what this participant sends; None where pictures are switched off or there is none yet."""
@@ -222,20 +227,21 @@ class Monitor:
     # --- the loop's side ----------------------------------------------------------------------------------------
 
     async def _seat_on_joining(self, key: SeatKey) -> None:
-        name = self._seated.get(key, key.participant)
-        if name is None:
-            return
-        try:
-            template = await asyncio.to_thread(self._store.get, name)
-        except UnknownNameError:
-            if self._seated.get(key) == name:
-                self._clear_seat(key)  # Erased by another process.
-            return
-        except GuardError as error:
-            logger.warning("cannot load the template of %s: %s", name, error)
-            return
-        if key in self._members:
-            self._seat(key, template)
+        async with self._storing:
+            name = self._seated.get(key, key.participant)
+            if name is None:
+                return
+            try:
+                template = await asyncio.to_thread(self._store.get, name)
+            except UnknownNameError:
+                if key in self._seated:
+                    self._clear_seat(key)  # Erased by another process.
+                return
+            except GuardError as error:
+                logger.warning("cannot load the template of %s: %s", name, error)
+                return
+            if key in self._members:
+                self._seat(key, template)
 
     def _seat(self, key: SeatKey, template: Template | None) -> None:
         self._seated[key] = template.name if template is not None else None
@@ -258,12 +264,13 @@ class Monitor:
         self._publish(key, {"type": "participant", "action": action, "enrolled_as": self._seated.get(key)})
 
     async def _keep_template(self, key: SeatKey, template: Template) -> None:
-        try:
-            await asyncio.to_thread(self._store.put, template)
-        except GuardError as error:
-            self._publish(key, {"type": "participant", "action": "enrolment_failed", "why": str(error)})
-            return
-        self._seat(key, template)
+        async with self._storing:
+            try:
+                await asyncio.to_thread(self._store.put, template)
+            except GuardError as error:
+                self._publish(key, {"type": "participant", "action": "enrolment_failed", "why": str(error)})
+                return
+            self._seat(key, template)
 
     def _receive(self, outcomes: list[Outcome]) -> None:
         cpu = time.thread_time()

@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 from pathlib import Path
+from threading import Event
 
 import pytest
 
@@ -243,6 +244,31 @@ async def test_a_template_that_another_process_has_erased_is_not_told_of_a_seat(
     room.monitor.participant_left("main", "guest", "bye")
     room.store.delete("alice")
     room.monitor.participant_joined("main", "guest")
+    await room.until_action("seat_cleared")
+    assert room.monitor.participants("main")[0].enrolled_as is None
+
+
+async def test_a_template_that_is_erased_while_a_join_reads_it_is_not_seated(
+    room: Room, alice_template: Template, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    room.store.put(alice_template)
+    read, go_on = Event(), Event()
+    get = room.store.get
+
+    def slow_get(name: str) -> Template:
+        template = get(name)
+        read.set()
+        go_on.wait(20)
+        return template
+
+    monkeypatch.setattr(room.store, "get", slow_get)
+    room.monitor.participant_joined("main", "alice")
+    await asyncio.to_thread(read.wait, 20)
+    erased = asyncio.create_task(room.monitor.delete_template("alice"))
+    await asyncio.wait([erased], timeout=0.5)
+    go_on.set()
+    await erased
+    await room.until_action("enrolled")
     await room.until_action("seat_cleared")
     assert room.monitor.participants("main")[0].enrolled_as is None
 
