@@ -20,12 +20,21 @@ from guard.config import GuardConfig
 from guard.errors import EnrolmentBusyError, EnrolmentError, GuardError, NotInCallError, UnknownNameError
 from guard.media.front_end import FaceFrontEnd
 from guard.media.latest_faces import LatestFaces
-from guard.pipeline import EngineChanged, EnrolmentMoved, Judged, Outcome, Pipeline, SeatKey
+from guard.pipeline import EngineChanged, EnrolmentMoved, Judged, Outcome, Pipeline, Seat, SeatKey
 from guard.pipeline_thread import IDLE_SECONDS, PipelineThread
-from guard.reports import alert_fields, engine_info, health_fields, score_fields, state_fields
+from guard.reports import (
+    alert_fields,
+    engine_info,
+    health_fields,
+    limits,
+    score_fields,
+    state_fields,
+    template_info,
+    thresholds,
+)
 from guard.serve.events import ParticipantSnapshot, SourceSnapshot
 from guard.serve.hub import EventHub
-from guard.serve.service import CallSnapshot, Consent, Limits, StatusReport, TemplateInfo, Thresholds
+from guard.serve.service import CallSnapshot, Consent, StatusReport, TemplateInfo
 from guard.source_board import SourceBoard
 from guard.thumbnail import jpeg_crop, jpeg_thumbnail
 from guard.verify.decision import Verdict
@@ -48,7 +57,9 @@ class _Member:
 
     frames: LatestFrames | LatestFaces
     verdict: Verdict
-    enrolment_progress: float | None = None
+    enrolment: Enrolment | None = None
+    """The running one."""
+    enrolment_progress: float = 0.0
     last_score_seconds: float = 0.0
     lag_ms: float = 0.0
 
@@ -73,6 +84,8 @@ class Monitor:
         self._members: dict[SeatKey, _Member] = {}
         self._seated: dict[SeatKey, str | None] = {}
         """Whom each seat is compared with; outlives leaving, so that rejoining does not shake off a template."""
+        self._storing = asyncio.Lock()
+        """Held from reading or writing a template until its seats know: none is seated that was erased meanwhile."""
         self._thread = PipelineThread(self.pipeline, self._hand_over)
         self._stopping = False
         self._started_seconds = time.monotonic()
@@ -84,7 +97,7 @@ class Monitor:
     async def start(self) -> None:
         """Start the pipeline's thread, and the clock of the health reports."""
         self._loop = asyncio.get_running_loop()
-        await asyncio.to_thread(self._store.expire, datetime.now(UTC))
+        await self.expire_templates(datetime.now(UTC))
         self._thread.start()
         self._spawn(self._report_health())
         self._spawn(self._expire_daily())
@@ -116,7 +129,7 @@ class Monitor:
     def _join(self, key: SeatKey, frames: LatestFrames | LatestFaces) -> None:
         self._members[key] = _Member(frames, _UNENROLLED)
         now = time.monotonic()
-        self._thread.order(lambda: self._add_seat(key, frames, now))
+        self._thread.order(lambda: self.pipeline.add(key, frames, now))
         self._publish(key, {"type": "participant", "action": "joined", "enrolled_as": self._seated.get(key)})
         self._spawn(self._seat_on_joining(key))
 
@@ -132,24 +145,13 @@ class Monitor:
 
     def status(self) -> StatusReport:
         """The running guard at a glance."""
-        verify = self._config.verify
         return StatusReport(
             version=__version__,
             engine=engine_info(self._engine),
             uptime_seconds=time.monotonic() - self._started_seconds,
             participants=len(self._members),
-            limits=Limits(
-                max_participants=self._config.calls.max_participants,
-                enrolment_seconds=verify.enrolment_seconds,
-                thumbnails=self._config.server.thumbnails,
-            ),
-            thresholds=Thresholds(
-                verified_enter=verify.verified_enter,
-                verified_leave=verify.verified_leave,
-                mismatch_enter=verify.mismatch_enter,
-                mismatch_leave=verify.mismatch_leave,
-                evidence_limit=verify.evidence_limit,
-            ),
+            limits=limits(self._config),
+            thresholds=thresholds(self._config.verify),
         )
 
     def calls(self) -> list[CallSnapshot]:
@@ -169,11 +171,11 @@ class Monitor:
     def start_enrolment(self, call: str, participant: str, name: str, consent: Consent) -> ParticipantSnapshot:
         """Collect a template from the live video of this participant and seat them as `name` when it is done."""
         key, member = self._member(call, participant)
-        if member.enrolment_progress is not None:
+        if member.enrolment is not None:
             raise EnrolmentBusyError(f"{participant} is being enrolled already; wait for it or cancel it first")
         record = ConsentRecord(consent.text_version, consent.statement, consent.given_by, datetime.now(UTC))
         enrolment = Enrolment(name, record, self._engine.spec, self._config.verify)
-        member.enrolment_progress = 0.0
+        member.enrolment, member.enrolment_progress = enrolment, 0.0
         self._thread.order(lambda: self._set_enrolment(key, enrolment))
         self._publish(key, {"type": "participant", "action": "enrolling", "enrolment_progress": 0.0})
         return self._snapshot(key)
@@ -181,46 +183,41 @@ class Monitor:
     def cancel_enrolment(self, call: str, participant: str) -> None:
         """Stop a running enrolment and forget what it collected."""
         key, member = self._member(call, participant)
-        if member.enrolment_progress is None:
+        if member.enrolment is None:
             raise EnrolmentError(f"no enrolment of {participant} is running; nothing to cancel")
-        member.enrolment_progress = None
+        member.enrolment = None
         self._thread.order(lambda: self._set_enrolment(key, None))
         self._publish(key, {"type": "participant", "action": "enrolment_failed", "why": "cancelled"})
 
     async def set_seat(self, call: str, participant: str, name: str | None) -> ParticipantSnapshot:
         """Compare this participant with the template `name` from now on; None compares with nobody."""
         key, _ = self._member(call, participant)
-        template = await asyncio.to_thread(self._store.get, name) if name is not None else None
-        self._seat(key, template)
+        async with self._storing:
+            template = await asyncio.to_thread(self._store.get, name) if name is not None else None
+            self._seat(key, template)
         self._member(call, participant)  # They may have left while the store was read.
         return self._snapshot(key)
 
     async def templates(self) -> list[TemplateInfo]:
         """Who is enrolled, by name."""
         running = self._engine.spec.model_sha256
-        return [
-            TemplateInfo(
-                name=info.name,
-                created=info.created,
-                expires=info.expires,
-                model_sha256=info.engine_sha256,
-                usable=info.engine_sha256 == running,
-                consent_given_by=info.consent.given_by,
-                consent_text_version=info.consent.text_version,
-            )
-            for info in await asyncio.to_thread(self._store.list)
-        ]
+        return [template_info(stored, running) for stored in await asyncio.to_thread(self._store.list)]
 
     async def delete_template(self, name: str) -> None:
         """Erase a template and clear every seat that uses it."""
-        await asyncio.to_thread(self._store.delete, name)
-        for key in [key for key, seated in self._seated.items() if seated == name]:
-            self._seat(key, None)
+        async with self._storing:
+            await asyncio.to_thread(self._store.delete, name)
+            self._clear_seats(name)
+
+    async def expire_templates(self, now: datetime) -> None:
+        """Erase the templates that were kept for long enough, and clear every seat that uses one. Raises StoreError."""
+        async with self._storing:
+            for name in await asyncio.to_thread(self._store.expire, now):
+                self._clear_seats(name)
 
     def thumbnail(self, call: str, participant: str) -> bytes | None:
         """A small JPEG of what this participant sends; None where pictures are switched off or there is none yet."""
-        key, _ = self._member(call, participant)
-        seat = self.pipeline.seats.get(key)
+        seat = self._pipeline_seat(*self._member(call, participant))
         if not self._config.server.thumbnails or seat is None:
             return None
         if seat.last_received is not None:
@@ -230,35 +227,50 @@ class Monitor:
     # --- the loop's side ----------------------------------------------------------------------------------------
 
     async def _seat_on_joining(self, key: SeatKey) -> None:
-        name = self._seated.get(key, key.participant)
-        if name is None:
-            return
-        try:
-            template = await asyncio.to_thread(self._store.get, name)
-        except UnknownNameError:
-            return
-        except GuardError as error:
-            logger.warning("cannot load the template of %s: %s", name, error)
-            return
-        if key in self._members:
-            self._seat(key, template)
+        async with self._storing:
+            name = self._seated.get(key, key.participant)
+            if name is None:
+                return
+            try:
+                template = await asyncio.to_thread(self._store.get, name)
+            except UnknownNameError:
+                if key in self._seated:
+                    self._clear_seat(key)  # Erased by another process.
+                return
+            except GuardError as error:
+                logger.warning("cannot load the template of %s: %s", name, error)
+                return
+            if key in self._members:
+                self._seat(key, template)
 
     def _seat(self, key: SeatKey, template: Template | None) -> None:
-        name = template.name if template is not None else None
-        self._seated[key] = name
+        self._seated[key] = template.name if template is not None else None
+        self._compare_with(key, template)
+
+    def _clear_seats(self, name: str) -> None:
+        for key in [key for key, seated in self._seated.items() if seated == name]:
+            self._clear_seat(key)
+
+    def _clear_seat(self, key: SeatKey) -> None:
+        """Its template is gone. Nobody asked for no comparison: a template under their own name applies again."""
+        del self._seated[key]
+        self._compare_with(key, None)
+
+    def _compare_with(self, key: SeatKey, template: Template | None) -> None:
         if key not in self._members:
             return
         self._thread.order(lambda: self._set_template(key, template))
         action = "enrolled" if template is not None else "seat_cleared"
-        self._publish(key, {"type": "participant", "action": action, "enrolled_as": name})
+        self._publish(key, {"type": "participant", "action": action, "enrolled_as": self._seated.get(key)})
 
     async def _keep_template(self, key: SeatKey, template: Template) -> None:
-        try:
-            await asyncio.to_thread(self._store.put, template)
-        except GuardError as error:
-            self._publish(key, {"type": "participant", "action": "enrolment_failed", "why": str(error)})
-            return
-        self._seat(key, template)
+        async with self._storing:
+            try:
+                await asyncio.to_thread(self._store.put, template)
+            except GuardError as error:
+                self._publish(key, {"type": "participant", "action": "enrolment_failed", "why": str(error)})
+                return
+            self._seat(key, template)
 
     def _receive(self, outcomes: list[Outcome]) -> None:
         cpu = time.thread_time()
@@ -281,6 +293,8 @@ class Monitor:
             self._hub.publish(call, None, {"type": "engine", "engine": engine_info(self._engine)})
 
     def _receive_verdict(self, member: _Member, judged: Judged) -> None:
+        if judged.frames is not member.frames:
+            return  # Of somebody who had this seat before.
         verdict, now = judged.verdict, time.monotonic()
         member.verdict = verdict
         if judged.stages is not None:
@@ -295,13 +309,13 @@ class Monitor:
             self._publish(judged.seat, alert_fields(alert))
 
     def _receive_enrolment(self, member: _Member, moved: EnrolmentMoved) -> None:
-        if member.enrolment_progress is None:
-            return  # Cancelled in the meantime.
+        if moved.enrolment is not member.enrolment:
+            return  # Cancelled in the meantime, or of somebody who has left.
         if moved.template is not None:
-            member.enrolment_progress = None
+            member.enrolment = None
             self._spawn(self._keep_template(moved.seat, moved.template))
         elif moved.failure is not None:
-            member.enrolment_progress = None
+            member.enrolment = None
             self._publish(moved.seat, {"type": "participant", "action": "enrolment_failed", "why": moved.failure})
         else:
             member.enrolment_progress = moved.progress
@@ -312,7 +326,7 @@ class Monitor:
         while True:
             await asyncio.sleep(_HEALTH_SECONDS)
             for key, member in self._members.items():
-                seat = self.pipeline.seats.get(key)
+                seat = self._pipeline_seat(key, member)
                 if seat is not None:
                     self._publish(key, health_fields(seat, member.lag_ms))
 
@@ -320,7 +334,7 @@ class Monitor:
         while True:
             await asyncio.sleep(_EXPIRY_SECONDS)
             try:
-                await asyncio.to_thread(self._store.expire, datetime.now(UTC))
+                await self.expire_templates(datetime.now(UTC))
             except GuardError as error:
                 logger.warning("cannot erase expired templates: %s", error)
 
@@ -333,6 +347,11 @@ class Monitor:
             raise NotInCallError(f"{participant} is not in call {call}; see GET /api/calls/{call}/participants")
         return key, member
 
+    def _pipeline_seat(self, key: SeatKey, member: _Member) -> Seat | None:
+        """The pipeline's view of this member; None while it still has who was here before, or nobody."""
+        seat = self.pipeline.seats.get(key)
+        return seat if seat is not None and seat.frames is member.frames else None
+
     def _in_call(self, call: str) -> list[SeatKey]:
         return sorted(key for key in self._members if key.call == call)
 
@@ -344,7 +363,7 @@ class Monitor:
             abstain_reason=member.verdict.abstain_reason,
             why=member.verdict.why,
             enrolled_as=self._seated.get(key),
-            enrolment_progress=member.enrolment_progress,
+            enrolment_progress=member.enrolment_progress if member.enrolment is not None else None,
             thumbnail=self._config.server.thumbnails,
         )
 
@@ -354,9 +373,6 @@ class Monitor:
         task.add_done_callback(self._tasks.discard)
 
     # --- the pipeline's side ------------------------------------------------------------------------------------
-
-    def _add_seat(self, key: SeatKey, frames: LatestFrames | LatestFaces, now: float) -> None:
-        self.pipeline.add(key, frames, now)
 
     def _set_template(self, key: SeatKey, template: Template | None) -> None:
         if key in self.pipeline.seats:

@@ -67,6 +67,8 @@ class Judged:
     """A verdict on one participant; `stages` is None where no frame was scored."""
 
     seat: SeatKey
+    frames: LatestFrames | LatestFaces
+    """Whose: somebody who takes the seat later has another queue."""
     verdict: Verdict
     pts_seconds: float
     valid_fraction: float
@@ -79,7 +81,7 @@ class EnrolmentMoved:
     """A running enrolment has got further, or has ended with `template` or with `failure`."""
 
     seat: SeatKey
-    name: str
+    enrolment: Enrolment
     progress: float
     template: Template | None = None
     failure: str | None = None
@@ -116,6 +118,8 @@ class Seat:
     """The newest frame for the engine."""
     breaks: int = 0
     """How many face frames so far did not continue the one before; the first counts."""
+    window_over: bool = True
+    """Whether the engine must forget the slot's window before the next frame: at first it is that of another seat."""
     doubted: bool = False
     """Whether the newest frame that the engine took was no evidence."""
     enrolment: Enrolment | None = None
@@ -170,9 +174,7 @@ class Pipeline:
             raise SourceError(f"{key.participant} is in call {key.call} already; leave first")
         if not self._free_slots:
             raise SourceError("all slots are taken; raise calls.max_participants or wait until somebody leaves")
-        slot = self._free_slots[-1]
-        self.engine.reset(slot)
-        self._free_slots.pop()
+        slot = self._free_slots.pop()
         verifier = Verifier(self.engine.spec, self.config.verify)
         liveness = LivenessWatch(self.config.verify.min_fps, self.config.calls.stalled_seconds, now)
         seat = Seat(key, slot, frames, self.make_front_end(), verifier, liveness)
@@ -283,13 +285,15 @@ class Pipeline:
             yield from self._judge(scheduled.frame, result.embeddings[row], valid_fraction, engine_seconds)
 
     def _forget_old_window(self, taken: _Taken) -> None:
-        """Start the window anew after a long gap, and with the first frame that is evidence again."""
+        """Start the window anew on joining, after a long gap, and with the first frame that is evidence again."""
         seat, arrival_seconds = taken.seat, taken.face.arrival_seconds
         last, seat.last_face_seconds = seat.last_face_seconds, arrival_seconds
         late = last is not None and arrival_seconds - last > _FORGET_WINDOW_SECONDS
-        if late or (seat.doubted and taken.doubt is None):
-            self.engine.reset(seat.slot)
+        seat.window_over |= late or (seat.doubted and taken.doubt is None)
         seat.doubted = taken.doubt is not None
+        if seat.window_over:
+            self.engine.reset(seat.slot)
+            seat.window_over = False  # Not where that failed: tried again with the next frame.
 
     def _judge(
         self, taken: _Taken, embedding: NDArray[np.float32], valid_fraction: float, engine_seconds: float
@@ -331,7 +335,7 @@ class Pipeline:
         try:
             seat.enrolment.wait(now)
         except EnrolmentError as error:
-            yield self._end_enrolment(seat, failure=str(error))
+            yield self._end_enrolment(seat, seat.enrolment, failure=str(error))
 
     def _enrol(
         self, seat: Seat, face: FaceFrame, embedding: NDArray[np.float32], valid_fraction: float
@@ -342,21 +346,21 @@ class Pipeline:
         try:
             enrolment.add(embedding, valid_fraction, face.arrival_seconds, face.fps, face.continues)
             if enrolment.complete:
-                yield self._end_enrolment(seat, template=enrolment.template(datetime.now(UTC)))
+                yield self._end_enrolment(seat, enrolment, template=enrolment.template(datetime.now(UTC)))
                 return
         except EnrolmentError as error:
-            yield self._end_enrolment(seat, failure=str(error))
+            yield self._end_enrolment(seat, enrolment, failure=str(error))
             return
         if enrolment.progress - seat.announced_progress >= _PROGRESS_STEP:
             seat.announced_progress = enrolment.progress
-            yield EnrolmentMoved(seat.key, enrolment.name, enrolment.progress)
+            yield EnrolmentMoved(seat.key, enrolment, enrolment.progress)
 
+    @staticmethod
     def _end_enrolment(
-        self, seat: Seat, template: Template | None = None, failure: str | None = None
+        seat: Seat, enrolment: Enrolment, template: Template | None = None, failure: str | None = None
     ) -> EnrolmentMoved:
-        enrolment, seat.enrolment, seat.announced_progress = seat.enrolment, None, 0.0
-        name, progress = (enrolment.name, enrolment.progress) if enrolment is not None else ("", 0.0)
-        return EnrolmentMoved(seat.key, name, progress, template, failure)
+        seat.enrolment, seat.announced_progress = None, 0.0
+        return EnrolmentMoved(seat.key, enrolment, enrolment.progress, template, failure)
 
     def _judged(
         self,
@@ -368,5 +372,5 @@ class Pipeline:
     ) -> Judged:
         seat.verdict = verdict
         if face is None:
-            return Judged(seat.key, verdict, 0.0, 0.0, 0.0, None)
-        return Judged(seat.key, verdict, face.pts_seconds, valid_fraction, face.fps, stages)
+            return Judged(seat.key, seat.frames, verdict, 0.0, 0.0, 0.0, None)
+        return Judged(seat.key, seat.frames, verdict, face.pts_seconds, valid_fraction, face.fps, stages)

@@ -25,7 +25,7 @@ class PipelineThread:
     def __init__(self, pipeline: Pipeline, hand_over: Callable[[list[Outcome]], None]) -> None:
         self._pipeline = pipeline
         self._hand_over = hand_over
-        self._orders: SimpleQueue[Callable[[], None]] = SimpleQueue()
+        self._orders: SimpleQueue[Callable[[], object]] = SimpleQueue()
         self._wake = Wake()
         self._stopping = False
         self._thread = Thread(target=self._run, name="guard-pipeline", daemon=True)
@@ -45,8 +45,8 @@ class PipelineThread:
         """A participant who had no frame waiting has one."""
         self._wake.frame()
 
-    def order(self, order: Callable[[], None]) -> None:
-        """Have something done on the thread, before its next tick and in order."""
+    def order(self, order: Callable[[], object]) -> None:
+        """Have something done on the thread, before its next tick and in order; what it returns is nobody's."""
         self._orders.put(order)
         self._wake.ring()
 

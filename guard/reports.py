@@ -1,12 +1,15 @@
-"""What the pipeline found, as the fields of events."""
+"""What the guard knows, in the terms of its events and its API."""
 
 from __future__ import annotations
 
 import uuid
 
 from engines.protocol import Engine
+from guard.config import GuardConfig, VerifyConfig
 from guard.pipeline import Judged, Seat, StageSeconds
 from guard.serve.events import EngineInfo
+from guard.serve.service import Limits, TemplateInfo, Thresholds
+from guard.verify import store
 from guard.verify.decision import Alert, Transition
 from guard.verify.states import AbstainReason
 
@@ -26,6 +29,39 @@ def engine_info(engine: Engine) -> EngineInfo:
         fallback_reason=status.fallback_reason,
         window_frames=spec.window_frames,
         window_seconds=spec.window_frames / _NOMINAL_FPS,
+    )
+
+
+def limits(config: GuardConfig) -> Limits:
+    """What this guard takes on, and what it needs."""
+    return Limits(
+        max_participants=config.calls.max_participants,
+        enrolment_seconds=config.verify.enrolment_seconds,
+        thumbnails=config.server.thumbnails,
+    )
+
+
+def thresholds(config: VerifyConfig) -> Thresholds:
+    """Where the state changes."""
+    return Thresholds(
+        verified_enter=config.verified_enter,
+        verified_leave=config.verified_leave,
+        mismatch_enter=config.mismatch_enter,
+        mismatch_leave=config.mismatch_leave,
+        evidence_limit=config.evidence_limit,
+    )
+
+
+def template_info(stored: store.TemplateInfo, running_sha256: str) -> TemplateInfo:
+    """A stored template, beside the engine that runs."""
+    return TemplateInfo(
+        name=stored.name,
+        created=stored.created,
+        expires=stored.expires,
+        model_sha256=stored.engine_sha256,
+        usable=stored.engine_sha256 == running_sha256,
+        consent_given_by=stored.consent.given_by,
+        consent_text_version=stored.consent.text_version,
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from engines.errors import BackendFailedError
 from engines.fallback import Backend, FallbackEngine
 from engines.protocol import Batching, Engine
 from guard.calls.source import LatestFrames
@@ -19,7 +20,15 @@ from guard.verify.states import AbstainReason, DriverState
 from guard.verify.template import ConsentRecord, Template
 from guard.wake import Pause
 from tests.engines.dying_engine import LOST, DyingEngine
-from tests.guard.conftest import ALICE, MALLORY, NOBODY, BrightFaceDetector, BrightnessEngine, gray_frame
+from tests.guard.conftest import (
+    ALICE,
+    MALLORY,
+    NOBODY,
+    WINDOW_FRAMES,
+    BrightFaceDetector,
+    BrightnessEngine,
+    gray_frame,
+)
 
 FPS = 30
 SEAT = SeatKey("main", "alice")
@@ -220,6 +229,45 @@ def test_nobody_stays_verified_on_an_engine_that_fails_for_good(
     assert {verdict.state for verdict in after} == {DriverState.ABSTAIN}
     assert {verdict.abstain_reason for verdict in after} == {AbstainReason.ENGINE_FAILED}
     assert 5 <= len(after) <= 11  # at once, then twice a second
+
+
+def test_who_joins_on_an_engine_that_has_failed_for_good_gets_no_verdict_an_alert_and_no_template(
+    make_front_end: Callable[[], FaceFrontEnd], alice_template: Template, consent: ConsentRecord
+) -> None:
+    engine = DyingEngine(BrightnessEngine())
+    config = GuardConfig(calls=CallsConfig(max_participants=2), verify=VerifyConfig(enrolment_seconds=5))
+    call = Call(engine, make_front_end, config)
+    engine.die()
+    call.join()
+    call.pipeline.set_template(SEAT, alice_template)
+    call.pipeline.seats[SEAT].enrolment = Enrolment("alice", consent, engine.spec, config.verify)
+    outcomes = call.play(40, {SEAT: ALICE})
+    judged = [item.verdict for item in outcomes if isinstance(item, Judged)]
+    assert {(verdict.state, verdict.abstain_reason) for verdict in judged} == {
+        (DriverState.ABSTAIN, AbstainReason.ENGINE_FAILED)
+    }
+    assert alerts(outcomes) == ["warning"]
+    (ended,) = [item for item in outcomes if isinstance(item, EnrolmentMoved)]
+    assert ended.failure is not None
+
+
+def test_a_window_that_the_engine_did_not_forget_is_forgotten_before_the_next_frame(
+    call: Call, brightness_engine: BrightnessEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    call.join()
+    call.play(2, {SEAT: ALICE})
+
+    def fail(_slot: int) -> None:
+        raise BackendFailedError(LOST)
+
+    call.silence(1.5)
+    with monkeypatch.context() as broken:
+        broken.setattr(brightness_engine, "reset", fail)
+        (failed,) = [item for item in call.play(1 / FPS, {SEAT: ALICE}) if isinstance(item, Judged)]
+    assert brightness_engine.filled[0] == WINDOW_FRAMES
+    (judged,) = [item for item in call.play(1 / FPS, {SEAT: ALICE}) if isinstance(item, Judged)]
+    assert failed.stages is None
+    assert judged.valid_fraction == pytest.approx(1 / WINDOW_FRAMES)
 
 
 def test_who_is_not_enrolled_is_scored_against_nobody(call: Call) -> None:
