@@ -36,13 +36,16 @@ GeneratorsOption = Annotated[
 FaceMeshOption = Annotated[
     Path | None, typer.Option(help="ICT-FaceKit's narrow face (.npz), which the generator face_mesh draws.")
 ]
+Device = Literal["cpu", "cuda"]
 Precision = Literal["fp32", "bf16"]
 ThreadsOption = Annotated[int, typer.Option(min=1, help="CPU threads.")]
 
 
 @app.command()
 def prepare(
-    out: Annotated[Path, typer.Option(help="Folder of the cut clips; those that are there already are kept.")],
+    out: Annotated[
+        Path, typer.Option(help="Folder of the cut clips; those that are there already are kept.", file_okay=False)
+    ],
     manifest: Annotated[
         Path | None, typer.Option(help="CSV: path,driver,target,session,generator,source,split,licence.")
     ] = None,
@@ -76,7 +79,8 @@ def prepare(
 
 @app.command()
 def fit(
-    out: Annotated[Path, typer.Option(help="Folder of the run: checkpoint.pt and log.jsonl.")],
+    context: typer.Context,
+    out: Annotated[Path, typer.Option(help="Folder of the run: checkpoint.pt and log.jsonl.", file_okay=False)],
     data: DataOption = None,
     portraits: PortraitsOption = None,
     clips: Annotated[
@@ -95,15 +99,19 @@ def fit(
     steps: Annotated[int, typer.Option(min=1, help="Length of the run.")] = 2000,
     minutes: Annotated[float | None, typer.Option(min=0.01, help="Stop by the clock instead of by steps.")] = None,
     frames: Annotated[int, typer.Option(min=64, help="Frames in a batch; memory and time of a step follow.")] = 2048,
-    windows: Annotated[str, typer.Option(help="Window lengths to mix, in frames.")] = "32,48,64",
-    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    windows: Annotated[
+        str, typer.Option(help="Window lengths to mix, in frames; streaming learns from --clips by one.")
+    ] = "32,48,64",
+    device: Annotated[Device, typer.Option(help="What to train on.")] = "cpu",
     precision: Annotated[
         Precision | None, typer.Option(help="Of the layers behind the backbone. Without: bf16 on GPUs, fp32 on CPUs.")
     ] = None,
     compile_network: Annotated[
         bool, typer.Option("--compile", help="torch.compile: pays in runs over ten minutes.")
     ] = False,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on from the run's checkpoint.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from the run's checkpoint, with the options that it keeps.")
+    ] = False,
     begin: Annotated[Path | None, typer.Option(help="Run of the same network whose weights to begin with.")] = None,
     generators: GeneratorsOption = "mesh_warp",
     face_mesh: FaceMeshOption = None,
@@ -126,19 +134,18 @@ def fit(
 
     lengths = _lengths(windows)
     with _one_line_errors():
-        run = sessions.FitSession(
-            network=network, steps=steps, minutes=minutes, frames=frames, windows=lengths, device=device,
-            precision=precision, compile=compile_network, seed=seed, threads=threads,
-            generators=tuple(generators.split(",")), face_mesh=face_mesh, begin=begin,
+        session = sessions.FitSession(
+            network=network, steps=steps, minutes=minutes, frames=frames, windows=lengths, precision=precision,
+            compile=compile_network, seed=seed, generators=tuple(generators.split(",")), face_mesh=face_mesh,
+            begin=begin, clips=clips, data=data, portraits=portraits, seeds=seeds, puppets=puppets,
         )  # fmt: skip
-        material = clips or sessions.training_material(data, portraits, seeds, puppets)
-        sessions.fit_run(material, run, out, resume_run=resume)
+        sessions.fit_run(session, out, device, threads, given=_given(context), resumed=resume)
     _console.print(f"run saved in {out}")
 
 
 @app.command()
 def render(
-    out: Annotated[Path, typer.Option(help="Folder of the clips; what is there already is kept.")],
+    out: Annotated[Path, typer.Option(help="Folder of the clips; what is there already is kept.", file_okay=False)],
     data: DataOption = None,
     portraits: PortraitsOption = None,
     seeds: SeedsOption = 300,
@@ -156,9 +163,8 @@ def render(
 
     lengths = _lengths(windows)
     with _one_line_errors():
-        material = sessions.training_material(data, portraits, seeds, puppets)
         sessions.render_clips(
-            material,
+            sessions.Source(data, portraits, seeds, puppets),
             out,
             batches=batches,
             windows=lengths,
@@ -175,7 +181,7 @@ def render(
 def refine(
     run: Annotated[Path, typer.Option(help="Folder of the run to start from.")],
     clips: Annotated[Path, typer.Option(help="Folder that `render` filled.")],
-    out: Annotated[Path, typer.Option(help="Folder of the new run.")],
+    out: Annotated[Path, typer.Option(help="Folder of the new run.", file_okay=False)],
     steps: Annotated[int, typer.Option(min=1, help="Length of the run.")] = 400,
     frames: Annotated[int, typer.Option(min=64, help="Positions in a batch.")] = 16384,
     seed: int = 1,
@@ -192,7 +198,7 @@ def refine(
 @app.command()
 def export(
     run: Annotated[Path, typer.Option(help="Folder of the run.")],
-    out: Annotated[Path, typer.Option(help="Engine folder to write.")],
+    out: Annotated[Path, typer.Option(help="Engine folder to write.", file_okay=False)],
     version: Annotated[str, typer.Option(help="Version of the engine.")] = "0.1.0",
     data: DataOption = None,
     portraits: PortraitsOption = None,
@@ -232,7 +238,7 @@ def calibrate(
 @app.command()
 def evaluate(
     engine: Annotated[Path, typer.Option(help="Engine folder; scores run through its streaming path.")],
-    out: Annotated[Path, typer.Option(help="Folder for report.md, report.json and plots.")],
+    out: Annotated[Path, typer.Option(help="Folder for report.md, report.json and plots.", file_okay=False)],
     static: Annotated[Path | None, typer.Option(help="Run of the STATIC control, scored on the same clips.")] = None,
     manifest: Annotated[
         Path | None, typer.Option(help="manifest.csv of `prepare`: its test clips, by the published protocol.")
@@ -259,6 +265,8 @@ def evaluate(
         sys.stdout.write(measured.table() + "\n")
         return
     with _one_line_errors():
+        if out.resolve() == engine.resolve() and not into_card:
+            raise TrainingError(f"{out} is the engine's own folder: name another, or give --into-card")
         found = report.evaluate_engine(engine, out, report.Unseen(data, portraits, seeds), static, threads, calls=calls)
         if into_card:
             report.write_card(engine, found, out)
@@ -268,7 +276,9 @@ def evaluate(
 @app.command()
 def compare(
     runs: Annotated[Path, typer.Argument(help="Folder of runs, ROW/SEED/checkpoint.pt; seeds of a row are averaged.")],
-    out: Annotated[Path, typer.Option(help="Folder of the table; clips and embeddings are kept there.")],
+    out: Annotated[
+        Path, typer.Option(help="Folder of the table; clips and embeddings are kept there.", file_okay=False)
+    ],
     data: DataOption = None,
     portraits: PortraitsOption = None,
     face_mesh: FaceMeshOption = None,
@@ -295,7 +305,10 @@ def compare(
 
 @app.command()
 def matrix(
-    out: Annotated[Path, typer.Option(help="Folder of matrix.md and its kin; clips and embeddings are kept there.")],
+    out: Annotated[
+        Path,
+        typer.Option(help="Folder of matrix.md and its kin; clips and embeddings are kept there.", file_okay=False),
+    ],
     engine: Annotated[Path | None, typer.Option(help="Engine folder, measured through its streaming path.")] = None,
     row: Annotated[
         Path | None, typer.Option(help="Row of trained runs, SEED/checkpoint.pt; its seeds are averaged.")
@@ -342,7 +355,7 @@ def check_reference(
 
 
 class _one_line_errors:  # noqa: N801  # reads as a statement
-    """Turn this package's errors, and those of engines, into one line and exit status 1."""
+    """Turn this package's errors, those of engines and those of files into one line and exit status 1."""
 
     def __enter__(self) -> None:
         return None
@@ -352,11 +365,23 @@ class _one_line_errors:  # noqa: N801  # reads as a statement
 
         if isinstance(error, TrainingError | EngineError):
             _fail(str(error))
+        if isinstance(error, OSError) and error.filename is not None:
+            _fail(f"cannot use {error.filename}: {error.strerror}")
 
 
 def _fail(message: str) -> NoReturn:
     _console.print(f"guard-train: {message}", style="red", markup=False, highlight=False, soft_wrap=True)
     raise typer.Exit(1)
+
+
+def _given(context: typer.Context) -> set[str]:
+    """Names of the options that the command line spells out, as they are written there, with _ for -."""
+    given = set()
+    for option in context.command.params:
+        source = context.get_parameter_source(option.name) if option.name else None
+        if source is not None and source.name == "COMMANDLINE":
+            given.add(option.opts[0].removeprefix("--").replace("-", "_"))
+    return given
 
 
 def _lengths(windows: str) -> tuple[int, ...]:

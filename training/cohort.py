@@ -18,6 +18,8 @@ from training.evaluate import DriverEmbeddings, pooled, template_trials
 from training.metrics import Trials
 
 _BLENDS_PER_DRIVER = 4
+_SAME_BLEND = 0.999
+"""Cosine; an engine differs from the network that its cohort was made by, but hardly."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,20 @@ def build_cohort(strangers: Sequence[DriverEmbeddings], real: Sequence[DriverEmb
             rows.append(mean_embedding(np.stack(halves)))
             parents.append((driver, other))
     return Cohort(np.stack(rows), np.array(parents, np.int64))
+
+
+def recognised_cohort(rows: NDArray[np.float32], real: Sequence[DriverEmbeddings]) -> Cohort:
+    """A cohort that an engine ships, float32 (m, D), with the parents of those rows that are blends of these people.
+
+    The same people make the same blends; rows that none of them is like stay nobody's.
+    """
+    parents = np.full((len(rows), 2), -1, np.int64)
+    if len({one.driver for one in real}) > 1:
+        blends = build_cohort([], real)
+        likeness = rows @ blends.rows.T
+        known = likeness.max(axis=1) >= _SAME_BLEND
+        parents[known] = blends.parents[likeness.argmax(axis=1)[known]]
+    return Cohort(rows, parents)
 
 
 def _some(windows: NDArray[np.float32], random: np.random.Generator) -> NDArray[np.float32]:

@@ -16,6 +16,7 @@ import onnx
 import torch
 from torch import Tensor, nn
 
+from engines.errors import ModelFolderError
 from engines.golden import (
     GOLDEN_COSINE,
     GOLDEN_FILE,
@@ -47,7 +48,7 @@ from engines.onnx_engine import OnnxEngine
 from engines.protocol import FRAME_SIZE_PX, Calibration
 from training.errors import ExportError
 from training.int8_head import write_int8_head
-from training.model_card import ModelCard, card_text
+from training.model_card import CardFigures, ModelCard, card_text, remeasured
 from training.models.f5c import FEATURE_CHANNELS, MAP_SIZE
 from training.models.step_graphs import step_graphs
 from training.models.streaming import MOMENTS_SIZE, TEMPORAL_MARGIN, TEMPORAL_TAPS, StreamingFeatDiff
@@ -119,19 +120,23 @@ def export_engine(
     return read_manifest(folder)
 
 
-def rewrite_card(folder: Path, card: ModelCard) -> Manifest:
-    """Replace an engine's metrics, model card and other documents; what it computes, and its hash, stay.
+def rewrite_card(folder: Path, figures: CardFigures) -> Manifest:
+    """Replace an engine's metrics, evaluation and pictures; what it computes, its hash and its origin stay.
 
-    For figures that were measured through the exported engine itself. Raises ModelFolderError where the folder is no
-    intact engine.
+    For figures that were measured through the exported engine itself. Its pictures may have been written over already,
+    in its own folder. Raises ModelFolderError where the folder is no intact engine.
     """
-    manifest = read_model_folder(folder).manifest
-    for document in manifest.documents:
-        if document != GOLDEN_FILE and folder / document not in [path.absolute() for path in card.documents]:
-            (folder / document).unlink()
-    changed = {"metrics": card.metrics, "licence": card.licence, "training_data": card.training_data}
-    _write_documents(manifest.model_copy(update=changed), folder, card)
-    return read_manifest(folder)
+    manifest = read_manifest(folder)
+    replaced = {path.name for path in figures.documents}
+    for name, entry in {**manifest.files, **manifest.documents}.items():
+        if name not in replaced and (not (folder / name).is_file() or file_entry(folder / name) != entry):
+            raise ModelFolderError(f"{folder / name}: missing or altered; export the engine again")
+    card = remeasured((folder / CARD_FILE).read_text(encoding="utf-8"), manifest, figures)
+    _write_documents(manifest.model_copy(update={"metrics": card.metrics}), folder, card)
+    written = read_manifest(folder)
+    for leftover in manifest.documents.keys() - written.documents.keys():
+        (folder / leftover).unlink()
+    return written
 
 
 def write_graphs(model: StreamingFeatDiff, folder: Path) -> None:
@@ -200,7 +205,7 @@ def _quiet_exporter() -> Iterator[None]:
 
 def _write_documents(manifest: Manifest, folder: Path, card: ModelCard) -> None:
     for path in card.documents:
-        if path.absolute() != (folder / path.name).absolute():
+        if path.resolve() != (folder / path.name).resolve():
             shutil.copyfile(path, folder / path.name)
     (folder / CARD_FILE).write_text(card_text(manifest, card), encoding="utf-8")
     names = (CARD_FILE, GOLDEN_FILE, *(path.name for path in card.documents))

@@ -16,7 +16,7 @@ import math
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -29,6 +29,7 @@ from training.errors import CheckpointError, TrainingError
 from training.models.registry import network_kind
 from training.models.static import StaticNet
 from training.models.streaming import StreamingFeatDiff
+from training.origin import Stage
 from training.run_log import RunLog
 from training.trainee import Outputs, Trainee, contrasts
 
@@ -67,13 +68,22 @@ class FitConfig:
 
 @dataclass(slots=True)
 class Run:
-    """A run in progress: what a checkpoint holds."""
+    """A run in progress: what a checkpoint holds.
+
+    origin: what its batches are drawn from. earlier: the runs whose weights it began with, the first one first.
+    """
 
     config: FitConfig
     trainee: Trainee
     optimizer: torch.optim.Optimizer
     step: int = 0
     seconds: float = 0.0
+    origin: Stage = field(default_factory=Stage)
+    earlier: tuple[Stage, ...] = ()
+
+    def stages(self) -> tuple[Stage, ...]:
+        """All runs that led to these weights, this one last."""
+        return (*self.earlier, replace(self.origin, steps=self.step, seconds=self.seconds))
 
     def streaming(self) -> StreamingFeatDiff:
         """The streaming network, which alone can be refined and exported. Raises CheckpointError for any other."""
@@ -170,8 +180,8 @@ def train_step(run: Run, model: Any, batch: Batch) -> dict[str, float]:
     values = {name: round(float(value.detach()), 5) for name, value in losses.items()}
     if not math.isfinite(float(loss.detach())) or not math.isfinite(float(norm)):
         raise TrainingError(
-            f"the loss became {values} and its gradient {float(norm):g} at step {run.step}; the checkpoint before "
-            "it is kept: lower the learning rate and resume"
+            f"the loss became {values} and its gradient {float(norm):g} at step {run.step}; the last checkpoint is "
+            "kept: begin another run with its weights (fit --begin), with another --seed or --precision fp32"
         )
     run.optimizer.step()
     return values
@@ -185,6 +195,7 @@ def save(run: Run, out: Path) -> None:
         "optimizer": run.optimizer.state_dict(),
         "step": run.step,
         "seconds": run.seconds,
+        "stages": [asdict(stage) for stage in run.stages()],
     }
     part = out / f"{CHECKPOINT}.part"
     torch.save(state, part)
@@ -201,9 +212,10 @@ def resume(out: Path, device: torch.device) -> Run:
         run = start(config, speeds, device)
         run.trainee.load_state_dict(state["trainee"])
         run.optimizer.load_state_dict(state["optimizer"])
+        *earlier, run.origin = [Stage(**stage) for stage in state.get("stages", [{}])]
+        run.step, run.seconds, run.earlier = int(state["step"]), float(state["seconds"]), tuple(earlier)
     except (KeyError, TypeError, ValueError, RuntimeError, TrainingError) as error:
         raise CheckpointError(f"{out / CHECKPOINT} does not fit this trainer: {error}") from error
-    run.step, run.seconds = int(state["step"]), float(state["seconds"])
     return run
 
 
@@ -212,6 +224,7 @@ def continue_with(run: Run, config: FitConfig, *, embedding_only: bool) -> Run:
     device = next(run.trainee.parameters()).device
     fresh = start(config, 0 if run.trainee.read_out is None else run.trainee.read_out.out_features, device)
     fresh.trainee.load_state_dict(run.trainee.state_dict())
+    fresh.earlier = run.stages()
     if embedding_only:
         fresh.trainee.requires_grad_(False)
         fresh.streaming().embedding.requires_grad_(True)

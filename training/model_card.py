@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +24,47 @@ class ModelCard:
     evaluation: str
     limits: str
     documents: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CardFigures:
+    """What measuring an engine changes in its card, as in ModelCard. worse_calls: those were measured, too."""
+
+    metrics: tuple[Metric, ...]
+    evaluation: str
+    documents: tuple[Path, ...] = ()
+    worse_calls: bool = False
+
+
+WORSE_CALLS = ", codecs below about 300 kbit/s"
+LIMITS = (
+    f"Trained on rendered faces; real faces on camera{WORSE_CALLS} and strong head turns were not measured. "
+    "Procedural drivers are simpler than people, and the figures for real people are the ones to expect in a call. A "
+    "high score says that the motion fits the template, never that a face is real."
+)
+"""Of an engine that nothing was measured of."""
+
+
+def remeasured(text: str, manifest: Manifest, figures: CardFigures) -> ModelCard:
+    """The card `text` with other figures: what it says of the engine's origin is the engine's own and stays."""
+    limits = (_section(text, "## Limits") or LIMITS).replace(WORSE_CALLS, "")
+    if not figures.worse_calls:
+        limits = limits.replace("faces on camera", f"faces on camera{WORSE_CALLS}")
+    return ModelCard(
+        summary=_section(text, "# [^\n]*"),
+        training_data=manifest.training_data,
+        licence=manifest.licence,
+        metrics=figures.metrics,
+        evaluation=figures.evaluation,
+        limits=limits,
+        documents=figures.documents,
+    )
+
+
+def _section(text: str, title: str) -> str:
+    """What stands between a title and the next section; empty where there is none such."""
+    found = re.search(rf"^{title}\n\n(?!## )(.*?)(?=\n\n## |\Z)", text, re.MULTILINE | re.DOTALL)
+    return found[1].strip() if found else ""
 
 
 def card_text(manifest: Manifest, card: ModelCard) -> str:

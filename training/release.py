@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from engines.protocol import Calibration
 from engines.registry import load_engine
-from training.cohort import Cohort, build_cohort, calibrate_on, procedural_trials, real_trials
+from training.cohort import (
+    Cohort,
+    build_cohort,
+    calibrate_on,
+    procedural_trials,
+    real_trials,
+    recognised_cohort,
+)
 from training.data.channel import ChannelRange
 from training.data.material import Extent, Material, load_material, renderer
 from training.drivers.tracks import Split
@@ -19,9 +26,10 @@ from training.evaluate import CallProtocol, DriverEmbeddings, Protocol, embed_ca
 from training.export import export_engine
 from training.fit import resume
 from training.metrics import Trials
-from training.report import SHORT_WINDOW, Unseen, blank_card
+from training.model_card import LIMITS, ModelCard
+from training.origin import Stage, effort, origin_text
+from training.report import SHORT_WINDOW, Unseen
 
-ENGINE_NAME = "f5c-stream"
 FPS_RANGE = (20.0, 34.0)
 
 _PUPPETS = 8
@@ -31,19 +39,22 @@ _STRANGERS_FROM = 1000
 
 @dataclass(frozen=True, slots=True)
 class CalibrationMaterial:
-    """Embeddings of validation people: strangers for the cohort, drivers to calibrate on, real people where given."""
+    """Embeddings of validation people to calibrate on: artificial drivers, and real people where given."""
 
-    strangers: list[DriverEmbeddings]
     procedural: list[DriverEmbeddings]
     real: list[DriverEmbeddings]
-
-    def cohort(self) -> Cohort:
-        return build_cohort(self.strangers, self.real)
 
     def trials(self, cohort: Cohort) -> list[Trials]:
         """One set of trials for each kind of driver."""
         kinds = [procedural_trials(self.procedural, cohort)]
         return [*kinds, real_trials(self.real, cohort)] if len(self.real) > 1 else kinds
+
+    def text(self) -> str:
+        """A sentence for the card."""
+        people = len({one.driver for one in self.real})
+        kinds = [f"{len({one.driver for one in self.procedural})} procedural drivers"]
+        kinds += [f"{people} real people"] if len(self.real) > 1 else []
+        return f"Calibrated on {' and '.join(kinds)} of the validation split, whom training never saw."
 
 
 def real_material(unseen: Unseen, split: Split) -> Material | None:
@@ -59,19 +70,21 @@ def embed_one(material: Material, protocol: Protocol, embed: Embed) -> list[Driv
     return embed_material(material, render, protocol, {"only": embed})["only"]
 
 
-def calibration_material(embed: Embed, unseen: Unseen, cohort_seeds: int, processes: int) -> CalibrationMaterial:
-    """Embed validation people: artificial ones in calls, strangers on faces of their own, real ones as rendered."""
-    only = {"only": embed}
-    drivers = embed_calls(calibration_calls(unseen, processes), only)["only"]
-    strangers = CallProtocol(
-        "val", cohort_seeds, 1, first=_STRANGERS_FROM, enrol_seconds=4.4, probe_seconds=2.2, processes=processes
-    )
+def calibration_material(embed: Embed, unseen: Unseen, processes: int) -> CalibrationMaterial:
+    """Embed validation people: artificial ones in calls, real ones as rendered."""
+    drivers = embed_calls(calibration_calls(unseen, processes), {"only": embed})["only"]
     real = real_material(unseen, "val")
     return CalibrationMaterial(
-        embed_calls(strangers, only)["only"],
-        drivers,
-        [] if real is None else embed_one(real, real_protocol(2, ChannelRange()), embed),
+        drivers, [] if real is None else embed_one(real, real_protocol(2, ChannelRange()), embed)
     )
+
+
+def strangers(embed: Embed, seeds: int, processes: int) -> list[DriverEmbeddings]:
+    """Artificial drivers of the validation range for the cohort, on faces of their own."""
+    calls = CallProtocol(
+        "val", seeds, 1, first=_STRANGERS_FROM, enrol_seconds=4.4, probe_seconds=2.2, processes=processes
+    )
+    return embed_calls(calls, {"only": embed})["only"]
 
 
 def calibration_calls(unseen: Unseen, processes: int) -> CallProtocol:
@@ -85,33 +98,47 @@ def real_protocol(targets: int, channel: ChannelRange | None) -> Protocol:
 
 
 def export_run(run: Path, out: Path, version: str, unseen: Unseen, cohort_seeds: int, threads: int) -> None:
-    """Write a run as a calibrated engine folder; accuracy is measured afterwards, through the engine."""
+    """Write a run as a calibrated engine, named as its folder; accuracy is measured afterwards, through the engine."""
     torch.set_num_threads(threads)
-    network = resume(run, torch.device("cpu")).streaming().eval()
-    found = calibration_material(through_network(network), unseen, cohort_seeds, threads)
-    cohort = found.cohort()
+    trained = resume(run, torch.device("cpu"))
+    network = trained.streaming().eval()
+    embed = through_network(network)
+    found = calibration_material(embed, unseen, threads)
+    cohort = build_cohort(strangers(embed, cohort_seeds, threads), found.real)
     fitted = calibrate_on(found.trials(cohort))
     export_engine(
         network,
         out,
-        name=ENGINE_NAME,
+        name=out.resolve().name,
         version=version,
         calibration=Calibration(fitted.slope, fitted.offset, cohort.rows),
         fps_min=FPS_RANGE[0],
         fps_max=FPS_RANGE[1],
-        card=blank_card(),
+        card=blank_card(trained.stages(), found, cohort),
     )
 
 
+def blank_card(stages: Sequence[Stage], found: CalibrationMaterial, cohort: Cohort) -> ModelCard:
+    """The card before anything was measured: where the engine comes from, as far as its checkpoint tells."""
+    blends = int((cohort.parents >= 0).any(axis=1).sum())
+    people = f" and {blends} blends of two real people each" if blends else ""
+    training_data = "\n\n".join(
+        [
+            origin_text(stages),
+            f"{found.text()} The cohort holds {len(cohort.rows) - blends} procedural strangers{people}.",
+        ]
+    )
+    return ModelCard(_SUMMARY.format(effort=effort(stages)), training_data, "Apache-2.0", (), "", LIMITS)
+
+
 def calibrate_engine(engine_folder: Path, unseen: Unseen, threads: int) -> dict[str, float]:
-    """What calibration finds for an engine's own streaming path and shipped cohort."""
+    """What calibration finds for an engine's own streaming path and shipped cohort, on what `export` calibrates on."""
     torch.set_num_threads(threads)
     engine = load_engine(str(engine_folder), threads=threads)
-    rows = embed_calls(calibration_calls(unseen, threads), {"only": through_engine(engine)})["only"]
-    shipped = engine.spec.calibration
-    cohort = Cohort(shipped.cohort, np.full((len(shipped.cohort), 2), -1))
-    fitted = calibrate_on([procedural_trials(rows, cohort)])
+    found = calibration_material(through_engine(engine), unseen, threads)
     engine.close()
+    shipped = engine.spec.calibration
+    fitted = calibrate_on(found.trials(recognised_cohort(shipped.cohort, found.real)))
     return {
         "slope": fitted.slope,
         "offset": fitted.offset,
@@ -119,3 +146,10 @@ def calibrate_engine(engine_folder: Path, unseen: Unseen, threads: int) -> dict[
         "shipped_slope": shipped.slope,
         "shipped_offset": shipped.offset,
     }
+
+
+_SUMMARY = (
+    "Tells by motion alone who drives a talking face: F5C backbone, differences of consecutive feature maps, two "
+    "temporal convolutions without padding, mean and deviation over the window. Trained for {effort}: read the "
+    "accuracy below before relying on it."
+)

@@ -42,7 +42,7 @@ from training.evaluation.report_text import as_json, calls_json, calls_markdown,
 from training.export import rewrite_card
 from training.fit import load_static
 from training.metrics import Trials, log_likelihood_ratio_cost
-from training.model_card import ModelCard
+from training.model_card import CardFigures
 from training.plots import save_curves, save_scores
 
 _PUPPETS = 8
@@ -237,7 +237,8 @@ def write_card(folder: Path, report: Report, out: Path) -> None:
     if report.calls is not None:
         metrics += call_metrics(report.calls)
         pictures += PICTURES
-    rewrite_card(folder, _card(tuple(metrics), report, tuple(out / name for name in pictures)))
+    documents = tuple(out / name for name in pictures)
+    rewrite_card(folder, CardFigures(tuple(metrics), _evaluation(report), documents, report.calls is not None))
 
 
 def _metrics(row: Row) -> list[Metric]:
@@ -249,24 +250,6 @@ def _metrics(row: Row) -> list[Metric]:
         )
         for name, estimate in (("AUC", figures.area), ("EER", figures.equal_error))
     ]  # fmt: skip
-
-
-def blank_card() -> ModelCard:
-    """The card before anything was measured."""
-    return _card((), None, ())
-
-
-def _card(metrics: tuple[Metric, ...], report: Report | None, documents: tuple[Path, ...]) -> ModelCard:
-    evaluation = "" if report is None else _evaluation(report)
-    return ModelCard(
-        summary=_SUMMARY,
-        training_data=_TRAINING_DATA,
-        licence="Apache-2.0",
-        metrics=metrics,
-        evaluation=evaluation,
-        limits=_LIMITS.format(worse="" if report is not None and report.calls is not None else _WORSE_CALLS),
-        documents=documents,
-    )
 
 
 def _evaluation(report: Report) -> str:
@@ -281,20 +264,6 @@ def _evaluation(report: Report) -> str:
     return "\n\n".join(sections)
 
 
-_SUMMARY = (
-    "Tells by motion alone who drives a talking face: F5C backbone, differences of consecutive feature maps, two "
-    "temporal convolutions without padding, mean and deviation over the window. Trained for three hours on CPU cores: "
-    "read the accuracy below before relying on it."
-)
-_TRAINING_DATA = (
-    "Motion tracks of 52 people (news anchors, interviews, speeches, GRID sentences), each also retimed and mirrored,"
-    " and 600 procedural drivers, rendered by three 2-D warps (mesh, thin plate, piecewise affine) onto portraits and"
-    " painted faces so that every face of a batch is driven by every driver of it, and passed through a simulated "
-    "call (gain, blur, noise, predictive coding, repeated frames). Backbone and head learnt to tell how fast each "
-    "landmark moves; the embedding then learnt to tell drivers apart from log mean and log deviation of that over a "
-    "window, by supervised contrastive loss, temperature 0.07. Calibrated on 9 other people and on procedural drivers"
-    " of the validation range; the cohort holds no single real person's embedding."
-)
 _EVALUATION = (
     "All rows: drivers and faces that neither training nor calibration saw; template and probe always show the same "
     "face, genuine = same driver, impostor = another driver of that face; scored frame by frame through this folder's "
@@ -306,10 +275,3 @@ _STATIC = " STATIC was trained on the same drivers and faces with the same loss,
 _NO_STATIC = " The STATIC control was not measured for this engine."
 _CALLS = "Evidence, swaps and worse calls: procedural drivers, the guard's own rule for evidence and alerts."
 _NO_CALLS = "Seconds of evidence, time to detect and worse calls were not measured for this engine."
-_WORSE_CALLS = ", codecs below about 300 kbit/s"
-_LIMITS = (
-    "Trained on faces moved by three 2-D warps and by the tracks of few real people; beside those, one shaded 3-D "
-    "generator was measured; real faces on camera{worse} and strong head turns were not measured. "
-    "Procedural drivers are simpler than people, and the figures for real people are the ones to expect in a call. A "
-    "high score says that the motion fits the template, never that a face is real."
-)

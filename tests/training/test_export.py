@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -10,18 +11,20 @@ import torch
 
 from engines.errors import ModelFolderError
 from engines.manifest import Metric
-from engines.model_folder import read_model_folder
+from engines.model_folder import read_manifest, read_model_folder
 from engines.protocol import Calibration
+from engines.registry import DEFAULT_MODEL, MODELS_FOLDER
 from training.errors import ExportError
 from training.export import export_engine, rewrite_card
 from training.int8_head import write_int8_head
-from training.model_card import ModelCard
+from training.model_card import CardFigures, ModelCard
 from training.models.step_graphs import HeadStep
 from training.models.streaming import StreamingConfig, StreamingFeatDiff
 
 torch.set_num_threads(1)
 
 CARD = ModelCard("A test.", "Procedural drivers.", "Apache-2.0", (), "Not evaluated.", "Recognises nobody.")
+NOTHING = CardFigures((), "Not evaluated.")
 REPOSITORY = Path(__file__).parents[2]
 
 
@@ -75,8 +78,7 @@ def test_card_can_change_without_changing_the_model(exported: Path, tmp_path: Pa
     plot = tmp_path / "det_curve.png"
     plot.write_bytes(b"picture")
     metric = Metric(name="AUC", value=0.81, low=0.75, high=0.86, drivers=12, trials=3000, about="same target")
-    card = ModelCard("A test.", "Others.", "MIT", (metric,), "Measured.", "None known.", (plot,))
-    rewrite_card(exported, card)
+    rewrite_card(exported, CardFigures((metric,), "Measured.", (plot,)))
     after = read_model_folder(exported)
     assert after.spec.model_sha256 == before
     assert after.manifest.metrics == (metric,)
@@ -85,9 +87,53 @@ def test_card_can_change_without_changing_the_model(exported: Path, tmp_path: Pa
     assert "| AUC | 0.810 | 0.750-0.860 | 12 | 3000 | same target |" in text
     assert "![det curve](det_curve.png)" in text
     assert before in text
-    rewrite_card(exported, CARD)
+    rewrite_card(exported, NOTHING)
     assert not (exported / "det_curve.png").exists()
     assert set(read_model_folder(exported).manifest.documents) == {"README.md", "golden.npz"}
+
+
+def test_a_new_card_keeps_what_the_engine_says_of_its_origin(exported: Path) -> None:
+    rewrite_card(exported, CardFigures((), "Measured again."))
+    manifest = read_model_folder(exported).manifest
+    assert (manifest.training_data, manifest.licence) == (CARD.training_data, CARD.licence)
+    text = (exported / "README.md").read_text()
+    for section in ("\n\nA test.\n\n##", "## Training data\n\nProcedural drivers.", "## Limits\n\nRecognises nobody."):
+        assert section in text
+    assert "Measured again." in text
+
+
+def test_the_shipped_engine_keeps_its_texts(tmp_path: Path) -> None:
+    shipped = shutil.copytree(MODELS_FOLDER / DEFAULT_MODEL, tmp_path / DEFAULT_MODEL)
+    before, card = read_manifest(shipped), (shipped / "README.md").read_text()
+    pictures = tuple(shipped / name for name in before.documents if name.endswith(".png"))
+    rewrite_card(shipped, CardFigures(before.metrics, "New.", pictures))
+    now = (shipped / "README.md").read_text()
+    for first, last in (("# f5c", "## Accuracy"), ("![roc det]", "Apache-2.0")):
+        assert now[now.index(first) : now.index(last)] == card[card.index(first) : card.index(last)]
+    after = read_model_folder(shipped).manifest
+    changed = {"documents": before.documents}
+    assert after.model_copy(update=changed) == before
+    rewrite_card(shipped, CardFigures(before.metrics, "New.", pictures, worse_calls=True))
+    assert "real faces on camera and strong head turns were not measured" in (shipped / "README.md").read_text()
+
+
+def test_pictures_may_lie_in_the_engine_and_be_named_by_a_relative_path(
+    exported: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(exported.parent)
+    for content in (b"first", b"second, drawn over the first"):
+        Path(exported.name, "roc.png").write_bytes(content)
+        rewrite_card(Path(exported.name), CardFigures((), "", (Path(exported.name, "roc.png"),)))
+        assert "roc.png" in read_model_folder(exported).manifest.documents
+        assert (exported / "roc.png").read_bytes() == content
+    rewrite_card(exported, NOTHING)
+
+
+def test_an_altered_engine_gets_no_new_card(exported: Path, tmp_path: Path) -> None:
+    damaged = shutil.copytree(exported, tmp_path / "damaged")
+    (damaged / "golden.npz").write_bytes(b"")
+    with pytest.raises(ModelFolderError, match=r"golden\.npz: missing or altered"):
+        rewrite_card(damaged, NOTHING)
 
 
 def test_8_bit_head_that_costs_too_much_is_left_out(

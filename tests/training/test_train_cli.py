@@ -8,9 +8,11 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 from typer.testing import CliRunner
 
 from training.cli import app
+from training.fit import resume
 from training.models.registry import NETWORKS
 
 RUNNER = CliRunner()
@@ -55,7 +57,12 @@ def test_a_tiny_run_end_to_end_is_not_overwritten(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "run" / "log.jsonl").read_text())["clips"] == 8
     other = RUNNER.invoke(app, ["fit", "--out", out, "--resume", "--network", "feat_diff", *few])
     assert other.exit_code == 1
-    assert "holds a run of the network 'streaming', not 'feat_diff'" in other.output
+    assert "holds a run with other options (network streaming, not feat_diff)" in other.output
+    for given in (["--seed", "4"], ["--windows", "12"], ["--steps", "9"], ["--minutes", "1"], ["--precision", "bf16"]):
+        other = RUNNER.invoke(app, ["fit", "--out", out, "--resume", *given])
+        assert (other.exit_code, len(other.output.strip().splitlines())) == (1, 1)
+        assert f"({given[0].removeprefix('--')} " in other.output
+    run("fit", "--out", out, "--resume", "--seeds", "4")
 
 
 def test_a_tiny_run_from_render_over_motion_to_identity(tmp_path: Path) -> None:
@@ -63,6 +70,8 @@ def test_a_tiny_run_from_render_over_motion_to_identity(tmp_path: Path) -> None:
     few = ["--seeds", "4", "--puppets", "4"]
     run("render", "--out", clips, "--batches", "2", "--windows", "36,64", "--frames", "512", *few)
     run("fit", "--out", motion, "--clips", clips, "--steps", "1", "--frames", "64", "--windows", "16")
+    with_others = RUNNER.invoke(app, ["render", "--out", clips, "--batches", "3", "--seed", "1", *few])
+    assert "otherwise (windows 36,64, not 36,128, frames 512, not 2048, seed 0, not 1; see" in with_others.output
     more = ["--begin", motion, "--out", str(tmp_path / "more")]
     run("fit", *more, "--clips", clips, "--steps", "1", "--frames", "64", "--windows", "16")
     other = RUNNER.invoke(app, ["fit", *more[:2], "--out", "x", "--clips", clips, "--network", "static"])
@@ -70,8 +79,43 @@ def test_a_tiny_run_from_render_over_motion_to_identity(tmp_path: Path) -> None:
     run("refine", "--run", motion, "--clips", clips, "--out", refined, "--steps", "2")
     for network in ("static", "landmarks"):
         run("fit", "--out", str(tmp_path / network), "--clips", clips, "--network", network, "--steps", "1")
+    stages = resume(tmp_path / "refined", torch.device("cpu")).stages()
+    assert [(stage.steps, stage.material["batches"], stage.material["procedural"]) for stage in stages] == [
+        (1, 2, 4),
+        (2, 2, 4),
+    ]
     told = [json.loads(line) for line in (tmp_path / "refined" / "log.jsonl").read_text().splitlines()]
     assert [sorted(set(line) & {"identity", "same_face", "motion"}) for line in told] == [["identity", "same_face"]] * 2
+
+
+@pytest.mark.parametrize(
+    "command",
+    [["render"], ["evaluate", "--engine", "e"], ["fit", "--clips", "c"], ["refine", "--run", "r", "--clips", "c"]],
+)
+def test_a_file_in_place_of_a_folder_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: list[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("file").touch()
+    result = RUNNER.invoke(app, [*command, "--out", "file"])
+    assert result.exit_code == 2
+    assert "'file' is a file" in in_one_line(result.output)
+
+
+def test_a_folder_that_cannot_be_made_is_named() -> None:
+    result = RUNNER.invoke(app, ["evaluate", "--engine", "e", "--out", f"{__file__}/report"])
+    assert result.exit_code == 1
+    assert result.output.startswith(f"guard-train: cannot use {__file__}/report: ")
+
+
+def test_only_known_devices_are_taken() -> None:
+    result = RUNNER.invoke(app, ["fit", "--out", "x", "--device", "tpu"])
+    assert result.exit_code == 2
+    assert "'tpu' is not one of 'cpu', 'cuda'" in in_one_line(result.output)
+
+
+def in_one_line(box: str) -> str:
+    return " ".join(box.replace("│", " ").split())
 
 
 @pytest.mark.parametrize(
@@ -83,6 +127,8 @@ def test_a_tiny_run_from_render_over_motion_to_identity(tmp_path: Path) -> None:
         (["fit", "--out", "x", "--windows", "5,64"], "needs windows of 6 frames or more, got 5"),
         (["refine", "--run", "nowhere", "--clips", "x", "--out", "y"], "no checkpoint"),
         (["fit", "--out", "x", "--clips", "nowhere"], "no rendered clips"),
+        (["fit", "--out", "x", "--clips", "y", "--windows", "32,48"], "windows of one length: give --windows 32"),
+        (["evaluate", "--engine", "same", "--out", "./same"], "is the engine's own folder"),
         (["calibrate", "--engine", "nowhere"], "nowhere"),
         (["check-reference", "nowhere.npz"], "no such reference file"),
     ],

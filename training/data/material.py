@@ -32,6 +32,8 @@ _TEMPOS = (0.8, 1.25)
 _RENDER_FRAMES = 128
 """Frames rendered at once on a CPU, about: few enough to stay in its caches."""
 
+_SEED, _PUPPET = "seed_", "puppet_"
+
 
 @dataclass(frozen=True, slots=True)
 class Material:
@@ -40,6 +42,18 @@ class Material:
     bank: MotionBank
     groups: tuple[tuple[int, ...], ...]
     targets: TargetSet
+
+    def in_numbers(self) -> dict[str, int]:
+        """How many there are of each kind; a person's variants count as that person."""
+        procedural = {name for name in self.bank.drivers if name.startswith(_SEED)}
+        people = {name.partition("@")[0] for name in self.bank.drivers} - procedural
+        puppets = sum(name.startswith(_PUPPET) for name in self.targets.names)
+        return {
+            "people": len(people),
+            "procedural": len(procedural),
+            "portraits": len(self.targets) - puppets,
+            "puppets": puppets,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +118,7 @@ def procedural_clips(seed: int, takes: int, seconds: float) -> Iterator[MotionCl
     """Takes of one artificial driver, each a session of its own."""
     driver = ProceduralDriver(seed)
     for take in range(takes):
-        name = f"seed_{seed}"
+        name = f"{_SEED}{seed}"
         yield MotionClip(name, f"take_{take}", f"{name}/take_{take}", driver.motion(seconds, MOTION_FPS, take))
 
 

@@ -6,8 +6,9 @@ Everybody drives the same faces, so that trials can show one face and differ in 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,10 +16,12 @@ from numpy.typing import NDArray
 
 from training.data.channel import ChannelRange
 from training.data.material import Extent, Material, load_material, renderer
+from training.data.recipe import claim
 from training.data.windows import driver_windows
 from training.errors import DataError
 from training.evaluate import Protocol, evenly_chosen, rendered_windows
 from training.evaluation.kept_arrays import KeptArrays
+from training.generators.generator import FACE_MESH
 
 PROCEDURAL_FROM = 10_000
 """Numbers of procedural drivers and of the faces that they drive begin here, those of real people at 0."""
@@ -54,13 +57,20 @@ class BenchSource:
     puppets: int = 8
     protocol: Protocol = BENCH_PROTOCOL
 
+    def recipe(self, generator: str) -> dict[str, Any]:
+        """All that decides what is rendered by one generator."""
+        return {**asdict(self), "face_mesh": self.face_mesh if generator == FACE_MESH else None}
+
 
 def bench_clips(source: BenchSource, generators: tuple[str, ...], folder: Path) -> dict[str, BenchClips]:
-    """The bench of each generator, rendered where the folder does not hold it yet."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """The bench of each generator, rendered where the folder does not hold it yet.
+
+    Raises DataError where it holds one of another source.
+    """
     found = {}
     for generator in generators:
         path = folder / f"{generator}.npz"
+        claim(path.with_suffix(".json"), source.recipe(generator), kept=path.exists())
         if not path.exists():
             kinds = [_clips(source, *kind, generator) for kind in _material(source)]
             joined = [np.concatenate([getattr(kind, field.name) for kind in kinds]) for field in fields(BenchClips)]

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from training.data.bank import MotionBank
 from training.data.material import Extent, Material, build_material, load_material, real_clips, renderer
+from training.data.recipe import claim
 from training.data.windows import DriverWindows
 from training.errors import DataError
 from training.evaluate import cosine, evenly_chosen, pooled, rendered_windows
@@ -47,11 +48,13 @@ class DayClips(KeptArrays):
 def day_clips(source: BenchSource, generator: str, folder: Path) -> DayClips:
     """Everybody outside training with recordings of several days, rendered where the folder does not hold it yet.
 
-    Raises DataError without folder of real people, or where nobody in it has three days.
+    Raises DataError without folder of real people, where nobody in it has three days, or where clips of another source
+    are kept.
     """
     path = folder / f"days_{generator}.npz"
+    recipe = {name: value for name, value in source.recipe(generator).items() if name != "seeds"}
+    claim(path.with_suffix(".json"), recipe, kept=path.exists())
     if not path.exists():
-        folder.mkdir(parents=True, exist_ok=True)
         _render(source, generator).save(path)
     return DayClips.load(path)
 
