@@ -30,7 +30,7 @@ from training.models.registry import network_kind
 from training.models.static import StaticNet
 from training.models.streaming import StreamingFeatDiff
 from training.origin import Stage
-from training.run_log import RunLog
+from training.run_log import RunLog, TrainingLength, logged_length
 from training.trainee import Outputs, Trainee, contrasts
 
 Source = Callable[[int], Batch]
@@ -246,6 +246,11 @@ def load_static(out: Path) -> StaticNet:
             f"{out} holds another network than the control STATIC; train that with `guard-train fit --network static`"
         )
     return network
+
+
+def training_length(out: Path) -> TrainingLength:
+    """How long the run in a folder was trained, by its log or, without one, its checkpoint."""
+    return logged_length(out) or TrainingLength(resume(out, torch.device("cpu")).step, None)
 
 
 def _read_checkpoint(out: Path, device: torch.device) -> dict[str, Any]:

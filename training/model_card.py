@@ -39,8 +39,8 @@ class CardFigures:
 WORSE_CALLS = ", codecs below about 300 kbit/s"
 LIMITS = (
     f"Trained on rendered faces; real faces on camera{WORSE_CALLS} and strong head turns were not measured. "
-    "Procedural drivers are simpler than people, and the figures for real people are the ones to expect in a call. A "
-    "high score says that the motion fits the template, never that a face is real."
+    "Procedural drivers are simpler than people; real people that were measured were rendered: no row is the figure to "
+    "expect in a call. A high score says that the motion fits the template, never that a face is real."
 )
 """Of an engine that nothing was measured of."""
 

@@ -11,24 +11,22 @@ import torch
 from engines.manifest import Metric
 from engines.protocol import Calibration
 from engines.registry import load_engine
+from training import card_texts
 from training.card_figures import PICTURES, call_metrics, call_sentences
 from training.data.calls import FPS, Recording
 from training.data.channel import ChannelRange
 from training.data.material import Extent, Material, load_material, renderer
+from training.drivers.tracks import MOTION_FPS
 from training.embedding import Embed, shuffled_in_time, through_engine, through_network
 from training.evaluate import (
-    Accuracy,
     CallProtocol,
     DriverEmbeddings,
-    OperatingPoints,
     Protocol,
-    accuracy,
     against_cohort,
     call_sides,
     cosine,
     embed_material,
     embed_sides,
-    operating_points,
     pooled_trials,
     template_trials,
     window_trials,
@@ -38,12 +36,15 @@ from training.evaluation.charts import save_conditions, save_detection, save_len
 from training.evaluation.engine_errors import call_errors, people_errors
 from training.evaluation.error_analysis import ErrorAnalysis, save_analysis
 from training.evaluation.error_text import errors_text, limits
+from training.evaluation.recordings import by_recordings
 from training.evaluation.report_text import as_json, calls_json, calls_markdown, row_table
 from training.export import rewrite_card
-from training.fit import load_static
+from training.fit import load_static, training_length
 from training.metrics import Trials, log_likelihood_ratio_cost
 from training.model_card import CardFigures
 from training.plots import save_curves, save_scores
+from training.report_rows import Kind, Row, recording_rows, recordings_text, rows_of
+from training.run_log import TrainingLength
 
 _PUPPETS = 8
 _DRIVERS_PER_FACE = 8
@@ -67,22 +68,10 @@ class Unseen:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """One line of the report."""
-
-    name: str
-    about: str
-    accuracy: Accuracy
-    operating: OperatingPoints
-
-
-def _row(name: str, about: str, trials: Trials) -> Row:
-    return Row(name, about, accuracy(trials), operating_points(trials))
-
-
-@dataclass(frozen=True, slots=True)
 class Report:
-    """Everything measured. calibrated_cost_bits: Cllr of the LLR that the engine ships, on test drivers.
+    """Everything measured. calibrated_cost_bits: Cllr of the LLR that the engine ships, on test drivers of each kind,
+    and calibrated_on: what is compared there. static: how long the control was trained; None where there is none.
+    recordings: what is to be known about the recordings of real people; "" without them.
 
     calls: what longer and worse calls tell; None where they were left out. errors: of one window against a template,
     beside the motion that there was to see, by kind of driver.
@@ -90,7 +79,10 @@ class Report:
 
     engine: str
     rows: tuple[Row, ...]
-    calibrated_cost_bits: float
+    calibrated_cost_bits: dict[str, float]
+    calibrated_on: dict[str, str]
+    static: TrainingLength | None
+    recordings: str
     calls: CallStudy | None
     errors: dict[str, ErrorAnalysis]
 
@@ -102,7 +94,7 @@ class Report:
             lines.append(
                 f"| {row.name} | {figures.area} | {figures.equal_error} | {figures.drivers} | {figures.trials} |"
             )
-        return "\n".join([*lines, "", f"Cllr of the shipped calibration: {self.calibrated_cost_bits:.3f} bits."])
+        return "\n".join([*lines, "", card_texts.cost_text(self.calibrated_cost_bits, self.calibrated_on)])
 
 
 def evaluate_engine(
@@ -131,20 +123,38 @@ def evaluate_engine(
             procedural[name].append(embed_sides(first, protocol.frames, embed))
         if calls:
             gatherer.add(sides, procedural["engine"][-1])
-    rows = _rows("procedural", f"{protocol.frames} frames", procedural, calibration)
+    kinds = {"procedural": Kind(protocol.frames, 1 / FPS, procedural["engine"])}
+    rows = rows_of("procedural", kinds["procedural"], procedural, calibration)
     errors = {"procedural": call_errors(protocol, procedural["engine"])}
-    live = template_trials(procedural["engine"], against_cohort(calibration.cohort))
+    recordings = ""
     if unseen.data is not None:
         people = load_material("test", Extent(seeds=0, puppets=_PUPPETS), unseen.data, unseen.portraits)
         real = _embedded(people, real_protocol(), embeds)
-        rows += _rows("real", f"{SHORT_WINDOW} frames", real, calibration)
+        kinds["real"] = Kind(SHORT_WINDOW, 1 / MOTION_FPS, real["engine"])
+        rows += rows_of("real", kinds["real"], real, calibration)
+        split = by_recordings(people, real_protocol(), real["engine"])
+        rows += recording_rows(kinds["real"], split, calibration)
+        recordings = recordings_text(kinds["real"], split)
         errors["real"] = people_errors(people, real_protocol(), real["engine"])
     study = gatherer.study(_heard_again(protocol), threads) if calls else None
     engine.close()
-    llr = calibration.slope * live.scores + calibration.offset
-    report = Report(engine.spec.name, tuple(rows), log_likelihood_ratio_cost(llr, live.genuine), study, errors)
-    _write(report, out, procedural, live, calibration)
+    live = {name: template_trials(kind.rows, against_cohort(calibration.cohort)) for name, kind in kinds.items()}
+    report = Report(
+        engine=engine.spec.name,
+        rows=tuple(rows),
+        calibrated_cost_bits={name: _cost(trials, calibration) for name, trials in live.items()},
+        calibrated_on={name: kind.template_about for name, kind in kinds.items()},
+        static=None if static is None else training_length(static),
+        recordings=recordings,
+        calls=study,
+        errors=errors,
+    )
+    _write(report, out, procedural, live["procedural"], calibration)
     return report
+
+
+def _cost(trials: Trials, calibration: Calibration) -> float:
+    return log_likelihood_ratio_cost(calibration.slope * trials.scores + calibration.offset, trials.genuine)
 
 
 def _heard_again(protocol: CallProtocol) -> list[Recording]:
@@ -162,26 +172,6 @@ def _embedded(material: Material, protocol: Protocol, embeds: dict[str, Embed]) 
     return embed_material(material, renderer(material.targets, torch.device("cpu")), protocol, embeds)
 
 
-def _rows(kind: str, window: str, found: dict[str, list[DriverEmbeddings]], calibration: Calibration) -> list[Row]:
-    normalised = against_cohort(calibration.cohort)
-    engine = found["engine"]
-    rows = [
-        _row(f"{kind}, {window}", "one window against one window, cosine", window_trials(engine, cosine)),
-        _row(f"{kind}, pooled", "10 s against up to 20 s, cosine", pooled_trials(engine, cosine)),
-        _row(
-            f"{kind}, template",
-            "one window against a template, the guard's comparison score",
-            template_trials(engine, normalised),
-        ),
-    ]
-    for control in ("shuffled", "static"):
-        if control in found:
-            about = "frames in random order" if control == "shuffled" else "STATIC: one frame, no motion"
-            rows.append(_row(f"{kind}, {window}, {control}", about, window_trials(found[control], cosine)))
-            rows.append(_row(f"{kind}, pooled, {control}", about, pooled_trials(found[control], cosine)))
-    return rows
-
-
 def _write(
     report: Report, out: Path, found: dict[str, list[DriverEmbeddings]], live: Trials, calibration: Calibration
 ) -> None:
@@ -189,6 +179,7 @@ def _write(
         "engine": report.engine,
         "rows": as_json(report.rows),
         "calibrated_cost_bits": report.calibrated_cost_bits,
+        "static": as_json(report.static),
         "calls": None if report.calls is None else calls_json(report.calls),
         "errors": {kind: as_json(found) for kind, found in report.errors.items()},
     }
@@ -201,7 +192,7 @@ def _write(
     for kind, errors in report.errors.items():
         save_analysis(errors, out / f"errors_{kind}.png")
     curves = {
-        "engine, 10 s": pooled_trials(found["engine"], cosine),
+        "engine, pooled": pooled_trials(found["engine"], cosine),
         "engine, one window": window_trials(found["engine"], cosine),
     }
     for control in ("shuffled", "static"):
@@ -215,9 +206,10 @@ def _write(
 def _markdown(report: Report) -> str:
     sections = [
         f"# Accuracy of {report.engine}",
-        _EVALUATION,
+        card_texts.EVALUATION,
         "Scores run frame by frame through the exported engine, as in the guard. Intervals are 95 %, over drivers.",
         report.table(),
+        *_told(report),
         "## Operating points",
         row_table([(row.name, row.operating) for row in report.rows]),
         "![ROC and DET](roc_det.png)",
@@ -253,25 +245,16 @@ def _metrics(row: Row) -> list[Metric]:
 
 
 def _evaluation(report: Report) -> str:
-    controlled = any("static" in row.name for row in report.rows)
     sections = [
-        f"{_EVALUATION}{_STATIC if controlled else _NO_STATIC}",
-        "Cllr of the shipped log-likelihood ratio on procedural test drivers, one window against a template of 20 s: "
-        f"{report.calibrated_cost_bits:.3f} bits (1 = knows nothing).",
-        _NO_CALLS if report.calls is None else f"{_CALLS} {call_sentences(report.calls)}",
+        card_texts.EVALUATION,
+        *_told(report),
+        card_texts.cost_text(report.calibrated_cost_bits, report.calibrated_on),
+        card_texts.NO_CALLS if report.calls is None else f"{card_texts.CALLS} {call_sentences(report.calls)}",
         *(f"Errors, {kind} drivers: {' '.join(limits(errors))}" for kind, errors in report.errors.items()),
     ]
     return "\n\n".join(sections)
 
 
-_EVALUATION = (
-    "All rows: drivers and faces that neither training nor calibration saw; template and probe always show the same "
-    "face, genuine = same driver, impostor = another driver of that face; scored frame by frame through this folder's "
-    "graphs. *procedural*: artificial drivers on painted faces, eight to a face, two takes each, through a real VP8 "
-    "encoder at 300-800 kbit/s. *real*: tracks of real people rendered onto photographed and painted faces, through "
-    "the simulated call; people with one clip only are enrolled and probed in two halves of it."
-)
-_STATIC = " STATIC was trained on the same drivers and faces with the same loss, sees one frame and must stay at 0.5."
-_NO_STATIC = " The STATIC control was not measured for this engine."
-_CALLS = "Evidence, swaps and worse calls: procedural drivers, the guard's own rule for evidence and alerts."
-_NO_CALLS = "Seconds of evidence, time to detect and worse calls were not measured for this engine."
+def _told(report: Report) -> list[str]:
+    """What has to be known to read the rows."""
+    return [*([report.recordings] if report.recordings else []), card_texts.static_text(report.static)]

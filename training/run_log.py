@@ -3,13 +3,40 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from types import TracebackType
 from typing import Any, Self
 
 from torch.utils.tensorboard import SummaryWriter
 
+from training.errors import CheckpointError
+
 LOG = "log.jsonl"
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingLength:
+    """steps: of the run. frames: of all clips of a step, the median over steps; None where no log says so."""
+
+    steps: int
+    frames: int | None
+
+
+def logged_length(out: Path) -> TrainingLength | None:
+    """What the log in a run's folder says; None where there is none. Raises CheckpointError for one that is damaged."""
+    path = out / LOG
+    try:
+        lines = [json.loads(line) for line in path.read_text().splitlines()]
+        frames = [int(line["clips"]) * int(line["frames"]) for line in lines]
+    except FileNotFoundError:
+        return None
+    except (ValueError, KeyError, TypeError) as error:
+        raise CheckpointError(
+            f"{path} is no log of this trainer ({error}); delete it to go by the checkpoint"
+        ) from error
+    return TrainingLength(len(lines), round(median(frames))) if lines else None
 
 
 class RunLog:

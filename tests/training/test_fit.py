@@ -28,10 +28,11 @@ from training.fit import (
     resume,
     save,
     start,
+    training_length,
 )
 from training.models.static import StaticNet
 from training.models.streaming import POSITION_SIZE, TEMPORAL_MARGIN, StreamingFeatDiff
-from training.run_log import LOG
+from training.run_log import LOG, TrainingLength
 
 CPU = torch.device("cpu")
 SHORT = FitConfig(steps=3, save_every_steps=2)
@@ -63,6 +64,16 @@ def test_three_steps_run_log_and_save(finished: Path) -> None:
     network = load_network(finished)
     assert isinstance(network, StreamingFeatDiff)
     assert not network.training
+
+
+def test_a_run_tells_how_long_it_was_trained_from_its_log_or_its_checkpoint(finished: Path, tmp_path: Path) -> None:
+    line = log_of(finished)[0]
+    assert training_length(finished) == TrainingLength(3, round(line["clips"] * line["frames"]))
+    (tmp_path / CHECKPOINT).write_bytes((finished / CHECKPOINT).read_bytes())
+    assert training_length(tmp_path) == TrainingLength(3, None)
+    (tmp_path / LOG).write_text("{}\n")
+    with pytest.raises(CheckpointError, match="no log of this trainer"):
+        training_length(tmp_path)
 
 
 def test_a_batch_repeats_exactly_and_holds_what_it_promises(small_material: Material) -> None:

@@ -12,13 +12,13 @@ from pathlib import Path
 import matplotlib as mpl
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import spearmanr
 
 from training.drivers.landmarks import PART
 from training.errors import DataError
 from training.evaluate import DriverEmbeddings, cosine, pooled
 from training.evaluation.bench_clips import PROCEDURAL_FROM, BenchClips
-from training.metrics import area_under_roc
+from training.evaluation.driver_correlation import driver_correlation
+from training.metrics import Estimate, area_under_roc
 
 mpl.use("Agg")
 from matplotlib import pyplot as plt  # the backend has to be chosen first
@@ -31,8 +31,6 @@ _PARTS: Mapping[str, tuple[str, ...]] = {
     "cheeks": ("cheeks",),
     "nose": ("nose", "nostrils"),
 }
-
-_FEWEST_PAIRS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +61,13 @@ class DriverError:
 
 @dataclass(frozen=True, slots=True)
 class PartEffect:
-    """Rank correlation over all probe windows of how much a part moved with how far the own template stood out."""
+    """Rank correlation over all probe windows of how much a part moved with how far the own template stood out.
+
+    A window counts once, on however many faces it was shown; interval and two-sided p are over drivers.
+    """
 
     part: str
-    correlation: float
+    correlation: Estimate
     p_value: float
 
 
@@ -87,8 +88,10 @@ class ErrorAnalysis:
     @property
     def driver_effect(self) -> PartEffect:
         """Over drivers: how much somebody moves with how well the own probes are told."""
-        motion, area = (np.array([getattr(error, name) for error in self.drivers]) for name in ("motion", "area"))
-        return _effect("whole face", motion, area)
+        motion, area, driver = (
+            np.array([getattr(error, name) for error in self.drivers]) for name in ("motion", "area", "driver")
+        )
+        return _effect("whole face", motion, area, driver)
 
 
 def part_motion(landmarks: NDArray[np.floating]) -> dict[str, NDArray[np.float64]]:
@@ -131,8 +134,6 @@ def analyse(motion: ProbeMotion, rows: Sequence[DriverEmbeddings]) -> ErrorAnaly
     probes = list(_probes(motion, rows))
     if not probes:
         raise DataError("no two drivers drive one face, so nobody can be taken for anybody")
-    order = np.concatenate([probe.places for probe in probes])
-    margin = np.concatenate([probe.scores[probe.genuine][0] for probe in probes])
     numbers = np.unique([probe.row.driver for probe in probes])
     similarity = _similarity(probes, numbers)
     amount = np.exp(np.mean([np.log(values + 1e-3) for values in motion.parts.values()], axis=0))
@@ -140,7 +141,7 @@ def analyse(motion: ProbeMotion, rows: Sequence[DriverEmbeddings]) -> ErrorAnaly
     worst_first = np.argsort([error.area for error in found])
     return ErrorAnalysis(
         tuple(found[place] for place in worst_first),
-        tuple(_effect(part, values[order], margin) for part, values in motion.parts.items()),
+        _part_effects(motion, probes),
         _area(probes),
         _pooled_area(probes),
         _thirds(probes, amount),
@@ -148,12 +149,23 @@ def analyse(motion: ProbeMotion, rows: Sequence[DriverEmbeddings]) -> ErrorAnaly
     )
 
 
-def _effect(part: str, motion: NDArray[np.float64], told: NDArray[np.float64]) -> PartEffect:
-    """Rank correlation; none at all of two pairs, and where one side never changes."""
-    if len(motion) < _FEWEST_PAIRS or np.ptp(motion) == 0 or np.ptp(told) == 0:
-        return PartEffect(part, 0.0, 1.0)
-    rank = spearmanr(motion, told)
-    return PartEffect(part, float(rank.statistic), float(rank.pvalue))
+def _part_effects(motion: ProbeMotion, probes: Sequence[_Probes]) -> tuple[PartEffect, ...]:
+    """Of each part, over windows: the same window of a driver on several faces is one, with its mean margin."""
+    order = np.concatenate([probe.places for probe in probes])
+    margin = np.concatenate([probe.scores[probe.genuine][0] for probe in probes])
+    number = np.concatenate([np.arange(len(probe.places)) for probe in probes])
+    windows, place = np.unique(np.stack([motion.driver[order], number], axis=1), axis=0, return_inverse=True)
+    shown = np.bincount(place)
+    told = np.bincount(place, margin) / shown
+    return tuple(
+        _effect(part, np.bincount(place, values[order]) / shown, told, windows[:, 0])
+        for part, values in motion.parts.items()
+    )
+
+
+def _effect(part: str, motion: NDArray[np.float64], told: NDArray[np.float64], driver: NDArray[np.int64]) -> PartEffect:
+    found = driver_correlation(motion, told, driver)
+    return PartEffect(part, found.value, found.p_value)
 
 
 def _probes(motion: ProbeMotion, rows: Sequence[DriverEmbeddings]) -> Iterator[_Probes]:
@@ -237,17 +249,21 @@ def save_analysis(found: ErrorAnalysis, path: Path) -> None:
     rank = found.driver_effect
     drivers.set(
         xscale="log", xlabel="motion a frame, 1/1000 eye distance", ylabel="AUC of the driver's probes",
-        title=f"Drivers (rank correlation {rank.correlation:+.2f}, p = {rank.p_value:.2g})",
+        title=f"Drivers (rank correlation {rank.correlation.value:+.2f}, p = {rank.p_value:.2g})",
     )  # fmt: skip
     drivers.axhline(0.5, color="0.7", linestyle="--", linewidth=1)
     drivers.legend()
     drivers.grid(alpha=0.3)
     names = [effect.part for effect in found.parts]
-    parts.barh(names, [effect.correlation for effect in found.parts], color="tab:blue")
+    values = [effect.correlation for effect in found.parts]
+    ends = np.array(
+        [[max(0.0, one.value - one.low) for one in values], [max(0.0, one.high - one.value) for one in values]]
+    )
+    parts.barh(names, [one.value for one in values], xerr=ends, capsize=3, color="tab:blue", ecolor="0.3")
     parts.axvline(0, color="0.3", linewidth=1)
     parts.set(
         xlabel="rank correlation: a part's motion and how far\nthe own template stands out",
-        title="Probe windows",
+        title="Probe windows (95 % over drivers)",
     )  # fmt: skip
     image = pairs.imshow(found.similarity, cmap="RdBu_r", vmin=-2, vmax=2)
     pairs.set(xlabel="probe, worst driver first", ylabel="template", title="Mean score (z over templates)")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from training.evaluation.error_analysis import ErrorAnalysis, PartEffect
@@ -30,8 +32,12 @@ def errors_text(found: ErrorAnalysis) -> str:
                 ],
             ),
             table(
-                ["Part", "Rank correlation of its motion with how far the own template stands out", "p"],
-                [(effect.part, f"{effect.correlation:+.2f}", f"{effect.p_value:.2g}") for effect in found.parts],
+                [
+                    "Part",
+                    "Rank correlation of its motion with how far the own template stands out (95 %)",
+                    "p (one part)",
+                ],
+                [(effect.part, _signed(effect), f"{effect.p_value:.2g}") for effect in found.parts],
             ),
         ]
     )
@@ -67,18 +73,32 @@ def limits(found: ErrorAnalysis) -> list[str]:
     """What more of would help: video, motion, a part of the face."""
     lost, left = 1 - found.window_area, 1 - found.pooled_area
     least, between, most = found.thirds
-    strongest = min(found.parts, key=lambda effect: effect.p_value)
-    # Six parts are looked at, so one of them is below p in six times as many draws (Bonferroni).
-    told = strongest.p_value * len(found.parts) < _SIGNIFICANT
-    part = f"the {strongest.part}" if told else "no part of the face"
     return [
         f"Seconds: a template tells single windows with an AUC of {found.window_area:.3f}, all windows of a side "
         f"pooled reach {found.pooled_area:.3f}. {_change(lost, left)}",
         f"Motion: in the third of windows that moves least the AUC is {least:.3f}, then {between:.3f}, and {most:.3f} "
         f"where most moves. Over drivers {_relation(found.driver_effect)}.",
-        f"Parts: it is {part} whose motion goes with the margin of a window (strongest: {strongest.part}, "
-        f"{strongest.correlation:+.2f}, p = {strongest.p_value:.2g} before six are counted).",
+        _parts(found.parts),
     ]
+
+
+def _parts(parts: Sequence[PartEffect]) -> str:
+    """Whether the motion of a part goes with the margin, all parts that were looked at counted (Bonferroni)."""
+    strongest = min(parts, key=lambda effect: effect.p_value)
+    counted = min(1.0, strongest.p_value * len(parts))
+    figures = f"{_signed(strongest)}, p = {strongest.p_value:.2g}, {counted:.2g} with all {len(parts)} parts counted"
+    if counted >= _SIGNIFICANT:
+        return (
+            "Parts: of no part of the face is it shown that its motion goes with the margin of a window "
+            f"(nearest: {strongest.part}, {figures})."
+        )
+    size = "larger" if strongest.correlation.value > 0 else "smaller"
+    return f"Parts: more motion of the {strongest.part} goes with a {size} margin of a window ({figures})."
+
+
+def _signed(effect: PartEffect) -> str:
+    one = effect.correlation
+    return f"{one.value:+.2f} [{one.low:+.2f}, {one.high:+.2f}]"
 
 
 def _change(lost: float, left: float) -> str:
@@ -89,7 +109,7 @@ def _change(lost: float, left: float) -> str:
 
 def _relation(effect: PartEffect) -> str:
     """What a rank correlation shows, and what it does not."""
-    figures = f"(rank correlation {effect.correlation:+.2f}, p = {effect.p_value:.2g})"
+    figures = f"(rank correlation {_signed(effect)}, p = {effect.p_value:.2g})"
     if effect.p_value >= _SIGNIFICANT:
         return f"no relation of motion and error is shown {figures}"
-    return f"who moves more is told {'better' if effect.correlation > 0 else 'worse'} {figures}"
+    return f"who moves more is told {'better' if effect.correlation.value > 0 else 'worse'} {figures}"
