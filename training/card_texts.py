@@ -13,9 +13,9 @@ EVALUATION = (
 )
 RECORDINGS = (
     "Two halves of one recording share topic, mood and face tracking, which makes them easier than a call on another "
-    "day: the rows *halves of one* and *another recording* compare the people of each kind among themselves. The two "
-    "kinds also differ in people and in seconds, so the difference of their figures is not the price of another "
-    "recording alone."
+    "day; another recording is another clip of that person, of news anchors one of another day as guessed from "
+    "clothing. The rows of the two kinds compare the people of each among themselves; people and seconds differ, too, "
+    "so the difference of their figures is not the price of another recording alone."
 )
 NO_STATIC = "The STATIC control was not measured for this engine."
 CALLS = "Evidence, swaps and worse calls: procedural drivers, the guard's own rule for evidence and alerts."

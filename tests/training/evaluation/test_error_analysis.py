@@ -123,13 +123,10 @@ def test_a_window_shown_on_two_faces_counts_once() -> None:
     rows = (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
     frames = np.zeros((len(place), 6, 4, 4), np.uint8)
     clips = BenchClips(frames, landmarks, place, np.zeros_like(place), window >= 3)
-    twice = BenchClips(
-        np.concatenate([frames] * 2),
-        np.concatenate([landmarks] * 2),
-        np.concatenate([place] * 2),
-        np.repeat([0, 1], len(place)),
-        np.concatenate([clips.probe] * 2),
+    frames, landmarks, driver, probe = (
+        np.concatenate([part, part]) for part in (clips.frames, clips.landmarks, clips.driver, clips.probe)
     )
+    twice = BenchClips(frames, landmarks, driver, np.repeat([0, 1], len(place)), probe)
     once = analyse(bench_motion(clips), by_driver(clips, rows))
     both = analyse(bench_motion(twice), by_driver(twice, np.concatenate([rows, rows])))
     for one, other in zip(once.parts, both.parts, strict=True):
