@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from engines.device_graphs import Graph
 from engines.golden import golden_clip
 from engines.model_folder import ModelFolder
+from engines.slot_state import POSITION_SIZE
 from engines.tensorrt.batch_buckets import batch_buckets
 from engines.tensorrt.model_plans import engine_graphs
 from tests.engines.kernels.host_graphs import HostGraph
@@ -115,13 +116,13 @@ def test_torch_compile_takes_every_size_of_a_batch(model: ModelFolder, monkeypat
     sizes: list[int] = []
 
     def backend(traced: torch.fx.GraphModule, inputs: list[torch.Tensor]) -> Callable[..., object]:
-        sizes.append(inputs[0].shape[0])
+        sizes.extend(tensor.shape[0] for tensor in inputs if not isinstance(tensor, torch.nn.Parameter))
         return traced.forward
 
     compile_module = partial(torch.nn.Module.compile, backend=backend)
     monkeypatch.setattr(torch.nn.Module, "compile", partialmethod(compile_module))
-    backbone, _, _ = torch_modules(model, compiled=True)
+    _, _, embedding = torch_modules(model, compiled=True)
     with torch.no_grad():
         for rows in batch_buckets():
-            backbone(torch.zeros(rows, 128, 128, dtype=torch.uint8))
+            embedding(torch.ones(rows, 2 * POSITION_SIZE))
     assert sizes == list(batch_buckets())
