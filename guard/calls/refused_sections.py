@@ -49,10 +49,11 @@ def refuse_undecodable(offer_sdp: str, max_sections: int) -> FilteredOffer:
     refused: dict[str, tuple[str, ...]] = {}
     lines = list(session)
     for section in sections:
+        mid = _mid(section)
         if _is_decodable(session, section):
             lines += section
             continue
-        refused[_mid(section)] = (section[0], *(line for line in section if line.startswith(_FORMATS)))
+        refused[mid] = (section[0], *(line for line in section if line.startswith(_FORMATS)))
         lines += _inactive(_IDLE_VIDEO, section)
     return FilteredOffer(_join(lines), refused)
 

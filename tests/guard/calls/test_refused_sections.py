@@ -73,6 +73,9 @@ def test_more_sections_than_allowed_are_an_error() -> None:
 def test_a_section_without_a_name_is_an_error() -> None:
     with pytest.raises(ValueError, match="a=mid"):
         refuse_undecodable(SESSION + AUDIO.replace("a=mid:1\r\n", ""), 8)
+    decodable = "m=video 9 UDP/TLS/RTP/SAVPF 100\r\na=rtpmap:100 VP8/90000\r\n"
+    with pytest.raises(ValueError, match="a=mid"):
+        refuse_undecodable(SESSION + decodable, 8)
 
 
 @given(st.lists(st.sampled_from(OFFER.splitlines()) | st.text(max_size=30), max_size=40))
