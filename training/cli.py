@@ -5,13 +5,26 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Annotated, Literal, NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from training.errors import TrainingError
+from training.options import (
+    DataOption,
+    Device,
+    FaceMeshOption,
+    GeneratorsOption,
+    NetworkOption,
+    PortraitsOption,
+    PrecisionOption,
+    PuppetsOption,
+    SeedsOption,
+    ThreadsOption,
+    given_options,
+)
 
 app = typer.Typer(
     help="Train, evaluate, calibrate and export engines for the guard.",
@@ -21,24 +34,6 @@ app = typer.Typer(
 )
 _console = Console(stderr=True)
 _PROGRESS = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-
-DataOption = Annotated[
-    Path | None, typer.Option(help="Folder with tracks/ and faces/ of real people. Without: procedural drivers only.")
-]
-PortraitsOption = Annotated[
-    Path | None, typer.Option(help="Prepared portraits (.npz of training.generators.portraits). Without: puppets only.")
-]
-SeedsOption = Annotated[int, typer.Option(min=0, help="Procedural drivers that join the real ones.")]
-PuppetsOption = Annotated[int, typer.Option(min=0, help="Painted faces that join the portraits.")]
-GeneratorsOption = Annotated[
-    str, typer.Option(help="Generators to mix: mesh_warp, thin_plate, piecewise_affine, face_mesh; commas between.")
-]
-FaceMeshOption = Annotated[
-    Path | None, typer.Option(help="ICT-FaceKit's narrow face (.npz), which the generator face_mesh draws.")
-]
-Device = Literal["cpu", "cuda"]
-Precision = Literal["fp32", "bf16"]
-ThreadsOption = Annotated[int, typer.Option(min=1, help="CPU threads.")]
 
 
 @app.command()
@@ -89,13 +84,7 @@ def fit(
     ] = None,
     seeds: SeedsOption = 1000,
     puppets: PuppetsOption = 100,
-    network: Annotated[
-        str,
-        typer.Option(
-            help="streaming; or a row of the comparison: feat_diff, pixel_diff, raw_feat, static, shuffled_time, "
-            "resnet18, mol_f5c, landmarks."
-        ),
-    ] = "streaming",
+    network: NetworkOption = "streaming",
     steps: Annotated[int, typer.Option(min=1, help="Length of the run.")] = 2000,
     minutes: Annotated[float | None, typer.Option(min=0.01, help="Stop by the clock instead of by steps.")] = None,
     frames: Annotated[int, typer.Option(min=64, help="Frames in a batch; memory and time of a step follow.")] = 2048,
@@ -103,9 +92,7 @@ def fit(
         str, typer.Option(help="Window lengths to mix, in frames; streaming learns from --clips by one.")
     ] = "32,48,64",
     device: Annotated[Device, typer.Option(help="What to train on.")] = "cpu",
-    precision: Annotated[
-        Precision | None, typer.Option(help="Of the layers behind the backbone. Without: bf16 on GPUs, fp32 on CPUs.")
-    ] = None,
+    precision: PrecisionOption = None,
     compile_network: Annotated[
         bool, typer.Option("--compile", help="torch.compile: pays in runs over ten minutes.")
     ] = False,
@@ -139,7 +126,7 @@ def fit(
             compile=compile_network, seed=seed, generators=tuple(generators.split(",")), face_mesh=face_mesh,
             begin=begin, clips=clips, data=data, portraits=portraits, seeds=seeds, puppets=puppets,
         )  # fmt: skip
-        sessions.fit_run(session, out, device, threads, given=_given(context), resumed=resume)
+        sessions.fit_run(session, out, device, threads, given=given_options(context), resumed=resume)
     _console.print(f"run saved in {out}")
 
 
@@ -372,16 +359,6 @@ class _one_line_errors:  # noqa: N801  # reads as a statement
 def _fail(message: str) -> NoReturn:
     _console.print(f"guard-train: {message}", style="red", markup=False, highlight=False, soft_wrap=True)
     raise typer.Exit(1)
-
-
-def _given(context: typer.Context) -> set[str]:
-    """Names of the options that the command line spells out, as they are written there, with _ for -."""
-    given = set()
-    for option in context.command.params:
-        source = context.get_parameter_source(option.name) if option.name else None
-        if source is not None and source.name == "COMMANDLINE":
-            given.add(option.opts[0].removeprefix("--").replace("-", "_"))
-    return given
 
 
 def _lengths(windows: str) -> tuple[int, ...]:
