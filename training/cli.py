@@ -18,6 +18,7 @@ from training.options import (
     FaceMeshOption,
     GeneratorsOption,
     NetworkOption,
+    OptimizerOption,
     PortraitsOption,
     PrecisionOption,
     PuppetsOption,
@@ -92,6 +93,7 @@ def fit(
         str, typer.Option(help="Window lengths to mix, in frames; streaming learns from --clips by one.")
     ] = "32,48,64",
     device: Annotated[Device, typer.Option(help="What to train on.")] = "cpu",
+    optimizer: OptimizerOption = "adamw",
     precision: PrecisionOption = None,
     compile_network: Annotated[
         bool, typer.Option("--compile", help="torch.compile: pays in runs over ten minutes.")
@@ -122,9 +124,9 @@ def fit(
     lengths = _lengths(windows)
     with _one_line_errors():
         session = sessions.FitSession(
-            network=network, steps=steps, minutes=minutes, frames=frames, windows=lengths, precision=precision,
-            compile=compile_network, seed=seed, generators=tuple(generators.split(",")), face_mesh=face_mesh,
-            begin=begin, clips=clips, data=data, portraits=portraits, seeds=seeds, puppets=puppets,
+            network=network, steps=steps, minutes=minutes, frames=frames, windows=lengths, optimizer=optimizer,
+            precision=precision, compile=compile_network, seed=seed, generators=tuple(generators.split(",")),
+            face_mesh=face_mesh, begin=begin, clips=clips, data=data, portraits=portraits, seeds=seeds, puppets=puppets,
         )  # fmt: skip
         sessions.fit_run(session, out, device, threads, given=given_options(context), resumed=resume)
     _console.print(f"run saved in {out}")

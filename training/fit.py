@@ -29,6 +29,7 @@ from training.errors import CheckpointError, TrainingError
 from training.models.registry import network_kind
 from training.models.static import StaticNet
 from training.models.streaming import StreamingFeatDiff
+from training.muon import Muon
 from training.origin import Stage
 from training.run_log import RunLog, TrainingLength, logged_length
 from training.trainee import Outputs, Trainee, contrasts
@@ -43,7 +44,8 @@ CHECKPOINT = "checkpoint.pt"
 class FitConfig:
     """Everything that shapes a run; stored in its checkpoint.
 
-    network: its name in the registry. precision: of what autocast reaches; backbones are always in single precision.
+    network: its name in the registry. optimizer: AdamW as published, or Muon for the convolutions.
+    precision: of what autocast reaches; backbones are always in single precision.
     identity_weight, motion_weight: of the two contrasts and of the speeds; 0 leaves a task out.
     steps: length of the run. minutes: where given, the learning rate follows the clock instead and the run ends with
     it, so that a budget is used whatever the machine does; such a run is not repeatable step by step.
@@ -55,6 +57,7 @@ class FitConfig:
     minutes: float | None = None
     learning_rate: float = 1e-3
     weight_decay: float = 1e-4
+    optimizer: Literal["adamw", "muon"] = "adamw"
     warm_up: float = 0.05
     temperature: float = 0.07
     identity_weight: float = 1.0
@@ -104,10 +107,14 @@ def start(config: FitConfig, speeds: int, device: torch.device) -> Run:
     torch.manual_seed(config.seed)
     trainee = Trainee(kind, config.embedding_size, speeds).to(device)
     share_norms(trainee)
-    optimizer = torch.optim.AdamW(
-        trainee.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=device.type == "cuda"
-    )
-    return Run(config, trainee, optimizer)
+    return Run(config, trainee, _optimizer(config, trainee, device))
+
+
+def _optimizer(config: FitConfig, trainee: Trainee, device: torch.device) -> torch.optim.Optimizer:
+    values, rate, decay = trainee.parameters(), config.learning_rate, config.weight_decay
+    if config.optimizer == "muon":
+        return Muon(values, lr=rate, weight_decay=decay)
+    return torch.optim.AdamW(values, lr=rate, weight_decay=decay, fused=device.type == "cuda")
 
 
 def fit(run: Run, source: Source, out: Path) -> None:

@@ -26,6 +26,9 @@ PrecisionOption = Annotated[
     Literal["fp32", "bf16"] | None,
     typer.Option(help="Of the layers behind the backbone. Without: bf16 on GPUs, fp32 on CPUs."),
 ]
+OptimizerOption = Annotated[
+    Literal["adamw", "muon"], typer.Option(help="adamw, as published; muon learns more from each step.")
+]
 NetworkOption = Annotated[
     str,
     typer.Option(

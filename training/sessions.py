@@ -40,7 +40,8 @@ _REFINED_WINDOWS = (32, 64)
 """Short ones for people whose clips are short."""
 _REFINED_DECAY = 0.1
 """Some hundred people are learnt by heart within a minute: unseen ones do best with a strong decay and few steps."""
-_CONFIGURED = ("network", "steps", "minutes", "precision", "compile", "seed")
+_RATES = {"adamw": 1e-3, "muon": 2e-3}
+_CONFIGURED = ("network", "steps", "minutes", "optimizer", "precision", "compile", "seed")
 """Values of a session that every checkpoint keeps."""
 _PATHS = ("face_mesh", "begin", "clips", "data", "portraits")
 
@@ -72,6 +73,7 @@ class FitSession:
     minutes: float | None
     frames: int
     windows: tuple[int, ...]
+    optimizer: Literal["adamw", "muon"]
     precision: Literal["fp32", "bf16"] | None
     compile: bool
     seed: int
@@ -185,6 +187,8 @@ def _config(session: FitSession, device: torch.device) -> FitConfig:
         network=session.network,
         steps=session.steps,
         minutes=session.minutes,
+        optimizer=session.optimizer,
+        learning_rate=_RATES[session.optimizer],
         precision=session.precision or ("bf16" if device.type == "cuda" else "fp32"),
         compile=session.compile,
         identity_weight=0.0 if session.learns_motion_alone else 1.0,

@@ -6,6 +6,7 @@ whole map, and a channel correspondence (CCC) that lets every position take over
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal
 
 import torch
@@ -144,13 +145,18 @@ class F5C(nn.Module):
 
     Always in single precision, under autocast too. Differences of consecutive maps are some hundred times smaller than
     the maps: rounding the maps to bf16 leaves differences whose error is as large as they are (measured).
+
+    correspondence: CCC, as published or in another form; maps (n, 128, 16, 16) to float32 of the same shape.
     """
 
-    def __init__(self, taps: int = MAP_SIZE) -> None:
+    def __init__(
+        self, taps: int = MAP_SIZE, correspondence: Callable[[Tensor], Tensor] = channel_correspondence
+    ) -> None:
         super().__init__()
         self.conv_stack = ConvStack()
         self.fcc = FullyConnectedCircular(taps)
+        self._correspondence = correspondence
 
     def forward(self, luma: Tensor) -> Tensor:
         with torch.autocast(luma.device.type, enabled=False):
-            return channel_correspondence(self.fcc(self.conv_stack(luma.float())))
+            return self._correspondence(self.fcc(self.conv_stack(luma.float())))

@@ -8,6 +8,10 @@ What differs from the published network, and why:
 - A window is told by the mean of each value and by its variance over time, so that the embedding sees how much it
   scatters, and both go in as logarithms. Speeds spread over two decades and a stronger contrast multiplies them all;
   a plain mean is ruled by the head's movement and hides the small, bursty ones of lids and lips.
+- CCC weighs all nodes by likeness instead of choosing four (`soft_correspondence`): choices that flip between frames
+  look like motion.
+- Maps are divided by their local gradient (`normal_flow`) before they are subtracted, so that a difference tells how
+  fast an edge moved and not how strong it is.
 - No parameter is stored that never acts.
 """
 
@@ -19,6 +23,8 @@ import torch
 from torch import Tensor, nn
 
 from training.models.f5c import F5C, FEATURE_CHANNELS
+from training.models.normal_flow import per_gradient
+from training.models.soft_correspondence import soft_correspondence
 
 TEMPORAL_TAPS = 3
 TEMPORAL_MARGIN = 5
@@ -139,7 +145,7 @@ class StreamingFeatDiff(nn.Module):
     def __init__(self, config: StreamingConfig | None = None) -> None:
         super().__init__()
         self.config = config or StreamingConfig()
-        self.backbone = F5C()
+        self.backbone = F5C(correspondence=soft_correspondence)
         self.first = TemporalConvolution(FEATURE_CHANNELS, 64)
         self.second = TemporalConvolution(64, 32)
         self.embedding = EmbeddingLayers(self.config)
@@ -171,8 +177,7 @@ class StreamingFeatDiff(nn.Module):
     def feature_maps(self, frames: Tensor) -> Tensor:
         """Frames (n, 128, 128), 0-255, to float32 maps (n, 128, 16, 16)."""
         luma = (frames.float() / 255 - self.config.pixel_mean) / self.config.pixel_std
-        maps: Tensor = self.backbone(luma[:, None])
-        return maps
+        return per_gradient(self.backbone(luma[:, None]))
 
 
 def pool_slices(slices: Tensor) -> Tensor:
