@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,13 +22,21 @@ from engines.protocol import Calibration, EngineSpec
 
 BACKBONE_FILE = "backbone.onnx"
 HEAD_FILE = "head.onnx"
-INT8_HEAD_FILE = "head_int8.onnx"
-"""The head once more, for CPUs, in 8-bit integers; not every engine has one."""
+CPU_BACKBONE_FILE, INT8_HEAD_FILE = "backbone_cpu.onnx", "head_int8.onnx"
+"""Both once more, for CPUs, the head in 8-bit integers; not every engine has them."""
 EMBEDDING_FILE = "embedding.onnx"
 COHORT_FILE = "cohort.npy"
 
 _COMPUTING_FILES = (BACKBONE_FILE, HEAD_FILE, EMBEDDING_FILE, COHORT_FILE)
 _UNIT_TOLERANCE = 1e-3
+
+
+@dataclass(frozen=True, slots=True)
+class CpuGraphs:
+    """What a CPU runs in place of the graphs that every backend has."""
+
+    backbone: bytes
+    int8_head: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +48,7 @@ class ModelFolder:
     backbone: bytes
     head: bytes
     embedding: bytes
-    int8_head: bytes | None = None
+    for_cpu: CpuGraphs | None = None
 
 
 def read_model_folder(folder: Path) -> ModelFolder:
@@ -65,7 +74,7 @@ def read_model_folder(folder: Path) -> ModelFolder:
         contents[BACKBONE_FILE],
         contents[HEAD_FILE],
         contents[EMBEDDING_FILE],
-        contents.get(INT8_HEAD_FILE),
+        _cpu_graphs(contents),
     )
 
 
@@ -123,6 +132,11 @@ def _verified(path: Path, entry: FileEntry) -> bytes:
     if hashlib.sha256(content).hexdigest() != entry.sha256:
         raise ModelFolderError(f"{path}: SHA-256 does not fit {MANIFEST_FILE}, altered; copy the engine folder again")
     return content
+
+
+def _cpu_graphs(contents: Mapping[str, bytes]) -> CpuGraphs | None:
+    backbone, int8_head = contents.get(CPU_BACKBONE_FILE), contents.get(INT8_HEAD_FILE)
+    return None if backbone is None or int8_head is None else CpuGraphs(backbone, int8_head)
 
 
 def _cohort(content: bytes, embedding_size: int, path: Path) -> NDArray[np.float32]:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engines.errors import EngineInputError, ModelFolderError
-from engines.model_folder import BACKBONE_FILE, EMBEDDING_FILE, ModelFolder
+from engines.model_folder import EMBEDDING_FILE, ModelFolder
+from engines.onnx_backbone import FrameBackbone, MapBackbone, NodeBackbone
 from engines.onnx_graph import OnnxGraph, per_stream
 from engines.onnx_head import FullHead, Int8Head, StreamHead
 from engines.protocol import Batching, EngineSpec, EngineStatus, StepResult
 from engines.slot_state import (
-    MAP_SHAPE,
     POSITION_SIZE,
     TEMPORAL_MARGIN,
     MotionHistory,
@@ -21,10 +22,13 @@ from engines.slot_state import (
     TermHistory,
 )
 from engines.stage_clock import StageClock
-from engines.step_input import FRAME_SHAPE, check_step
+from engines.step_input import check_step
 
 _BATCHING = Batching(max_frames=8, wait_seconds=0.0)
 """Frames are computed one by one: waiting gains nothing, and with 8 a step takes about 10 ms of a core."""
+
+_NewHead = Callable[[int], StreamHead]
+"""Makes a head with room for so many streams."""
 
 _Part = TypeVar("_Part")
 
@@ -32,7 +36,7 @@ _Part = TypeVar("_Part")
 class OnnxEngine:
     """`engines.protocol.Engine` on the CPU.
 
-    The head runs in 8-bit integers where the folder holds one for it, else in full precision.
+    It runs the graphs for CPUs, the head's in 8-bit integers, where the folder holds them, else those of every backend.
 
     threads: threads inside one operator. One is the best use of a core when several engines or decoders share the
     machine; more help only a single engine on idle cores.
@@ -45,20 +49,21 @@ class OnnxEngine:
                 f"engine {model.spec.name}: temporal margin {model.spec.temporal_margin}, "
                 f"this version computes heads with {TEMPORAL_MARGIN}"
             )
-        self._spec = model.spec
-        size = model.spec.embedding_size
-        backbone = OnnxGraph(BACKBONE_FILE, model.backbone, threads, per_stream(FRAME_SHAPE), per_stream(MAP_SHAPE))
-        moments, embeddings = per_stream((2 * POSITION_SIZE,)), per_stream((size,))
+        self._spec, self._clock = model.spec, clock
+        moments, embeddings = per_stream((2 * POSITION_SIZE,)), per_stream((model.spec.embedding_size,))
         embedding = OnnxGraph(EMBEDDING_FILE, model.embedding, threads, moments, embeddings)
-        if model.int8_head is None:
-            head, precision = FullHead.load(model.head, threads), "fp32"
-        else:
-            head, precision = Int8Head.load(model.int8_head, threads), "fp32, head int8"
-        self._clock = clock
-        self._int8 = model.int8_head is not None
-        self._backbone = self._watched("backbone", backbone)
-        self._head_graph = self._watched("head", head)
         self._embedding = self._watched("embedding", embedding)
+        self._backbone: FrameBackbone
+        if model.for_cpu is None:
+            self._backbone = self._watched("backbone", MapBackbone(model.backbone, threads))
+            full = self._watched("head", FullHead.load(model.head, threads))
+            self._new_head: _NewHead = lambda slots: FullHead(full, self._watched("difference", MotionHistory(slots)))
+            precision = "fp32"
+        else:
+            self._backbone = self._watched("backbone", NodeBackbone(model.for_cpu.backbone, threads))
+            int8 = self._watched("head", Int8Head.load(model.for_cpu.int8_head, threads))
+            self._new_head = lambda slots: Int8Head(int8, self._watched("difference", TermHistory(slots)))
+            precision = "fp32, head int8"
         self._status = EngineStatus("onnx", precision, f"cpu, {threads} thread(s)", None)
         self._make_room(0)
 
@@ -97,7 +102,7 @@ class OnnxEngine:
         # All backbones, then all heads, so that the weights and the code of each stay in the core's cache; but one
         # stream at a time: a run over several takes longer per stream, since the intermediates of one frame (about
         # 1 MB) fill that cache already.
-        maps = [self._backbone(frame[None])[0][0] for frame in frames]
+        maps = [self._backbone(frame) for frame in frames]
         positions = np.empty((slots.size, POSITION_SIZE), np.float32)
         for row, slot in enumerate(slots.tolist()):
             positions[row] = self._head.position(slot, maps[row], bool(continues[row]))
@@ -105,7 +110,8 @@ class OnnxEngine:
         self._window.push(slots, positions, self._head.history.run_frames(slots) > TEMPORAL_MARGIN)
         moments, valid_fraction = self._window.moments(slots)
         (embeddings,) = self._embedding(moments)
-        return StepResult(np.where(valid_fraction[:, None] > 0, embeddings, np.float32(0)), valid_fraction)
+        embeddings[valid_fraction == 0] = 0
+        return StepResult(embeddings, valid_fraction)
 
     def close(self) -> None:
         """Forget all streams and free their memory. May be called twice."""
@@ -115,11 +121,6 @@ class OnnxEngine:
         self._head = self._new_head(slots)
         self._window = self._watched("pooling", PositionWindow(slots, self._spec.window_positions))
         self._slots = slots
-
-    def _new_head(self, slots: int) -> StreamHead:
-        if self._int8:
-            return Int8Head(self._head_graph, self._watched("difference", TermHistory(slots)))
-        return FullHead(self._head_graph, self._watched("difference", MotionHistory(slots)))
 
     def _watched(self, stage: str, part: _Part) -> _Part:
         return part if self._clock is None else self._clock.watched(stage, part)

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from engines.bound_graph import BoundGraph
 from engines.model_folder import HEAD_FILE, INT8_HEAD_FILE
 from engines.onnx_graph import FloatArray, OnnxGraph, per_stream
 from engines.slot_state import (
+    CARRIED_SHAPES,
     MAP_SHAPE,
+    NODES_SHAPE,
     POSITION_SIZE,
     SLICE_SHAPE,
-    SLICE_TERMS_SHAPE,
     TAPS,
-    TERMS_SHAPE,
+    TERMS_SHAPES,
     MapHistory,
     MotionHistory,
     TermHistory,
@@ -28,7 +30,8 @@ class StreamHead(Protocol):
         ...
 
     def position(self, slot: int, newest: FloatArray, continues: bool) -> FloatArray:
-        """Take a slot's new map (128, 16, 16); returns the pooled head output (512,) that it completes."""
+        """Take a slot's new map; returns the pooled head output (512,) that it completes, which holds until the next
+        call."""
         ...
 
 
@@ -54,22 +57,24 @@ class FullHead:
 
 
 class Int8Head:
-    """Products in 8-bit integers: one difference at a time, the terms of the two before kept."""
+    """Products in 8-bit integers: one difference at a time, what the terms of the two before add to it kept."""
 
-    def __init__(self, graph: OnnxGraph, history: TermHistory) -> None:
+    def __init__(self, graph: BoundGraph, history: TermHistory) -> None:
         self._graph, self.history = graph, history
+        self._difference, *self._carried = graph.inputs
+        *self._terms, self._position = graph.outputs
 
     @staticmethod
-    def load(content: bytes, threads: int) -> OnnxGraph:
+    def load(content: bytes, threads: int) -> BoundGraph:
         """The graph to construct one with. Raises ModelFolderError where it does not fit."""
-        inputs = [(1, *MAP_SHAPE), TERMS_SHAPE, TERMS_SHAPE, SLICE_TERMS_SHAPE, SLICE_TERMS_SHAPE]
-        outputs = [TERMS_SHAPE, SLICE_TERMS_SHAPE, (1, POSITION_SIZE)]
-        return OnnxGraph(INT8_HEAD_FILE, content, threads, inputs, outputs)
+        inputs, outputs = [NODES_SHAPE, *CARRIED_SHAPES], [*TERMS_SHAPES, (1, POSITION_SIZE)]
+        return BoundGraph(INT8_HEAD_FILE, content, threads, inputs, outputs)
 
     def position(self, slot: int, newest: FloatArray, continues: bool) -> FloatArray:
         """See `StreamHead`."""
-        difference = self.history.push_map(slot, newest, continues)
-        terms, slice_terms, positions = self._graph(difference[None], *self.history.terms(slot))
-        self.history.push_terms(slot, terms, slice_terms)
-        position: FloatArray = positions[0]
+        self.history.push_map(slot, newest, continues, self._difference)
+        self.history.read_carried(slot, self._carried)
+        self._graph()
+        self.history.push_terms(slot, self._terms)
+        position: FloatArray = self._position[0]
         return position

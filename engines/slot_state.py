@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,9 +15,13 @@ Slots = NDArray[np.int32]
 
 MAP_SHAPE = (128, 16, 16)
 SLICE_SHAPE = (64, 16, 8)
-TERMS_SHAPE = (128, 192)
-SLICE_TERMS_SHAPE = (64, 96)
+NODES = 256
+NODES_SHAPE = (NODES, 128)
+"""The same map on a CPU that uses the graphs for CPUs: a row for each place, row by row."""
+TERMS_SHAPES = ((128, 192), (64, 96))
 """What the 8-bit head makes of one difference and of one slice: nodes by outputs of all three taps, oldest first."""
+CARRIED_SHAPES = ((128, 64), (64, 32))
+"""What two earlier frames' terms add to a slice and to a position: nodes by outputs."""
 POSITION_SIZE = 512
 TAPS = 3
 """Differences and slices that one new output of the head looks at."""
@@ -121,35 +126,33 @@ class MotionHistory(MapHistory):
 
 
 class TermHistory(MapHistory):
-    """Per slot: the previous map and the 8-bit head's terms of the two frames before."""
+    """Per slot: the previous map, and what the 8-bit head's terms of earlier frames add to the two that come next."""
 
     def __init__(self, slots: int) -> None:
         super().__init__(slots)
-        nothing = np.zeros(TERMS_SHAPE, np.float32), np.zeros(SLICE_TERMS_SHAPE, np.float32)
-        self._before_last = [nothing] * slots
-        self._last = [nothing] * slots
-        self._difference = np.empty(MAP_SHAPE, np.float32)
+        self._to_next = [np.zeros((slots, *shape), np.float32) for shape in CARRIED_SHAPES]
+        self._to_one_after = [np.zeros((slots, *shape), np.float32) for shape in CARRIED_SHAPES]
 
     @property
     def slot_bytes(self) -> int:
-        """Memory of one slot that has had two frames: previous map, terms of differences and of slices."""
-        terms = math.prod(TERMS_SHAPE) + math.prod(SLICE_TERMS_SHAPE)
-        return super().slot_bytes + (TAPS - 1) * terms * np.dtype(np.float32).itemsize
+        """Memory of one slot that has had a frame: previous map, sums of terms."""
+        return super().slot_bytes + sum(map(_bytes_per_slot, [*self._to_next, *self._to_one_after]))
 
-    def push_map(self, slot: int, newest: FloatArray, continues: bool) -> FloatArray:
-        """Take a slot's new map; returns its difference (128, 16, 16), which holds until the next call."""
-        self._replace_map(slot, newest, continues, self._difference)
-        return self._difference
+    def push_map(self, slot: int, newest: FloatArray, continues: bool, difference: FloatArray) -> None:
+        """Take a slot's new map (256, 128) and write its difference."""
+        self._replace_map(slot, newest, continues, difference)
 
-    def terms(self, slot: int) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
-        """Those of the frame before the last and of the last: (128, 192) twice of differences, (64, 96) of slices."""
-        (before_last, slices_before_last), (last, last_slices) = self._before_last[slot], self._last[slot]
-        return before_last, last, slices_before_last, last_slices
+    def read_carried(self, slot: int, carried: Sequence[FloatArray]) -> None:
+        """Write what the two frames before add to the new one's slice (128, 64) and position (64, 32)."""
+        for to_next, place in zip(self._to_next, carried, strict=True):
+            np.copyto(place, to_next[slot])
 
-    def push_terms(self, slot: int, terms: FloatArray, slice_terms: FloatArray) -> None:
-        """Take those of the new frame, (128, 192) and (64, 96). They are kept, not copied."""
-        self._before_last[slot] = self._last[slot]
-        self._last[slot] = terms, slice_terms
+    def push_terms(self, slot: int, terms: Sequence[FloatArray]) -> None:
+        """Take those of the new frame, (128, 192) and (64, 96)."""
+        for to_next, to_one_after, new in zip(self._to_next, self._to_one_after, terms, strict=True):
+            outputs = new.shape[1] // TAPS
+            np.add(to_one_after[slot], new[:, outputs : 2 * outputs], out=to_next[slot])
+            np.copyto(to_one_after[slot], new[:, :outputs])
 
 
 class PositionWindow:
@@ -196,8 +199,7 @@ class PositionWindow:
             mean, square = self._sums[slot] / max(self._counted[slot], 1)
             row[:POSITION_SIZE] = mean
             row[POSITION_SIZE:] = np.maximum(square - mean * mean, 0)
-        counted = np.array([self._counted[slot] for slot in slots.tolist()])
-        return moments, (counted / self._positions).astype(np.float32)
+        return moments, np.array([self._counted[slot] / self._positions for slot in slots.tolist()], np.float32)
 
     def _push(self, slot: int, value: FloatArray, counts: bool) -> None:
         cursor = self._cursor[slot]

@@ -38,6 +38,7 @@ from engines.manifest import (
 from engines.model_folder import (
     BACKBONE_FILE,
     COHORT_FILE,
+    CPU_BACKBONE_FILE,
     EMBEDDING_FILE,
     HEAD_FILE,
     INT8_HEAD_FILE,
@@ -46,6 +47,7 @@ from engines.model_folder import (
 )
 from engines.onnx_engine import OnnxEngine
 from engines.protocol import FRAME_SIZE_PX, Calibration
+from training.cpu_backbone import write_cpu_backbone
 from training.errors import ExportError
 from training.int8_head import write_int8_head
 from training.model_card import CardFigures, ModelCard, card_text, remeasured
@@ -57,7 +59,8 @@ _LOG = logging.getLogger(__name__)
 
 OPSET = 18
 CARD_FILE = "README.md"
-_COMPUTING_FILES = (BACKBONE_FILE, HEAD_FILE, INT8_HEAD_FILE, EMBEDDING_FILE, COHORT_FILE)
+_CPU_FILES = (CPU_BACKBONE_FILE, INT8_HEAD_FILE)
+_COMPUTING_FILES = (BACKBONE_FILE, HEAD_FILE, *_CPU_FILES, EMBEDDING_FILE, COHORT_FILE)
 
 
 def export_engine(
@@ -75,7 +78,7 @@ def export_engine(
 
     The manifest is written last, so that an interrupted export leaves a folder that is refused. At the end the engine
     is loaded and compared with the model. Raises ExportError where they differ or the calibration does not fit. The
-    head in 8-bit integers is left out, with a warning, where it costs too much with these weights.
+    graphs for CPUs are left out, with a warning, where their 8-bit head costs too much with these weights.
     """
     cohort = calibration.cohort
     if cohort.ndim != 2 or cohort.shape[1] != model.config.embedding_size:
@@ -114,8 +117,9 @@ def export_engine(
 
     write_manifest()
     _check_same(folder)
-    if not _int8_head_serves(folder):
-        (folder / INT8_HEAD_FILE).unlink()
+    if not _cpu_graphs_serve(folder):
+        for file in _CPU_FILES:
+            (folder / file).unlink()
         write_manifest()
     return read_manifest(folder)
 
@@ -140,7 +144,7 @@ def rewrite_card(folder: Path, figures: CardFigures) -> Manifest:
 
 
 def write_graphs(model: StreamingFeatDiff, folder: Path) -> None:
-    """Write the ONNX graphs; the number of streams is left open in all but the 8-bit head."""
+    """Write the ONNX graphs; the number of streams is left open in all but those for CPUs."""
     graphs = step_graphs(model)
     maps = (FEATURE_CHANNELS, MAP_SIZE, MAP_SIZE)
     frames = torch.zeros(2, FRAME_SIZE_PX, FRAME_SIZE_PX, dtype=torch.uint8)
@@ -149,6 +153,7 @@ def write_graphs(model: StreamingFeatDiff, folder: Path) -> None:
     write_graph(graphs.backbone, folder / BACKBONE_FILE, {"frames": frames}, ["maps"])
     inputs = {"differences": differences, "earlier_slices": slices}
     write_graph(graphs.head, folder / HEAD_FILE, inputs, ["slice", "position"])
+    write_cpu_backbone(graphs.backbone, folder / CPU_BACKBONE_FILE)
     write_int8_head(graphs.head, folder / INT8_HEAD_FILE)
     write_graph(graphs.embedding, folder / EMBEDDING_FILE, {"moments": torch.zeros(2, MOMENTS_SIZE)}, ["embedding"])
 
@@ -233,17 +238,17 @@ def golden_vectors(model: StreamingFeatDiff) -> GoldenVectors:
 
 
 def _check_same(folder: Path) -> None:
-    """Hold the new engine, in full precision, against the golden vectors that its model gave."""
-    full = replace(read_model_folder(folder), int8_head=None)
+    """Hold the graphs that every backend runs against the golden vectors that their model gave."""
+    full = replace(read_model_folder(folder), for_cpu=None)
     cosine = golden_cosine(OnnxEngine(full), read_golden(folder))
     if not cosine >= GOLDEN_COSINE:
         raise ExportError(f"{folder}: the exported engine differs from the model (cosine {cosine:.6f})")
 
 
-def _int8_head_serves(folder: Path) -> bool:
-    """Whether the engine passes with its 8-bit head too, as every backend has to."""
+def _cpu_graphs_serve(folder: Path) -> bool:
+    """Whether the engine passes with its graphs for CPUs too, as every backend has to."""
     cosine = golden_cosine(OnnxEngine(read_model_folder(folder)), read_golden(folder))
     if cosine >= GOLDEN_COSINE:
         return True
-    _LOG.warning("%s: head in full precision only, the 8-bit one differs from it (cosine %.6f)", folder, cosine)
+    _LOG.warning("%s: in full precision only, its 8-bit head differs from it (cosine %.6f)", folder, cosine)
     return False

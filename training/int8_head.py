@@ -7,7 +7,7 @@ that turns, and any weights will do.
 
 A convolution over three slices in time is a sum of three. Here each difference is multiplied by all three kernels once,
 when it is new; these terms are handed on, and a position takes the newest kernel's from its own frame, the middle one's
-from the frame before and the oldest one's from the frame before that.
+from the frame before and the oldest one's from the frame before that, whose sum comes in as `carried`.
 """
 
 from __future__ import annotations
@@ -33,29 +33,21 @@ _KERNEL, _STRIDE = 3, 2
 
 _GRAPH = """
 <ir_version: 9, opset_import: ["": 18]>
-int8_head (
-    float[1, 128, 16, 16] difference,
-    float[128, 192] terms_before_last,
-    float[128, 192] last_terms,
-    float[64, 96] slice_terms_before_last,
-    float[64, 96] last_slice_terms
-) => (float[128, 192] terms, float[64, 96] slice_terms, float[1, 512] position)
+int8_head (float[256, 128] difference, float[128, 64] carried, float[64, 32] carried_slice)
+    => (float[128, 192] terms, float[64, 96] slice_terms, float[1, 512] position)
 {
-    by_channel = Reshape(difference, map_columns)
-    bytes, scale, zero = DynamicQuantizeLinear(by_channel)
-    nodes = Transpose<perm = [1, 0]>(bytes)
+    bytes, scale, zero = DynamicQuantizeLinear(difference)
     outside = Expand(zero, map_border)
-    bordered = Concat<axis = 0>(nodes, outside)
+    bordered = Concat<axis = 0>(bytes, outside)
     seen = Gather<axis = 0>(bordered, first_nodes)
     patches = Reshape(seen, first_patches)
     products = MatMulInteger(patches, first_weight, zero)
     plain_products = Cast<to = 1>(products)
     product_scale = Mul(scale, first_scale)
-    terms = Mul(plain_products, product_scale)
-    oldest = Slice(terms_before_last, first_oldest_from, first_oldest_to)
-    middle = Slice(last_terms, first_middle_from, first_middle_to)
-    newest = Slice(terms, first_newest_from, first_newest_to)
-    total = Sum(oldest, middle, newest, first_bias)
+    scaled = Mul(plain_products, product_scale)
+    terms = Add(scaled, first_bias)
+    newest = Slice(terms, first_newest_from, first_newest_to, newest_axis)
+    total = Add(newest, carried)
     new_slice = Relu(total)
 
     slice_bytes, slice_scale, slice_zero = DynamicQuantizeLinear(new_slice)
@@ -66,11 +58,10 @@ int8_head (
     slice_products = MatMulInteger(slice_patches, second_weight, slice_zero)
     plain_slice_products = Cast<to = 1>(slice_products)
     slice_product_scale = Mul(slice_scale, second_scale)
-    slice_terms = Mul(plain_slice_products, slice_product_scale)
-    slice_oldest = Slice(slice_terms_before_last, second_oldest_from, second_oldest_to)
-    slice_middle = Slice(last_slice_terms, second_middle_from, second_middle_to)
-    slice_newest = Slice(slice_terms, second_newest_from, second_newest_to)
-    slice_total = Sum(slice_oldest, slice_middle, slice_newest, second_bias)
+    scaled_slice = Mul(plain_slice_products, slice_product_scale)
+    slice_terms = Add(scaled_slice, second_bias)
+    slice_newest = Slice(slice_terms, second_newest_from, second_newest_to, newest_axis)
+    slice_total = Add(slice_newest, carried_slice)
     values = Relu(slice_total)
     cells = Reshape(values, pooling_cells)
     means = ReduceMean<keepdims = 0>(cells, cell_axis)
@@ -91,7 +82,6 @@ def int8_head(head: HeadStep) -> ModelProto:
     half = MAP_SIZE // 2
     first_outputs, second_outputs = head.first.out_channels, head.second.out_channels
     constants = {
-        "map_columns": [FEATURE_CHANNELS, MAP_SIZE**2],
         "map_border": [1, FEATURE_CHANNELS],
         "first_nodes": _nodes_seen(MAP_SIZE, MAP_SIZE),
         "first_patches": [MAP_SIZE * half, _KERNEL**2 * FEATURE_CHANNELS],
@@ -101,10 +91,15 @@ def int8_head(head: HeadStep) -> ModelProto:
         "pooling_cells": [1, 4, MAP_SIZE // 4, 4, second_outputs],
         "cell_axis": [2],
         "position_shape": [1, 4 * 4 * second_outputs],
+        "newest_axis": [1],
+        "first_newest_from": [2 * first_outputs],
+        "first_newest_to": [3 * first_outputs],
+        "second_newest_from": [2 * second_outputs],
+        "second_newest_to": [3 * second_outputs],
     }
     tensors = [numpy_helper.from_array(np.asarray(value, np.int64), name) for name, value in constants.items()]
     for name, convolution in (("first", head.first), ("second", head.second)):
-        tensors += _quantised(name, convolution) + _tap_bounds(name, convolution.out_channels)
+        tensors += _quantised(name, convolution)
     model.graph.initializer.extend(tensors)
     onnx.checker.check_model(model, full_check=True)
     return model
@@ -112,25 +107,18 @@ def int8_head(head: HeadStep) -> ModelProto:
 
 def _quantised(name: str, convolution: nn.Conv2d) -> list[TensorProto]:
     """Weights as the right side of a product, (kernel rows, kernel columns, inputs) by (taps, outputs), a scale for
-    each of its columns, and the bias."""
+    each of its columns, and the bias, which the newest tap's columns add."""
     weight: NDArray[np.float32] = convolution.weight.detach().cpu().numpy()
     outputs = weight.shape[0]
     taps = weight.reshape(outputs, TEMPORAL_TAPS, -1, _KERNEL**2)
     matrix = taps.transpose(3, 2, 1, 0).reshape(-1, TEMPORAL_TAPS * outputs)
     scale = np.maximum(np.abs(matrix).max(axis=0), np.finfo(np.float32).tiny) / WEIGHT_LIMIT
     rounded = np.rint(matrix / scale).astype(np.int8)
-    bias = np.zeros(outputs, np.float32) if convolution.bias is None else convolution.bias.detach().cpu().numpy()
+    bias = np.zeros(TEMPORAL_TAPS * outputs, np.float32)
+    if convolution.bias is not None:
+        bias[-outputs:] = convolution.bias.detach().cpu().numpy()
     values = {f"{name}_weight": rounded, f"{name}_scale": scale.astype(np.float32), f"{name}_bias": bias}
     return [numpy_helper.from_array(value, key) for key, value in values.items()]
-
-
-def _tap_bounds(name: str, outputs: int) -> list[TensorProto]:
-    """Where a sum finds its terms: of two frames ago, of one frame ago, and of its own frame."""
-    parts = ("oldest", "middle", "newest")
-    whole = np.iinfo(np.int64).max
-    bounds = {f"{part}_from": [0, tap * outputs] for tap, part in enumerate(parts)}
-    bounds |= {f"{part}_to": [whole, (tap + 1) * outputs] for tap, part in enumerate(parts)}
-    return [numpy_helper.from_array(np.asarray(at, np.int64), f"{name}_{bound}") for bound, at in bounds.items()]
 
 
 def _nodes_seen(height: int, width: int) -> NDArray[np.int64]:

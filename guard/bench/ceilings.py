@@ -10,7 +10,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from engines.slot_state import MAP_SHAPE, SLICE_SHAPE, TAPS
+from engines.slot_state import CARRIED_SHAPES, MAP_SHAPE, SLICE_SHAPE, TAPS
 from engines.step_input import FRAME_SHAPE
 
 BACKBONE_MACS, HEAD_MACS = 16_386_432, 31_850_496
@@ -90,12 +90,14 @@ def device_ceilings() -> Ceilings:
 def stage_work(*, on_device: bool, int8_head: bool) -> dict[str, StageWork]:
     """Of the stages that have a ceiling, per frame.
 
-    difference on the CPU, in fp32: newest and previous map read, difference written, and for a head in fp32 the slice
-    copied. On a device, in halves: newest and three earlier maps read, one map and three differences written
-    (engines/kernels/README.md).
+    difference on the CPU, in fp32: newest and previous map read, difference written; then for a head in fp32 the slice
+    copied, for one in integers what earlier terms add copied, what they add next read twice and written, and what they
+    add after that copied. On a device, in halves: newest and three earlier maps read, one map and three differences
+    written (engines/kernels/README.md).
     """
-    map_values, slice_values = math.prod(MAP_SHAPE), 0 if int8_head else math.prod(SLICE_SHAPE)
-    on_cpu_bytes = _FLOAT_BYTES * (3 * map_values + 2 * slice_values)
+    map_values = math.prod(MAP_SHAPE)
+    head_values = 7 * sum(map(math.prod, CARRIED_SHAPES)) if int8_head else 2 * math.prod(SLICE_SHAPE)
+    on_cpu_bytes = _FLOAT_BYTES * (3 * map_values + head_values)
     on_device_bytes = _HALF_BYTES * map_values * (1 + TAPS + 1 + TAPS)
     upload = {"upload": StageWork(uploaded_bytes=math.prod(FRAME_SHAPE))} if on_device else {}
     return {

@@ -2,12 +2,13 @@
 
     python -m tests.bench.engine_on_cpu --seconds 20 --json engine_on_cpu.json
 
-1. One frame through the backbone: the graph that ships (batch normalisation folded, FCC as matrix products, rows
-   gathered by index) against a plain export of the published operations, same weights, and both against the arithmetic
-   that this machine reaches in a matrix product.
+1. One frame through the backbone: what CPUs run (the same folds and products, neighbours found in numpy) and the graph
+   of every backend (batch normalisation folded, FCC as matrix products, rows gathered by index) against a plain export
+   of the published operations, same weights, and all against the arithmetic that ONNX Runtime reaches in a matrix
+   product.
 2. One position through the head, in full precision and in 8-bit integers.
-3. One new score: a step of the shipped engine, with either head, for one stream and for eight, against the published
-   way, which computes all 64 frames again, in PyTorch.
+3. One new score: a step of the shipped engine, on the graphs for CPUs and on those of every backend, for one stream and
+   for eight, against the published way, which computes all 64 frames again, in PyTorch.
 
 What runs is run in turns, so that other work on the machine meets all alike, and what counts is the time that the
 thread itself had the processor.
@@ -16,6 +17,7 @@ thread itself had the processor.
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import tempfile
 import time
@@ -25,17 +27,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx.parser
 import onnxruntime
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from engines.model_folder import read_model_folder
+from engines.bound_graph import BoundGraph
+from engines.model_folder import CpuGraphs, read_model_folder
+from engines.onnx_backbone import NodeBackbone
 from engines.onnx_engine import OnnxEngine
 from engines.onnx_head import FullHead, Int8Head
 from engines.registry import find_model
-from engines.slot_state import SLICE_TERMS_SHAPE, TERMS_SHAPE
 from guard.bench.machine import describe_machine
+from training.cpu_backbone import cpu_backbone
 from training.export import write_graph
 from training.int8_head import int8_head
 from training.models.f5c import FEATURE_CHANNELS, NEIGHBOURS
@@ -100,32 +105,48 @@ def _timing(spent: list[float]) -> Timing:
 
 
 def backbones(seconds: float) -> dict[str, Any]:
-    """Plain export against the graph that ships, on the same weights and frames."""
+    """Plain export against the forms that ship, on the same weights, each frame another."""
     torch.manual_seed(0)
     model = StreamingFeatDiff().train()
     with torch.no_grad():
         model.feature_maps(torch.rand(32, 128, 128) * 255)  # statistics that are worth folding
     model.eval()
-    frame = np.random.default_rng(0).integers(0, 256, (1, 128, 128), dtype=np.uint8)
+    step = step_graphs(model).backbone
+    clip = np.random.default_rng(0).integers(0, 256, (_WINDOW_FRAMES, 128, 128), dtype=np.uint8)
     with tempfile.TemporaryDirectory() as folder:
         plain = _session(PlainBackbone(model), Path(folder) / "plain.onnx")
-        shipped = _session(step_graphs(model).backbone, Path(folder) / "shipped.onnx")
-    product = torch.rand(2, _PRODUCT_SIZE, _PRODUCT_SIZE)
+        every = _session(step, Path(folder) / "every.onnx")
+    for_cpu = NodeBackbone(cpu_backbone(step).SerializeToString(), threads=1)
+    product = _matrix_product()
+    frames = itertools.cycle(clip)
+
+    def frame() -> NDArray[np.uint8]:
+        return next(frames)
+
     timings = in_turns(
         {
-            "plain export": lambda: plain(frame),
-            "shipped graph": lambda: shipped(frame),
-            "matrix product": lambda: product[0] @ product[1],
+            "plain export": lambda: plain(frame()[None]),
+            "every backend's graph": lambda: every(frame()[None]),
+            "for CPUs": lambda: for_cpu(frame()),
+            "matrix product": product,
         },
         seconds,
     )
-    reached = 2 * _BACKBONE_MMAC * 1e6 / timings["shipped graph"].median_ms / 1e6
+    reached = 2 * _BACKBONE_MMAC * 1e6 / timings["for CPUs"].median_ms / 1e6
     ceiling = 2 * _PRODUCT_SIZE**3 / timings["matrix product"].median_ms / 1e6
+    features = plain(clip[:1])[0]
+    nodes = features.reshape(FEATURE_CHANNELS, -1).T
     return {
         "timings": {name: asdict(timing) for name, timing in timings.items()},
-        "times_faster": timings["plain export"].median_ms / timings["shipped graph"].median_ms,
-        "largest_difference": float(np.abs(plain(frame) - shipped(frame)).max()),
-        "largest_feature": float(np.abs(plain(frame)).max()),
+        "times_faster": {
+            name: timings["plain export"].median_ms / timings[name].median_ms
+            for name in ("every backend's graph", "for CPUs")
+        },
+        "largest_difference": {
+            "every backend's graph": float(np.abs(features - every(clip[:1])[0]).max()),
+            "for CPUs": float(np.abs(nodes - for_cpu(clip[0])).max()),
+        },
+        "largest_feature": float(np.abs(features).max()),
         "gflops": reached,
         "matrix_product_gflops": ceiling,
         "share_of_ceiling": reached / ceiling,
@@ -138,14 +159,14 @@ def heads(seconds: float) -> dict[str, Any]:
     head = step_graphs(StreamingFeatDiff()).head
     random = np.random.default_rng(0)
     differences = random.normal(size=(1, 3, 128, 16, 16)).astype(np.float32)
-    slices, terms = np.zeros((1, 2, 64, 16, 8), np.float32), np.zeros(TERMS_SHAPE, np.float32)
-    slice_terms = np.zeros(SLICE_TERMS_SHAPE, np.float32)
+    slices = np.zeros((1, 2, 64, 16, 8), np.float32)
     full = FullHead.load(_exported_head(head), threads=1)
     int8 = Int8Head.load(int8_head(head).SerializeToString(), threads=1)
+    int8.inputs[0][:] = differences[0, 2].reshape(128, 256).T
     timings = in_turns(
         {
             "full precision": lambda: full(differences, slices),
-            "8-bit integers": lambda: int8(differences[:, 2], terms, terms, slice_terms, slice_terms),
+            "8-bit integers": int8,
         },
         seconds,
     )
@@ -155,9 +176,11 @@ def heads(seconds: float) -> dict[str, Any]:
 def scores(seconds: float) -> dict[str, Any]:
     """One more score: a step of the shipped engine against the published recomputation."""
     model = read_model_folder(find_model("default"))
-    if model.int8_head is None:
+    if model.for_cpu is None:
         torch.manual_seed(0)
-        model = replace(model, int8_head=int8_head(step_graphs(StreamingFeatDiff()).head).SerializeToString())
+        graphs = step_graphs(StreamingFeatDiff())
+        for_cpu = (cpu_backbone(graphs.backbone), int8_head(graphs.head))
+        model = replace(model, for_cpu=CpuGraphs(*(graph.SerializeToString() for graph in for_cpu)))
     clip = np.random.default_rng(0).integers(0, 256, (_WINDOW_FRAMES, 128, 128), dtype=np.uint8)
     published = FeatDiff().eval()
     window = torch.from_numpy(clip)[None]
@@ -168,7 +191,7 @@ def scores(seconds: float) -> dict[str, Any]:
 
     steps = {
         f"{name}, streams: {streams}": (_steps(OnnxEngine(form), streams, clip), streams)
-        for name, form in (("full head", replace(model, int8_head=None)), ("8-bit head", model))
+        for name, form in (("every backend's graphs", replace(model, for_cpu=None)), ("graphs for CPUs", model))
         for streams in (1, 8)
     }
     # Several steps to a turn: one is short beside the recomputation, which leaves the cache cold.
@@ -198,6 +221,17 @@ def _exported_head(head: HeadStep) -> bytes:
         path = Path(folder) / "head.onnx"
         write_graph(head, path, inputs, ["slice", "position"])
         return path.read_bytes()
+
+
+def _matrix_product() -> BoundGraph:
+    """By the library that runs the engine: torch's product reaches half of it on processors other than Intel's."""
+    shape = (_PRODUCT_SIZE, _PRODUCT_SIZE)
+    square = f"float[{_PRODUCT_SIZE}, {_PRODUCT_SIZE}]"
+    text = f'<ir_version: 9, opset_import: ["": 18]> g ({square} a, {square} b) => ({square} c) {{ c = MatMul(a, b) }}'
+    graph = BoundGraph("product", onnx.parser.parse_model(text).SerializeToString(), 1, [shape, shape], [shape])
+    for factor in graph.inputs:
+        factor[:] = np.random.default_rng(0).normal(size=shape)
+    return graph
 
 
 def _session(

@@ -115,8 +115,8 @@ WINDOW_BYTES = (RANDOM_WINDOW_FRAMES - 5) * (512 * 4 + 1) + 2 * 512 * 8
 
 
 def test_a_stream_of_the_cpu_engine_takes_what_its_arrays_take(random_engine: Engine) -> None:
-    """The previous map, and twice the terms of a difference and of a slice, in fp32."""
-    assert random_engine.stream_bytes == (128 * 256 + 2 * (128 * 192 + 64 * 96)) * 4 + WINDOW_BYTES
+    """The previous map, and twice the sums of terms of differences and of slices, in fp32."""
+    assert random_engine.stream_bytes == (128 * 256 + 2 * (128 * 64 + 64 * 32)) * 4 + WINDOW_BYTES
 
 
 def test_a_stream_takes_more_with_the_head_in_full_precision(full_precision_engine: Engine) -> None:

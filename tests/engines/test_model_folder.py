@@ -132,7 +132,7 @@ def test_sealed_but_useless_cohort(folder: Path, tmp_path: Path) -> None:
             read_model_folder(folder)
 
 
-@pytest.mark.parametrize("name", ["backbone.onnx", "head_int8.onnx", "embedding.onnx"])
+@pytest.mark.parametrize("name", ["backbone_cpu.onnx", "head_int8.onnx", "embedding.onnx"])
 def test_sealed_but_useless_graph(folder: Path, name: str) -> None:
     other = (folder / "head.onnx").read_bytes()
     replace_file(folder, name, b"no graph")
@@ -143,13 +143,15 @@ def test_sealed_but_useless_graph(folder: Path, name: str) -> None:
         OnnxEngine(read_model_folder(folder))
 
 
-def test_head_in_full_precision_serves_where_there_is_no_other(folder: Path) -> None:
+@pytest.mark.parametrize("lost", ["backbone_cpu.onnx", "head_int8.onnx"])
+def test_graphs_of_every_backend_serve_where_those_for_cpus_are_not_complete(folder: Path, lost: str) -> None:
     assert OnnxEngine(read_model_folder(folder)).status.precision == "fp32, head int8"
-    edit_manifest(folder, lambda m: m["files"].pop("head_int8.onnx"))
+    edit_manifest(folder, lambda m: m["files"].pop(lost))
     assert OnnxEngine(read_model_folder(folder)).status.precision == "fp32"
-    replace_file(folder, "head.onnx", b"no graph")
-    with pytest.raises(ModelFolderError, match=r"head\.onnx: ONNX Runtime cannot load it"):
-        OnnxEngine(read_model_folder(folder))
+    for name in ("head.onnx", "backbone.onnx"):
+        replace_file(folder, name, b"no graph")
+        with pytest.raises(ModelFolderError, match=rf"{name}: ONNX Runtime cannot load it"):
+            OnnxEngine(read_model_folder(folder))
 
 
 def test_head_of_another_margin_is_refused(folder: Path) -> None:

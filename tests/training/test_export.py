@@ -63,7 +63,7 @@ def test_engine_reads_back_as_it_was_described(exported: Path) -> None:
     assert (spec.calibration.slope, spec.calibration.offset) == (1.5, -0.5)
     np.testing.assert_array_equal(spec.calibration.cohort, calibration(16).cohort)
     assert model.manifest.licence == "Apache-2.0"
-    assert model.int8_head is not None
+    assert model.for_cpu is not None
 
 
 def test_graphs_name_no_folder_of_the_machine(exported: Path) -> None:
@@ -146,9 +146,9 @@ def test_8_bit_head_that_costs_too_much_is_left_out(
 
     monkeypatch.setattr("training.export.write_int8_head", far_off)
     export(tmp_path)
-    assert "head in full precision only" in caplog.text
-    assert not (tmp_path / "head_int8.onnx").exists()
-    assert read_model_folder(tmp_path).int8_head is None
+    assert "in full precision only" in caplog.text
+    assert not list(tmp_path.glob("*cpu*")) + list(tmp_path.glob("*int8*"))
+    assert read_model_folder(tmp_path).for_cpu is None
 
 
 def test_interrupted_export_leaves_nothing_that_loads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

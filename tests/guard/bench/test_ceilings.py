@@ -50,9 +50,10 @@ def test_the_work_of_a_frame_is_that_of_the_shipped_graphs() -> None:
 
 
 def test_bytes_of_a_difference() -> None:
-    """In KiB: maps of 128 and slices of 32 on the CPU; eight maps of 64 on a device (engines/kernels/README.md)."""
+    """In KiB: maps of 128, slices of 32, sums of terms of 40 on the CPU; eight maps of 64 on a device, as in
+    engines/kernels/README.md."""
     assert stage_work(on_device=False, int8_head=False)["difference"].moved_bytes == 1024 * (3 * 128 + 2 * 32)
-    assert stage_work(on_device=False, int8_head=True)["difference"].moved_bytes == 1024 * 3 * 128
+    assert stage_work(on_device=False, int8_head=True)["difference"].moved_bytes == 1024 * (3 * 128 + 7 * 40)
     assert stage_work(on_device=True, int8_head=False)["difference"].moved_bytes == 1024 * 512
 
 
