@@ -10,9 +10,8 @@ from numpy.typing import NDArray
 from engines.bound_graph import BoundGraph
 from engines.model_folder import BACKBONE_FILE, CPU_BACKBONE_FILE
 from engines.onnx_graph import FloatArray, OnnxGraph, per_stream
-from engines.slot_state import MAP_SHAPE, NODES, NODES_SHAPE
+from engines.slot_state import MAP_SHAPE, NODES_SHAPE
 from engines.step_input import FRAME_SHAPE
-from engines.strongest_neighbours import StrongestNeighbours
 
 
 class FrameBackbone(Protocol):
@@ -38,16 +37,15 @@ class MapBackbone:
 
 
 class NodeBackbone:
-    """The graph for CPUs, up to the similarity of nodes, and numpy from there: maps as nodes (256, 128)."""
+    """The graph for CPUs: maps as nodes (256, 128)."""
 
     def __init__(self, content: bytes, threads: int) -> None:
         """Raises ModelFolderError for a graph that does not fit."""
-        outputs = [NODES_SHAPE, (NODES, NODES)]
-        self._graph = BoundGraph(CPU_BACKBONE_FILE, content, threads, [(1, 1, *FRAME_SHAPE)], outputs)
-        self._strongest = StrongestNeighbours()
+        self._graph = BoundGraph(CPU_BACKBONE_FILE, content, threads, [(1, 1, *FRAME_SHAPE)], [NODES_SHAPE])
 
     def __call__(self, frame: NDArray[np.uint8]) -> FloatArray:
         """See `FrameBackbone`."""
         self._graph.inputs[0][0, 0] = frame
         self._graph()
-        return self._strongest(*self._graph.outputs)
+        nodes: FloatArray = self._graph.outputs[0].copy()
+        return nodes

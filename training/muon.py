@@ -27,9 +27,11 @@ class Muon(torch.optim.AdamW):
 
     def __init__(self, parameters: Iterable[nn.Parameter], lr: float, weight_decay: float) -> None:
         every = list(parameters)
-        super().__init__([value for value in every if value.ndim < 4], lr=lr, weight_decay=weight_decay)
-        if convolutions := [value for value in every if value.ndim >= 4]:
-            self.add_param_group({"params": convolutions, "orthogonal": True})
+        groups: list[dict[str, Any]] = [
+            {"params": [value for value in every if value.ndim < 4]},
+            {"params": [value for value in every if value.ndim >= 4], "orthogonal": True},
+        ]
+        super().__init__([group for group in groups if group["params"]], lr=lr, weight_decay=weight_decay)
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> Any:
@@ -38,7 +40,13 @@ class Muon(torch.optim.AdamW):
             for value in group["params"] if group.get("orthogonal") else ():
                 if value.grad is None:
                     continue
-                momentum = self.state[value].setdefault("momentum", torch.zeros_like(value))
+                state = self.state[value]
+                if not state:
+                    state |= {
+                        "step": torch.zeros(()),
+                        "momentum": torch.zeros_like(value),
+                    }  # AdamW loads no state without
+                momentum = state["momentum"]
                 momentum.lerp_(value.grad, 1 - _MOMENTUM)
                 direction = value.grad.lerp(momentum, _MOMENTUM)
                 value.mul_(1 - _RATE * group["lr"] * _DECAY)
@@ -61,5 +69,5 @@ def orthogonal(weight: Tensor) -> Tensor:
         square = wide @ wide.T
         wide = first * wide + (third * square + fifth * square @ square) @ wide
     matrix = wide if rows <= columns else wide.T
-    scale: float = max(1.0, rows / columns) ** 0.5
-    return (matrix * scale).reshape(weight.shape)
+    stretched: Tensor = matrix * max(1.0, rows / columns) ** 0.5
+    return stretched.reshape(weight.shape)

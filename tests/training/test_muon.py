@@ -26,7 +26,7 @@ def test_directions_are_kept() -> None:
     polar = left @ right[:4]
     weight = left @ torch.diag(torch.tensor([1.0, 0.8, 0.6, 0.5])) @ right[:4]
     found = orthogonal(weight.reshape(4, 1, 3, 3)).flatten(1)
-    assert torch.trace(found @ polar.T) / found.norm() / polar.norm() > 0.99
+    assert torch.trace(found @ polar.T) / found.norm() / polar.norm() > 0.95
 
 
 def test_tall_matrices_take_longer_steps() -> None:

@@ -8,19 +8,19 @@ A still picture still has no difference. Ours, not published.
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
-_FLOOR = 0.05
+GRADIENT_FLOOR = 0.05
 """Squared gradient, summed over both axes and averaged over channels, below which a place counts as flat. Where skin
 has texture it is about 1."""
 
 
 def per_gradient(maps: Tensor) -> Tensor:
-    """Maps (n, channels, height, width) divided by the root of their mean squared gradient on 3x3 places: float32."""
-    with torch.autocast(maps.device.type, enabled=False):
-        maps = maps.float()
-        across = nn.functional.pad((maps[..., 1:] - maps[..., :-1]).square().mean(1, keepdim=True), (0, 1))
-        down = nn.functional.pad((maps[..., 1:, :] - maps[..., :-1, :]).square().mean(1, keepdim=True), (0, 0, 0, 1))
-        energy = nn.functional.avg_pool2d(across + down, 3, stride=1, padding=1, count_include_pad=False)
-        return maps * (energy + _FLOOR).rsqrt()
+    """Maps divided by the root of their mean squared gradient around each place (3x3): float32 (n, c, h, w), as given.
+
+    Not for autocast, as `soft_correspondence`.
+    """
+    across = nn.functional.pad((maps[..., 1:] - maps[..., :-1]).square().mean(1, keepdim=True), (0, 1))
+    down = nn.functional.pad((maps[..., 1:, :] - maps[..., :-1, :]).square().mean(1, keepdim=True), (0, 0, 0, 1))
+    energy = nn.functional.avg_pool2d(across + down, 3, stride=1, padding=1, count_include_pad=False)
+    return maps * (energy + GRADIENT_FLOOR).rsqrt()

@@ -11,19 +11,17 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-_TEMPERATURE = 0.05
+TEMPERATURE = 0.05
 """Of cosines: a node 0.1 less alike counts 7 times less."""
 
 
 def soft_correspondence(maps: Tensor) -> Tensor:
     """`f + relu(weighted mean of f over all nodes)`, weights: softmax of the cosines with the node.
 
-    maps: (n, channels, height, width), any float type. Returns float32 of the same shape. As in the published form,
-    how alike nodes are is not differentiated.
+    maps: float32 (n, channels, height, width); returns the same shape. As in the published form, how alike nodes are
+    is not differentiated. Not for autocast: half the precision would drown the differences of consecutive maps.
     """
-    with torch.autocast(maps.device.type, enabled=False):
-        nodes = maps.float().flatten(2).transpose(1, 2)
-        with torch.no_grad():
-            unit = nn.functional.normalize(nodes, dim=2)
-            weight = torch.softmax(unit @ unit.transpose(1, 2) / _TEMPERATURE, dim=2)
-        return (nodes + torch.relu(weight @ nodes)).transpose(1, 2).reshape(maps.shape)
+    nodes = maps.flatten(2).transpose(1, 2)
+    unit = nn.functional.normalize(nodes.detach(), dim=2)
+    weight = torch.softmax(unit @ unit.transpose(1, 2) / TEMPERATURE, dim=2)
+    return (nodes + torch.relu(weight @ nodes)).transpose(1, 2).reshape(maps.shape)

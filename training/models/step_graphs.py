@@ -18,11 +18,12 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from training.models.f5c import (
     FEATURE_CHANNELS,
     MAP_SIZE,
-    NEIGHBOURS,
     CircularBranch,
     ConvStack,
     FullyConnectedCircular,
 )
+from training.models.normal_flow import per_gradient
+from training.models.soft_correspondence import soft_correspondence
 from training.models.streaming import StreamingFeatDiff, pool_slices
 
 
@@ -63,7 +64,7 @@ class BackboneStep(nn.Module):
     def forward(self, frames: Tensor) -> Tensor:
         maps = self.stem(frames[:, None].to(torch.float32))
         maps = maps + torch.matmul(torch.matmul(self.height_mix, maps), self.width_mix) + self.constant
-        return _correspondence(maps)
+        return per_gradient(soft_correspondence(maps))
 
 
 class HeadStep(nn.Module):
@@ -123,28 +124,6 @@ def _scaled_circulant(branch: CircularBranch) -> Tensor:
     """The branch's first operator with its BatchNorm's scale."""
     scale = branch.norm.weight / (_running(branch.norm.running_var) + branch.norm.eps).sqrt()
     return branch.circulant(branch.first_kernel) * scale[:, None, None]
-
-
-def _correspondence(maps: Tensor) -> Tensor:
-    """`f5c.channel_correspondence` without a backward pass, in operations that every runtime has.
-
-    Each is in the form that ONNX Runtime does fastest on a CPU: a sum over channels as a product with ones, nodes as
-    rows for the similarity, a flat selection of rows for each neighbour instead of a gather along an axis of a batch,
-    and the node itself, always its own nearest, taken as it is.
-    """
-    count, nodes = maps.shape[0], MAP_SIZE * MAP_SIZE
-    columns = maps.flatten(2)
-    squares = torch.matmul(torch.ones(1, FEATURE_CHANNELS, device=maps.device), columns * columns)
-    inverse_norm = squares.sqrt().clamp(min=1e-12).reciprocal()
-    rows = columns.transpose(1, 2).reshape(-1, FEATURE_CHANNELS)
-    similarity = torch.matmul(rows.reshape(-1, nodes, FEATURE_CHANNELS), columns * inverse_norm)
-    nearest = similarity.topk(NEIGHBOURS, dim=2, sorted=True).indices
-    flat = nearest + torch.arange(count, device=maps.device)[:, None, None] * nodes
-    strongest = rows
-    for neighbour in range(1, NEIGHBOURS):
-        strongest = torch.maximum(strongest, rows.index_select(0, flat[:, :, neighbour].flatten()))
-    out = (rows + torch.relu(strongest)).reshape(-1, nodes, FEATURE_CHANNELS)
-    return out.transpose(1, 2).reshape(-1, FEATURE_CHANNELS, MAP_SIZE, MAP_SIZE)
 
 
 def _bias(convolution: nn.Conv2d) -> Tensor:

@@ -177,7 +177,8 @@ class StreamingFeatDiff(nn.Module):
     def feature_maps(self, frames: Tensor) -> Tensor:
         """Frames (n, 128, 128), 0-255, to float32 maps (n, 128, 16, 16)."""
         luma = (frames.float() / 255 - self.config.pixel_mean) / self.config.pixel_std
-        return per_gradient(self.backbone(luma[:, None]))
+        with torch.autocast(frames.device.type, enabled=False):
+            return per_gradient(self.backbone(luma[:, None]))
 
 
 def pool_slices(slices: Tensor) -> Tensor:
