@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -278,15 +279,18 @@ def compare(
         Path | None, typer.Option(help="manifest.csv of `prepare`: a column of its raw test clips, as a warning.")
     ] = None,
     subject: Annotated[str, typer.Option(help="Row that is set against the others.")] = "ours",
+    window: Annotated[
+        int, typer.Option(min=32, help="Frames of a window; people with shorter recordings drop out.")
+    ] = 32,
     threads: ThreadsOption = 2,
 ) -> None:
     """Measure trained networks side by side on unseen drivers, faces and generator: the table of README.md."""
-    from training.evaluation.bench_clips import BenchSource
+    from training.evaluation.bench_clips import BENCH_PROTOCOL, BenchSource
     from training.evaluation.comparison_page import comparison_table, write_comparison
     from training.evaluation.comparison_report import compare_runs
 
     with _one_line_errors():
-        source = BenchSource(data, portraits, face_mesh, seeds)
+        source = BenchSource(data, portraits, face_mesh, seeds, protocol=replace(BENCH_PROTOCOL, frames=window))
         found = compare_runs(runs, out, source, tuple(seen.split(",")), unseen, manifest, subject, threads)
         write_comparison(found, out)
     sys.stdout.write(comparison_table(found) + "\n")

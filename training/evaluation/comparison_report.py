@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from training.errors import CheckpointError, DataError
 from training.evaluate import Protocol
-from training.evaluation.bench_clips import PROCEDURAL_FROM, BenchClips, BenchSource, bench_clips
+from training.evaluation.bench_clips import BENCH_PROTOCOL, PROCEDURAL_FROM, BenchClips, BenchSource, bench_clips
 from training.evaluation.comparison import (
     POOLINGS,
     Lessening,
@@ -110,7 +110,9 @@ def compare_runs(
     benches = bench_clips(source, (*seen, unseen), out / "bench")
     embedded = {row: [_embed_all(run, benches, out / "embeddings") for run in seeds] for row, seeds in rows.items()}
     figures, areas = _figures(benches, embedded, unseen)
-    days = [] if source.data is None else _day_figures(rows, day_clips(source, unseen, out / "bench"), out)
+    days = (
+        [] if source.data is None else _day_figures(rows, day_clips(_of_a_second(source), unseen, out / "bench"), out)
+    )
     raw = [] if manifest is None else _raw_figures(rows, raw_clips(prepared_clips(manifest, "test")), out)
     first = by_driver(benches[unseen], embedded[subject][0][unseen])
     return Comparison(
@@ -129,6 +131,11 @@ def compare_runs(
         trials=len(trials_of(first)[POOLINGS[0]].scores),
         protocol=source.protocol,
     )
+
+
+def _of_a_second(source: BenchSource) -> BenchSource:
+    """Whatever the bench's windows: recordings of another day are short."""
+    return replace(source, protocol=BENCH_PROTOCOL)
 
 
 def _figures(
