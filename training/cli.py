@@ -168,6 +168,25 @@ def render(
 
 
 @app.command()
+def unfold(
+    engine: Annotated[Path, typer.Argument(help="Engine folder whose weights to go on with.", file_okay=False)],
+    clips: Annotated[Path, typer.Option(help="Folder that `render` filled.")],
+    out: Annotated[Path, typer.Option(help="Folder of the new run.", file_okay=False)],
+    seed: int = 0,
+    threads: ThreadsOption = 2,
+) -> None:
+    """Make a run of an engine, to begin others with (`fit --begin`) where the one that made it is lost."""
+    import torch
+
+    from training import sessions
+
+    torch.set_num_threads(threads)
+    with _one_line_errors():
+        sessions.unfold_run(engine, clips, out, seed=seed)
+    _console.print(f"run saved in {out}")
+
+
+@app.command()
 def refine(
     run: Annotated[Path, typer.Option(help="Folder of the run to start from.")],
     clips: Annotated[Path, typer.Option(help="Folder that `render` filled.")],

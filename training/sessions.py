@@ -26,12 +26,13 @@ from training.data.stored import (
 )
 from training.distributed import local_rank, process_group, processes, rank, was_restarted
 from training.errors import CheckpointError, DataError
-from training.fit import CHECKPOINT, FitConfig, Run, continue_with, fit, resume, start
+from training.fit import CHECKPOINT, FitConfig, Run, continue_with, fit, resume, save, start
 from training.fit import Source as BatchSource
 from training.models.registry import NetworkKind, network_kind
 from training.models.streaming import TEMPORAL_MARGIN
 from training.origin import DRIVERS, EMBEDDING, MOTION, Stage
 from training.positions import kept_positions
+from training.unfold import unfolded_run
 
 _LOG = logging.getLogger(__name__)
 
@@ -41,6 +42,7 @@ _REFINED_WINDOWS = (32, 64)
 _REFINED_DECAY = 0.1
 """Some hundred people are learnt by heart within a minute: unseen ones do best with a strong decay and few steps."""
 _RATES = {"adamw": 1e-3, "muon": 2e-3}
+_UNFOLDED_BATCHES, _UNFOLDED_WINDOW = 24, 32
 _CONFIGURED = ("network", "steps", "minutes", "optimizer", "precision", "compile", "seed")
 """Values of a session that every checkpoint keeps."""
 _PATHS = ("face_mesh", "begin", "clips", "data", "portraits")
@@ -287,6 +289,18 @@ def refine_run(first: Path, clips: Path, out: Path, *, steps: int, frames: int, 
     options = {"run": first, "clips": clips, "windows": _REFINED_WINDOWS, "frames": frames, "seed": seed}
     run.origin = Stage(EMBEDDING, plain(options), stored_numbers(clips))
     fit(run, WindowsOfBatches(positions, windows, frames, None, seed), out)
+    return run
+
+
+def unfold_run(engine: Path, clips: Path, out: Path, *, seed: int) -> Run:
+    """Write the run that a shipped engine's weights would be, for `fit --begin` and `refine`, into `out`."""
+    _refuse_other_run(out)
+    stored = load_stored(clips)
+    source = WindowsOfFrames(stored, _UNFOLDED_WINDOW, 8, ChannelRange(), seed)
+    batches = (source(step).inputs for step in range(_UNFOLDED_BATCHES))
+    run = unfolded_run(engine, batches, stored[0].speed.shape[2])
+    out.mkdir(parents=True, exist_ok=True)
+    save(run, out)
     return run
 
 

@@ -15,9 +15,9 @@ from training.origin import DRIVERS, EMBEDDING, Stage
 from training.sessions import FitSession, resumed_session, stored_numbers
 
 OWN = FitSession(
-    network="static", steps=9, minutes=None, frames=64, windows=(8,), optimizer="adamw", precision=None, compile=False, seed=3,
-    generators=("thin_plate",), face_mesh=None, begin=None, clips=None, data=Path("/people"), portraits=None,
-    seeds=4, puppets=5,
+    network="static", steps=9, minutes=None, frames=64, windows=(8,), optimizer="adamw", precision=None,
+    compile=False, seed=3, generators=("thin_plate",), face_mesh=None, begin=None, clips=None,
+    data=Path("/people"), portraits=None, seeds=4, puppets=5,
 )  # fmt: skip
 DEFAULTS = replace(OWN, steps=2000, windows=(32, 48), seed=0, data=None, seeds=1000, generators=("mesh_warp",))
 OUT = Path("run")

@@ -11,8 +11,8 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 GRADIENT_FLOOR = 0.05
-"""Squared gradient, summed over both axes and averaged over channels, below which a place counts as flat. Where skin
-has texture it is about 1."""
+"""Squared gradient, summed over both axes and averaged over channels, below which a place counts as flat. Nine tenths
+of a trained network's places have 2 to 12."""
 
 
 def per_gradient(maps: Tensor) -> Tensor:

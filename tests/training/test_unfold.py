@@ -1,0 +1,81 @@
+"""An engine's graphs become the network again that they were folded from, ready to learn."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from engines.protocol import Calibration
+from training.errors import CheckpointError
+from training.export import export_engine
+from training.fit import resume, save
+from training.model_card import ModelCard
+from training.models.streaming import StreamingConfig, StreamingFeatDiff
+from training.unfold import unfolded_run
+
+torch.set_num_threads(1)
+
+CARD = ModelCard("A test.", "Procedural drivers.", "Apache-2.0", (), "Not evaluated.", "Recognises nobody.")
+
+
+def clips(seed: int) -> Tensor:
+    """Smooth pictures that move, (2, 12, 128, 128)."""
+    random = torch.Generator().manual_seed(seed)
+    still = nn.functional.interpolate(torch.rand(2, 1, 20, 20, generator=random), 160, mode="bicubic")[:, 0]
+    return torch.stack([still[:, t : t + 128, t : t + 128] for t in range(12)], 1).clamp(0, 1) * 255
+
+
+def export(folder: Path, size: int) -> StreamingFeatDiff:
+    """A network whose norms are not trivial, as an engine."""
+    torch.manual_seed(5)
+    model = StreamingFeatDiff(StreamingConfig(embedding_size=size)).train()
+    with torch.no_grad():
+        for seed in range(20):
+            model(clips(seed))
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.weight.data.uniform_(0.5, 1.5)
+            module.bias.data.normal_(0, 0.3)
+    cohort = np.eye(5, size, dtype=np.float32)
+    names = {"name": "trial", "version": "1.2"}
+    export_engine(model, folder, **names, calibration=Calibration(1, 0, cohort), fps_min=12, fps_max=35, card=CARD)
+    return model.eval()
+
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, StreamingFeatDiff]:
+    folder = tmp_path_factory.mktemp("engine") / "trial"
+    return folder, export(folder, 256)
+
+
+def test_it_computes_what_the_engine_computed(engine: tuple[Path, StreamingFeatDiff], tmp_path: Path) -> None:
+    folder, model = engine
+    save(unfolded_run(folder, [clips(100), clips(101)], speeds=7), tmp_path)
+    run = resume(tmp_path, torch.device("cpu"))
+    own = run.streaming().eval()
+    with torch.no_grad():
+        cosines = nn.functional.cosine_similarity(own(clips(200)), model(clips(200)))
+    assert cosines.min() > 0.9999
+    assert run.stages()[0].learnt.startswith("what engine trial 1.2 tells")
+
+
+def test_its_norms_have_the_statistics_of_the_clips(engine: tuple[Path, StreamingFeatDiff]) -> None:
+    """In training, too, it begins with what the engine computed: norms then take the batch's own statistics."""
+    own = unfolded_run(engine[0], [clips(100)], speeds=7).streaming()
+    own.embedding.eval()
+    with torch.no_grad():
+        evaluated = own.eval().embed_positions(clips(100)).values
+        trained = own.train().embed_positions(clips(100)).values
+    torch.testing.assert_close(trained, evaluated, rtol=1e-2, atol=1e-2)
+
+
+def test_what_is_no_engine_of_this_network_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="no such engine folder"):
+        unfolded_run(tmp_path / "nothing", [clips(0)], 7)
+    export(tmp_path / "small", 16)
+    with pytest.raises(CheckpointError, match="embeddings of 16 numbers, a run 256"):
+        unfolded_run(tmp_path / "small", [clips(0)], 7)
