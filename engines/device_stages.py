@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from engines.cuda.delegating_device import DelegatingDevice
 from engines.cuda.device import Buffer, Device, Launch
-from engines.device_graphs import Capture, DeviceGraphs, Graph, GraphTensor
+from engines.delegating_graph import DelegatingGraph
+from engines.device_graphs import Capture, DeviceGraphs, Graph
 from engines.stage_clock import StageClock
 
 _STAGE_OF_KERNEL = {
@@ -65,29 +66,13 @@ class _WatchedDevice(DelegatingDevice):
         self._launch[launch.kernel](launch)
 
 
-class _WatchedGraph:
-    """`engines.device_graphs.Graph`"""
-
+class _WatchedGraph(DelegatingGraph):
     def __init__(self, stage: str, graph: Graph, device: Device, clock: StageClock) -> None:
-        self._graph = graph
+        super().__init__(graph)
         self._enqueue = clock.timed(stage, graph.enqueue, settle=device.synchronise)
-
-    @property
-    def tensors(self) -> tuple[GraphTensor, ...]:
-        return self._graph.tensors
-
-    @property
-    def scratch_bytes(self) -> int:
-        return self._graph.scratch_bytes
-
-    def use_scratch(self, address: int, size_bytes: int) -> None:
-        self._graph.use_scratch(address, size_bytes)
 
     def enqueue(self, rows: int, addresses: Mapping[str, int], stream: int) -> None:
         self._enqueue(rows, addresses, stream)
-
-    def close(self) -> None:
-        self._graph.close()
 
 
 class EachTimeAnew:

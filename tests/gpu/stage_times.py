@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from engines.cuda.delegating_device import DelegatingDevice
 from engines.cuda.device import Buffer, Device, Launch
-from engines.device_graphs import Capture, Graph, GraphTensor
+from engines.delegating_graph import DelegatingGraph
+from engines.device_graphs import Capture, Graph
 from tests.gpu.device_clock import Clock
 
 
@@ -47,22 +48,12 @@ class StageLog:
         return {stage: float(np.median(times)) for stage, times in self._steps.items()}
 
 
-class TimedGraph:
+class TimedGraph(DelegatingGraph):
     """`Graph` that is captured by itself, so that its time is not that of launching its kernels one by one."""
 
     def __init__(self, graph: Graph, stage: str, log: StageLog, capture: Capture) -> None:
-        self._graph, self._stage, self._log, self._capture = graph, stage, log, capture
-
-    @property
-    def tensors(self) -> tuple[GraphTensor, ...]:
-        return self._graph.tensors
-
-    @property
-    def scratch_bytes(self) -> int:
-        return self._graph.scratch_bytes
-
-    def use_scratch(self, address: int, size_bytes: int) -> None:
-        self._graph.use_scratch(address, size_bytes)
+        super().__init__(graph)
+        self._stage, self._log, self._capture = stage, log, capture
 
     def enqueue(self, rows: int, addresses: Mapping[str, int], stream: int) -> None:
         def work() -> None:
@@ -72,7 +63,7 @@ class TimedGraph:
 
     def close(self) -> None:
         self._capture.forget()
-        self._graph.close()
+        super().close()
 
 
 class TimedDevice(DelegatingDevice):
