@@ -1,9 +1,8 @@
 """Writes the precision of a GPU engine into its ONNX graphs, since TensorRT 11 and TensorRT-RTX take it from there.
 
-An engine folder holds fp32 graphs. Mixed precision turns every floating-point tensor to half except those that decide
-which neighbours are found: a half similarity finds others, which changes the features with no change in the image.
-They are known by structure, not by name: a node whose results reach the outputs *only* through the indices of a TopK
-decides. In the backbone these are the norm, the similarity and the TopK itself.
+An engine folder holds fp32 graphs. Mixed precision turns every floating-point tensor of a graph to half except the
+outputs that are asked for in fp32. Nothing in the network chooses, which half could do otherwise: what is rounded moves
+its results a little (`precision_cost`).
 
 Two rewrites serve every precision. TensorRT takes uint8 inputs only where a Cast follows at once, so a Cast becomes the
 only node that sees them; and the graphs are written as opset 17, the newest that TensorRT 8.6 reads.
@@ -11,11 +10,10 @@ only node that sees them; and the graphs are written as opset 17, the newest tha
 
 from __future__ import annotations
 
-from collections import defaultdict
-
 import numpy as np
 import onnx
-from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper, numpy_helper, shape_inference
+from numpy.typing import NDArray
+from onnx import GraphProto, ModelProto, TensorProto, helper, numpy_helper, shape_inference
 
 from engines.errors import ModelFolderError
 from engines.tensorrt.precision import Precision
@@ -23,6 +21,7 @@ from engines.tensorrt.precision import Precision
 OPSET = 17
 
 _LARGEST_HALF = float(np.finfo(np.float16).max)
+_SMALLEST_HALF = np.finfo(np.float16).smallest_subnormal
 
 
 def graph_for(content: bytes, precision: Precision, *, fp32_outputs: tuple[str, ...] = ()) -> bytes:
@@ -35,38 +34,17 @@ def graph_for(content: bytes, precision: Precision, *, fp32_outputs: tuple[str, 
         model = onnx.load_model_from_string(content)
         _lower_opset(model)
         _cast_bytes_first(model.graph)
+        _drop_unused_weights(model.graph)
         model = _typed(model)
         if precision == "fp16":
             _to_half(model.graph, fp32_outputs)
             model = _typed(model)
-        _drop_unused_weights(model.graph)
         onnx.checker.check_model(model, full_check=True)
     except ModelFolderError:
         raise
     except Exception as error:
         raise ModelFolderError(f"cannot write this graph for TensorRT ({error}); export the engine again") from error
     return bytes(model.SerializeToString(deterministic=True))
-
-
-def deciding_nodes(graph: GraphProto) -> set[str]:
-    """The nodes whose results reach the graph's outputs only as the indices of a TopK, each by its first output.
-
-    Nodes must be in topological order, as ONNX demands.
-    """
-    users: dict[str, list[NodeProto]] = defaultdict(list)
-    for node in graph.node:
-        for name in node.input:
-            users[name].append(node)
-    graph_outputs = {output.name for output in graph.output}
-    deciding: set[str] = set()
-    for node in reversed(graph.node):
-        # What TopK decides goes on through its indices; its values must go nowhere.
-        leaving = node.output[:1] if node.op_type == "TopK" else node.output
-        followers = [user.output[0] for name in leaving for user in users[name]]
-        goes_nowhere_else = graph_outputs.isdisjoint(leaving) and deciding.issuperset(followers)
-        if goes_nowhere_else and (followers or node.op_type == "TopK"):
-            deciding.add(node.output[0])
-    return deciding
 
 
 def _typed(model: ModelProto) -> ModelProto:
@@ -102,56 +80,25 @@ def _cast_bytes_first(graph: GraphProto) -> None:
 
 
 def _to_half(graph: GraphProto, fp32_outputs: tuple[str, ...]) -> None:
-    floats = _float_tensors(graph)
-    weights = {tensor.name for tensor in graph.initializer} & floats
-    deciding = deciding_nodes(graph)
-    stay = {name for node in graph.node if node.output[0] in deciding for name in node.output} | weights
-    nodes: list[NodeProto] = []
-    widened: set[str] = set()
-    halved: set[str] = set()
+    for tensor in graph.initializer:
+        if tensor.data_type == TensorProto.FLOAT:
+            tensor.CopyFrom(numpy_helper.from_array(_halved(tensor.name, numpy_helper.to_array(tensor)), tensor.name))
     for node in graph.node:
-        if node.output[0] in deciding:
-            entering = (set(node.input) & floats) - stay
-            nodes += [
-                helper.make_node("Cast", [name], [f"{name}_fp32"], to=TensorProto.FLOAT)
-                for name in sorted(entering - widened)
-            ]
-            widened |= entering
-            node.input[:] = [f"{name}_fp32" if name in entering else name for name in node.input]
-        else:
-            halved |= set(node.input) & weights
-            node.input[:] = [f"{name}_half" if name in weights else name for name in node.input]
-            _redirect_cast(node)
-        nodes.append(node)
-    del graph.node[:]
-    graph.node.extend(nodes)
-    _halve_weights(graph, halved)
+        if node.op_type == "Cast" and node.attribute[0].i == TensorProto.FLOAT:
+            node.attribute[0].i = TensorProto.FLOAT16
     _halve_ends(graph, fp32_outputs)
 
 
-def _float_tensors(graph: GraphProto) -> set[str]:
-    entries = [*graph.input, *graph.output, *graph.value_info]
-    typed = {entry.name: entry.type.tensor_type.elem_type for entry in entries}
-    typed |= {tensor.name: tensor.data_type for tensor in graph.initializer}
-    return {name for name, element in typed.items() if element == TensorProto.FLOAT}
-
-
-def _redirect_cast(node: NodeProto) -> None:
-    """A cast to float outside of what decides becomes one to half."""
-    if node.op_type == "Cast" and node.attribute[0].i == TensorProto.FLOAT:
-        node.attribute[0].i = TensorProto.FLOAT16
-
-
-def _halve_weights(graph: GraphProto, halved: set[str]) -> None:
-    """Add a half copy of each weight named."""
-    for tensor in [tensor for tensor in graph.initializer if tensor.name in halved]:
-        values = numpy_helper.to_array(tensor)
-        if not np.all(np.abs(values) <= _LARGEST_HALF):
-            raise ModelFolderError(
-                f"the weights {tensor.name!r} do not fit half precision (largest {np.abs(values).max():g}, limit "
-                f"{_LARGEST_HALF:g}); use the precision fp32"
-            )
-        graph.initializer.append(numpy_helper.from_array(values.astype(np.float16), f"{tensor.name}_half"))
+def _halved(name: str, values: NDArray[np.float32]) -> NDArray[np.float16]:
+    """A weight in half. What is not 0 stays so: a graph may divide by what a tiny constant keeps away from 0."""
+    if not np.all(np.abs(values) <= _LARGEST_HALF):
+        raise ModelFolderError(
+            f"the weights {name!r} do not fit half precision (largest {np.abs(values).max():g}, limit "
+            f"{_LARGEST_HALF:g}); use the precision fp32"
+        )
+    halves = values.astype(np.float16)
+    lost = (halves == 0) & (values != 0)
+    return np.where(lost, np.copysign(_SMALLEST_HALF, halves), halves)
 
 
 def _drop_unused_weights(graph: GraphProto) -> None:

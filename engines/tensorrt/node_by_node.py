@@ -30,15 +30,15 @@ class NodeByNode:
         self._opset = next(domain.version for domain in model.opset_import if domain.domain == "")
         self._sessions: dict[int, Any] = {}
 
-    def run(self, *inputs: NDArray[Any], also: tuple[str, ...] = ()) -> list[NDArray[Any]]:
-        """The graph's outputs, then the tensors named in `also`."""
+    def run(self, *inputs: NDArray[Any]) -> list[NDArray[Any]]:
+        """The graph's outputs."""
         tensors = {**self._weights, **dict(zip(self._inputs, inputs, strict=True))}
         for number, node in enumerate(self._nodes):
             feeds = {name: tensors[name] for name in node.input}
             if number not in self._sessions:
                 self._sessions[number] = self._session(node, feeds)
             tensors |= zip(node.output, self._sessions[number].run(None, feeds), strict=True)
-        return [tensors[name] for name in (*self._outputs, *also)]
+        return [tensors[name] for name in self._outputs]
 
     def _session(self, node: NodeProto, feeds: dict[str, NDArray[Any]]) -> Any:
         inputs = [

@@ -44,8 +44,8 @@ class TensorRT:
     def hold_precision(self, network: Any, config: Any, precision: Precision) -> None:
         """Make the plan compute in the types that the graph says.
 
-        TF32 is on by default everywhere and would round the similarity to 10 bits, no better than half. Without strong
-        typing, half must be allowed and every layer of floats be held to its own type.
+        TF32 is on by default everywhere and would round what enters a product to 10 bits, no better than half. Without
+        strong typing, half must be allowed and every layer of floats be held to its own type.
         """
         flags = self.module.BuilderFlag
         config.clear_flag(flags.TF32)
@@ -57,7 +57,6 @@ class TensorRT:
         fixed = (self.module.LayerType.CAST, self.module.LayerType.CONSTANT)
         for layer in (network.get_layer(number) for number in range(network.num_layers)):
             outputs = [layer.get_output(number).dtype for number in range(layer.num_outputs)]
-            # TopK gives indices beside its values: it is held by the values' type.
             if layer.type in fixed or not outputs or outputs[0] not in floats:
                 continue
             layer.precision = outputs[0]

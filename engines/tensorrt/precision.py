@@ -5,4 +5,4 @@ from __future__ import annotations
 from typing import Literal, TypeAlias
 
 Precision: TypeAlias = Literal["fp32", "fp16"]
-"""fp16 is mixed: half tensors, but fp32 where neighbours are decided. fp32 excludes TF32."""
+"""fp16 is mixed: half tensors in backbone and head, fp32 from the position on. fp32 excludes TF32."""

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
 from numpy.typing import NDArray
 
 from engines.golden import golden_clip
@@ -33,11 +32,9 @@ Frames = NDArray[np.uint8]
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """Of one clip in one precision. maps: (n, 128, 16, 16). neighbours: sorted indices (n, nodes, k).
-    embeddings: (n, D), zeros where no position counts yet."""
+    """Of one clip in one precision. maps: (n, 128, 16, 16). embeddings: (n, D), zeros where no position counts yet."""
 
     maps: FloatArray
-    neighbours: NDArray[np.int64]
     embeddings: FloatArray
 
 
@@ -46,8 +43,6 @@ class PrecisionCost:
     """Half against fp32 over one clip."""
 
     frames: int
-    same_neighbours: float
-    """Share of map nodes whose set of neighbours is the same."""
     map_error: float
     """Norm of the maps' difference over the norm of the maps."""
     difference_error: float
@@ -67,7 +62,6 @@ def precision_cost(model: ModelFolder, frames: Frames, continues: NDArray[np.boo
     motion_full, motion_half = (np.diff(outcome.maps, axis=0)[continues[1:]] for outcome in (full, half))
     return PrecisionCost(
         frames=len(frames),
-        same_neighbours=float((full.neighbours == half.neighbours).all(axis=-1).mean()),
         map_error=_relative(half.maps, full.maps),
         difference_error=_relative(motion_half, motion_full),
         cosine_min=float(cosines.min()),
@@ -79,7 +73,7 @@ def precision_cost(model: ModelFolder, frames: Frames, continues: NDArray[np.boo
 def run_clip(model: ModelFolder, precision: Precision, frames: Frames, continues: NDArray[np.bool_]) -> Outcome:
     """Stream a clip through the graphs of one precision."""
     graphs = engine_graphs(model, precision)
-    maps, neighbours = _backbone(graphs["backbone"], frames)
+    maps = _backbone(graphs["backbone"], frames)
     head, embedding = NodeByNode(graphs["head"]), NodeByNode(graphs["embedding"])
     dtype = np.float16 if precision == "fp16" else np.float32
     history, window = MotionHistory(1), PositionWindow(1, model.spec.window_positions)
@@ -93,16 +87,13 @@ def run_clip(model: ModelFolder, precision: Precision, frames: Frames, continues
         moments, valid_fraction = window.moments(slot)
         if valid_fraction[0] > 0:
             embeddings[t] = embedding.run(moments)[0][0]
-    return Outcome(maps, neighbours, embeddings)
+    return Outcome(maps, embeddings)
 
 
-def _backbone(graph: bytes, frames: Frames) -> tuple[FloatArray, NDArray[np.int64]]:
-    nodes = onnx.load_model_from_string(graph).graph.node
-    indices = next(node.output[1] for node in nodes if node.op_type == "TopK")
+def _backbone(graph: bytes, frames: Frames) -> FloatArray:
     runner = NodeByNode(graph)
-    batches = [runner.run(frames[start : start + _BATCH], also=(indices,)) for start in range(0, len(frames), _BATCH)]
-    maps = np.concatenate([batch[0] for batch in batches]).astype(np.float32)
-    return maps, np.sort(np.concatenate([batch[1] for batch in batches]), axis=-1)
+    batches = [runner.run(frames[start : start + _BATCH])[0] for start in range(0, len(frames), _BATCH)]
+    return np.concatenate(batches).astype(np.float32)
 
 
 def _relative(found: FloatArray, wanted: FloatArray) -> float:
@@ -127,9 +118,9 @@ def main() -> None:
     model = read_model_folder(find_model(arguments.name))
     cost = precision_cost(model, *_clip(arguments.crops, model.spec.window_frames))
     sys.stdout.write(
-        f"{cost.frames} frames: {cost.same_neighbours:.2%} of neighbour sets the same; error of maps "
-        f"{cost.map_error:.1e}, of differences {cost.difference_error:.1e}; embedding cosine {cost.cosine_min:.6f} at "
-        f"least, {cost.cosine_median:.6f} in the median; largest value {cost.largest_value:.1f}\n"
+        f"{cost.frames} frames: error of maps {cost.map_error:.1e}, of differences {cost.difference_error:.1e}; "
+        f"embedding cosine {cost.cosine_min:.6f} at least, {cost.cosine_median:.6f} in the median; largest value "
+        f"{cost.largest_value:.1f}\n"
     )
 
 

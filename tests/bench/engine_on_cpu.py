@@ -2,10 +2,10 @@
 
     python -m tests.bench.engine_on_cpu --seconds 20 --json engine_on_cpu.json
 
-1. One frame through the backbone: what CPUs run (the same folds and products, neighbours found in numpy) and the graph
-   of every backend (batch normalisation folded, FCC as matrix products, rows gathered by index) against a plain export
-   of the published operations, same weights, and all against the arithmetic that ONNX Runtime reaches in a matrix
-   product.
+1. One frame through the backbone: what CPUs run (the same folds and products, maps as rows of nodes) and the graph of
+   every backend (batch normalisation folded, FCC as matrix products) against a plain export of the same network and one
+   of the published operations with CCC's hard choice, same weights, and all against the arithmetic that ONNX Runtime
+   reaches in a matrix product.
 2. One position through the head, in full precision and in 8-bit integers.
 3. One new score: a step of the shipped engine, on the graphs for CPUs and on those of every backend, for one stream and
    for eight, against the published way, which computes all 64 frames again, in PyTorch.
@@ -39,6 +39,7 @@ from engines.onnx_backbone import NodeBackbone
 from engines.onnx_engine import OnnxEngine
 from engines.onnx_head import FullHead, Int8Head
 from engines.registry import find_model
+from guard.bench.ceilings import BACKBONE_MACS
 from guard.bench.machine import describe_machine
 from training.cpu_backbone import cpu_backbone
 from training.export import write_graph
@@ -51,8 +52,6 @@ from training.models.step_graphs import BackboneStep, HeadStep, step_graphs
 from training.models.streaming import StreamingFeatDiff
 
 _WINDOW_FRAMES = 64
-_BACKBONE_MMAC = 24.74
-"""Multiply-adds of one frame: stem 6.92, FCC 1.05, likeness of nodes 8.39, their weighted means 8.39."""
 _PRODUCT_SIZE = 1024
 
 
@@ -145,7 +144,7 @@ def backbones(seconds: float) -> dict[str, Any]:
         },
         seconds,
     )
-    reached = 2 * _BACKBONE_MMAC * 1e6 / timings["for CPUs"].median_ms / 1e6
+    reached = 2 * BACKBONE_MACS / timings["for CPUs"].median_ms / 1e6
     ceiling = 2 * _PRODUCT_SIZE**3 / timings["matrix product"].median_ms / 1e6
     features = plain(clip[:1])[0]
     nodes = features.reshape(FEATURE_CHANNELS, -1).T

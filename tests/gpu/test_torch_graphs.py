@@ -53,13 +53,12 @@ def _inputs(graph: str, rows: int) -> Arrays:
     return {"moments": generator.random((rows, 1024)).astype(np.float32)}
 
 
-@pytest.mark.parametrize(("graph", "error"), [("backbone", 2e-2), ("head", 3e-3), ("embedding", 1e-5)])
+@pytest.mark.parametrize(("graph", "error"), [("backbone", 3e-3), ("head", 3e-3), ("embedding", 1e-5)])
 @pytest.mark.parametrize("rows", [1, 3])
 def test_half_graphs_agree_with_those_written_for_tensorrt(
     host_stack: Stack, model: ModelFolder, graph: str, error: float, rows: int
 ) -> None:
-    """Relative errors. ONNX Runtime rounds less than a half graph says, so halves differ by rounding and by a few
-    neighbours that stand equally near (reference: 0.7 to 1.4e-2 in the backbone)."""
+    """Relative errors. ONNX Runtime rounds less than a half graph says, so halves differ by rounding."""
     own = getattr(torch_graphs(model, HostMemory()), graph)
     exported = HostGraph(engine_graphs(model, "fp16")[graph])
     assert {(t.name, t.dtype, t.row_shape) for t in own.tensors} == {

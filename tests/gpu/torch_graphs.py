@@ -1,8 +1,8 @@
 """The engine's graphs by PyTorch: the stand-in for TensorRT where a GPU machine has none.
 
 The modules are those of `training.models.step_graphs` with the weights of an engine folder, in the precision that
-`engines.tensorrt.graph_precision` writes: half throughout, except that norm, similarity and top-k stay in fp32, and so
-does the embedding. Once `tests.gpu.torch_capture` has captured them they run as one launch with the kernels.
+`engines.tensorrt.graph_precision` writes: backbone and head in half, the embedding in fp32. Once
+`tests.gpu.torch_capture` has captured them they run as one launch with the kernels.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ from engines.slot_state import MAP_SHAPE, POSITION_SIZE, SLICE_SHAPE, TAPS
 from engines.step_input import FRAME_SHAPE
 from engines.tensorrt.batch_buckets import batch_buckets
 from tests.gpu.torch_memory import Memory
-from training.models.f5c import NEIGHBOURS
+from training.models.normal_flow import per_gradient
+from training.models.soft_correspondence import soft_correspondence
 from training.models.step_graphs import BackboneStep, HeadStep, StepGraphs, step_graphs
 from training.models.streaming import StreamingConfig, StreamingFeatDiff
 
@@ -83,7 +84,7 @@ class TorchGraph:
 
 
 class HalfBackbone(nn.Module):
-    """`BackboneStep` in half, with what decides about neighbours in fp32."""
+    """`BackboneStep` in half."""
 
     height_mix: Tensor
     width_mix: Tensor
@@ -98,18 +99,7 @@ class HalfBackbone(nn.Module):
     def forward(self, frames: Tensor) -> Tensor:
         maps = self.stem(frames[:, None].half())
         maps = maps + torch.matmul(torch.matmul(self.height_mix, maps), self.width_mix) + self.constant
-        columns = maps.flatten(2)
-        wide = columns.float()
-        inverse_norm = (wide * wide).sum(1, keepdim=True).sqrt().clamp(min=1e-12).reciprocal()
-        similarity = torch.matmul(wide.transpose(1, 2), wide * inverse_norm)
-        nearest = similarity.topk(NEIGHBOURS, dim=2, sorted=False).indices
-        count, channels, nodes = columns.shape
-        offset = torch.arange(count, device=maps.device)[:, None] * nodes
-        rows = columns.transpose(1, 2).reshape(-1, channels)
-        neighbours = rows.index_select(0, (nearest.flatten(1) + offset).flatten())
-        strongest = neighbours.reshape(count, nodes, NEIGHBOURS, channels).amax(2)
-        out: Tensor = maps + torch.relu(strongest).transpose(1, 2).reshape(maps.shape)
-        return out
+        return per_gradient(soft_correspondence(maps))
 
 
 class HalfHead(nn.Module):

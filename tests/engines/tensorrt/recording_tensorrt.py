@@ -58,7 +58,7 @@ class RecordingTensorRT:
 
     def __init__(self, generation: Generation = "11", refuses: tuple[str, ...] = ()) -> None:
         self.calls: list[Call] = []
-        self.layers = [Layer("CAST", HALF), Layer("CONVOLUTION", HALF), Layer("TOPK", FLOAT), Layer("GATHER", INT32)]
+        self.layers = [Layer("CAST", HALF), Layer("CONVOLUTION", HALF), Layer("REDUCE", FLOAT), Layer("SHAPE", INT32)]
         self._refuses = refuses
         self._generation = generation
         name = "tensorrt_rtx" if generation == "rtx" else "tensorrt"

@@ -14,7 +14,7 @@ from onnx import ModelProto, TensorProto, helper, numpy_helper, shape_inference
 
 from engines.errors import ModelFolderError
 from engines.model_folder import ModelFolder, read_model_folder
-from engines.tensorrt.graph_precision import OPSET, deciding_nodes, graph_for
+from engines.tensorrt.graph_precision import OPSET, graph_for
 from engines.tensorrt.model_plans import engine_graphs
 from engines.tensorrt.node_by_node import NodeByNode
 
@@ -80,26 +80,13 @@ def test_bytes_go_into_a_cast_and_nothing_else(model: ModelFolder, precision: An
     assert [node.op_type for node in read.graph.node if "frames" in node.input] == ["Cast"]
 
 
-def test_norm_similarity_and_top_k_decide(model: ModelFolder) -> None:
-    graph = onnx.load_model_from_string(graph_for(model.backbone, "fp32")).graph
-    deciding = deciding_nodes(graph)
-    kinds = [node.op_type for node in graph.node if node.output[0] in deciding and node.op_type != "Reshape"]
-    # Engines exported up to 0.2.1 sum the squares by a reduction, later ones by a product with ones.
-    adding = "ReduceSum" if "ReduceSum" in kinds else "MatMul"
-    assert sorted(kinds) == sorted(["Mul", adding, "Sqrt", "Clip", "Reciprocal", "Mul", "MatMul", "TopK"])
-
-
-def test_only_what_decides_stays_fp32(model: ModelFolder) -> None:
-    graphs = engine_graphs(model, "fp16")
-    read, types = _typed(graphs["backbone"])
-    deciding = deciding_nodes(read.graph)
-    for node in read.graph.node:
-        if node.op_type != "TopK" and types[node.output[0]] in (TensorProto.FLOAT, TensorProto.FLOAT16):
-            is_float = types[node.output[0]] == TensorProto.FLOAT
-            assert is_float == (node.output[0] in deciding), node.name or node.op_type
-    assert types["maps"] == TensorProto.FLOAT16
-    top_k = next(node for node in read.graph.node if node.op_type == "TopK")
-    assert types[top_k.input[0]] == TensorProto.FLOAT
+@pytest.mark.parametrize(("name", "fp32"), [("backbone", set()), ("head", {"position"})])
+def test_every_float_is_half_but_for_the_outputs_named(model: ModelFolder, name: str, fp32: set[str]) -> None:
+    read, types = _typed(engine_graphs(model, "fp16")[name])
+    types |= {tensor.name: tensor.data_type for tensor in read.graph.initializer}
+    assert {output for node in read.graph.node for output in node.output} <= types.keys()
+    assert {tensor for tensor, element in types.items() if element == TensorProto.FLOAT} == fp32
+    assert TensorProto.FLOAT16 in types.values()
 
 
 def test_half_ends_and_fp32_ends(model: ModelFolder) -> None:
@@ -111,7 +98,7 @@ def test_half_ends_and_fp32_ends(model: ModelFolder) -> None:
     assert len(graphs["head"]) < 0.6 * len(model.head)
 
 
-def test_half_graphs_are_near_the_engines(model: ModelFolder) -> None:
+def test_a_half_head_is_near_the_engines(model: ModelFolder) -> None:
     inputs = _inputs(model)["head"]
     wanted = _run(model.head, *inputs)
     found = NodeByNode(engine_graphs(model, "fp16")["head"]).run(*(array.astype(np.float16) for array in inputs))
@@ -144,6 +131,13 @@ def test_weights_that_half_cannot_hold_are_refused(weight: float) -> None:
     with pytest.raises(ModelFolderError, match="'large' do not fit half precision"):
         graph_for(_one_product(weight), "fp16")
     assert graph_for(_one_product(weight), "fp32")
+
+
+@pytest.mark.parametrize("weight", [1e-12, -1e-12])
+def test_no_weight_becomes_zero(weight: float) -> None:
+    """What keeps a division away from 0 is smaller than half can hold."""
+    (found,) = NodeByNode(graph_for(_one_product(weight), "fp16")).run(np.ones((1, 1), np.float16))
+    assert found == np.copysign(np.finfo(np.float16).smallest_subnormal, weight)
 
 
 @pytest.mark.parametrize("content", [b"", b"no graph at all", _one_product(1.0)[:-9]])

@@ -83,10 +83,10 @@ def test_8_6_is_held_to_the_types_of_the_graph() -> None:
     build(tensorrt)
     assert tensorrt.named("set_flag") == [("set_flag", "FP16"), ("set_flag", "OBEY_PRECISION_CONSTRAINTS")]
     assert tensorrt.named("set_preview_feature") == [("set_preview_feature", "PROFILE_SHARING_0806", True)]
-    cast, convolution, top_k, gather = tensorrt.layers
+    cast, convolution, reduce, shape = tensorrt.layers
     assert convolution.held == [("precision", "HALF"), (0, "HALF")]
-    assert top_k.held == [("precision", "FLOAT"), (0, "FLOAT")]
-    assert cast.held == gather.held == []
+    assert reduce.held == [("precision", "FLOAT"), (0, "FLOAT")]
+    assert cast.held == shape.held == []
 
 
 @pytest.mark.parametrize(("generation", "precision"), [("8.6", "fp32"), ("11", "fp16"), ("11", "fp32")])

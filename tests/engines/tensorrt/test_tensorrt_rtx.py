@@ -93,10 +93,15 @@ def test_frames_as_the_engine_folder_has_them_are_refused_in_the_parsers_words(
         build(rtx, model.backbone, "fp32")
 
 
+@pytest.mark.parametrize("name", ["backbone", "head"])
+def test_turing_computes_what_is_half(rtx: TensorRT, model: ModelFolder, name: str) -> None:
+    assert build(rtx, engine_graphs(model, "fp16")[name], "fp16", ("SM75",)).layers > 0
+
+
 def test_turing_is_refused_for_want_of_fp32_products(rtx: TensorRT, model: ModelFolder) -> None:
-    """A limit of RTX on SM75, not of the graph: the similarity must not be half."""
+    """A limit of RTX on SM75, not of the graph: the embedding must not be half."""
     with pytest.raises(PlanBuildError, match="FP32 GEMM is not supported"):
-        build(rtx, engine_graphs(model, "fp16")["backbone"], "fp16", ("SM75",))
+        build(rtx, engine_graphs(model, "fp16")["embedding"], "fp16", ("SM75",))
 
 
 def test_a_gpu_that_rtx_does_not_know_is_refused(rtx: TensorRT, model: ModelFolder) -> None:
