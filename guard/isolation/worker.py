@@ -21,6 +21,7 @@ import numpy as np
 
 from engines.face_detector import SlimFaceDetector
 from engines.pixels import LumaPlane
+from guard.calls.picture_decoder import DECODERS
 from guard.isolation.confinement import confine
 from guard.isolation.crop_ring import map_segment
 from guard.isolation.hosted_peers import FrontEndThread, HostedPeers
@@ -83,7 +84,7 @@ def _prepare(min_fps: float) -> Callable[[], FaceFrontEnd]:
     """Load whatever lies in files: none can be opened afterwards. Returns what makes front ends."""
     detector = SlimFaceDetector()
     detector.detect(LumaPlane(np.full((360, 640), 128, np.uint8), True))
-    for codec in ("libvpx", "h264"):
+    for codec in DECODERS.values():
         av.CodecContext.create(codec, "r")
     return lambda: FaceFrontEnd(detector, min_fps=min_fps)
 
