@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
+from contextlib import suppress
 from typing import Any
 
 import pylibsrtp
@@ -20,6 +21,7 @@ from guard.calls.receiver_tap import JITTER_BUFFER, ReceiverTap
 from guard.calls.rtp_packet import read_rtp
 
 _LOG = logging.getLogger(__name__)
+HANDLE_RTP_DATA = "_handle_rtp_data"
 EXTENSION_IDS = "_HeaderExtensionsMap__ids"
 
 
@@ -35,22 +37,29 @@ class MediaPath:
         self._extension_ids: Any = getattr(transport._rtp_header_extensions_map, EXTENSION_IDS)
         self._has_failed = False
         divert_media(transport.transport._connection, self.take)
+        # What came before the keys were there waits in aiortc's queue.
+        setattr(transport, HANDLE_RTP_DATA, self._take_late)
 
     def take(self, data: bytes) -> bool:
         """Take a datagram of the kind of SRTP from the peer's address; False where it is aiortc's to handle."""
         session = self._transport._rx_srtp
         if session is None or is_rtcp(data):
             return False
+        with suppress(pylibsrtp.Error):
+            self._handle_safely(session.unprotect(data))
+        return True
+
+    async def _take_late(self, data: bytes, arrival_time_ms: int) -> None:  # noqa: ARG002 - aiortc's signature
+        self._handle_safely(data)
+
+    def _handle_safely(self, data: bytes) -> None:
         try:
-            self.handle(session.unprotect(data))
-        except pylibsrtp.Error:
-            pass
+            self.handle(data)
         # Whatever a peer's bytes make a parser trip over.
         except Exception as error:  # noqa: BLE001
             if not self._has_failed:
                 _LOG.warning("a peer sends packets that cannot be read (%s); they are dropped", type(error).__name__)
             self._has_failed = True
-        return True
 
     def handle(self, data: bytes) -> None:
         """Route a decrypted packet. Raises ValueError where it is none."""

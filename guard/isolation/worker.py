@@ -24,7 +24,7 @@ from engines.pixels import LumaPlane
 from guard.calls.picture_decoder import DECODERS
 from guard.isolation.confinement import confine
 from guard.isolation.crop_ring import map_segment
-from guard.isolation.hosted_peers import FrontEndThread, HostedPeers
+from guard.isolation.hosted_peers import CropRings, HostedPeers
 from guard.isolation.messages import (
     MAX_ORDER_BYTES,
     OUT_OF_MEMORY,
@@ -69,8 +69,8 @@ async def _work(channel: socket.socket, bell: int, memory_fd: int) -> None:
 
     spent = SpentMemory()
     measures = confine(settings)
-    front_ends = FrontEndThread(segment, socket.socket(fileno=bell), make_front_end)
-    peers = HostedPeers(settings.calls, front_ends, report, spent.give_back)
+    rings = CropRings(segment, socket.socket(fileno=bell), make_front_end)
+    peers = HostedPeers(settings.calls, rings, report, spent.give_back)
     report(Ready(measures=measures))
     beating = asyncio.create_task(_beat(report), name="beat")
     while line := await reader.readline():

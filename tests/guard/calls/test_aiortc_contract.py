@@ -35,7 +35,7 @@ from guard.calls.ice_hardening import (
     is_acceptable,
 )
 from guard.calls.jitter_buffer import MAX_NACK_NUMBERS
-from guard.calls.media_path import EXTENSION_IDS
+from guard.calls.media_path import EXTENSION_IDS, HANDLE_RTP_DATA
 from guard.calls.publisher import ENCODER
 from guard.calls.receiver_tap import (
     BITRATE_ESTIMATOR,
@@ -72,6 +72,10 @@ async def test_the_receiver_has_the_parts_that_are_tapped() -> None:
     assert list(inspect.signature(receiver._send_rtcp_pli).parameters) == ["media_ssrc"]
     assert isinstance(receiver.transport._rtp_router.ssrc_table, dict)
     assert inspect.iscoroutinefunction(getattr(receiver.transport, HANDLE_RTCP_DATA))
+    assert list(inspect.signature(getattr(receiver.transport, HANDLE_RTP_DATA)).parameters) == [
+        "data",
+        "arrival_time_ms",
+    ]
     assert getattr(receiver.transport._rtp_header_extensions_map, EXTENSION_IDS).abs_send_time is None
     assert isinstance(receiver.transport.transport._connection, Connection)
     assert getattr(transceiver.sender, ENCODER) is None
