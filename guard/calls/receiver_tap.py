@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from aiortc.codecs import depayload
@@ -144,8 +145,9 @@ class ReceiverTap:
         return depayload(self._codecs[packet.payload_type], packet.payload)
 
     def _note_failure(self) -> None:
-        """Called on the decoder's thread."""
-        self._loop.call_soon_threadsafe(self._after_failure)
+        """Called on the decoder's thread, which a close that had to be forced leaves behind for a moment."""
+        with suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._after_failure)
 
     def _after_failure(self) -> None:
         self._stream.decoder_failed()
