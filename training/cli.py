@@ -191,16 +191,14 @@ def refine(
     run: Annotated[Path, typer.Option(help="Folder of the run to start from.")],
     clips: Annotated[Path, typer.Option(help="Folder that `render` filled.")],
     out: Annotated[Path, typer.Option(help="Folder of the new run.", file_okay=False)],
-    steps: Annotated[int, typer.Option(min=1, help="Length of the run.")] = 400,
-    frames: Annotated[int, typer.Option(min=64, help="Positions in a batch.")] = 16384,
     seed: int = 1,
     threads: ThreadsOption = 2,
 ) -> None:
-    """Train the embedding to contrast drivers, on what a network that was trained on motion makes of rendered clips."""
+    """Find the embedding that tells drivers apart, on what a network that learnt motion makes of rendered clips."""
     from training import sessions
 
     with _one_line_errors():
-        sessions.refine_run(run, clips, out, steps=steps, frames=frames, seed=seed, threads=threads)
+        sessions.refine_run(run, clips, out, seed=seed, threads=threads)
     _console.print(f"run saved in {out}")
 
 

@@ -38,6 +38,7 @@ Source = Callable[[int], Batch]
 """The batch of a step; where several processes train together, this process's part of it."""
 
 CHECKPOINT = "checkpoint.pt"
+_EMBEDDING = "network.embedding."
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,16 +227,29 @@ def resume(out: Path, device: torch.device) -> Run:
     return run
 
 
-def continue_with(run: Run, config: FitConfig, *, embedding_only: bool) -> Run:
-    """A new run that starts from the weights of another. embedding_only: nothing before the embedding is trained."""
-    device = next(run.trainee.parameters()).device
-    fresh = start(config, 0 if run.trainee.read_out is None else run.trainee.read_out.out_features, device)
+def continue_with(run: Run, config: FitConfig) -> Run:
+    """A new run that starts from the weights of another."""
+    fresh = start(config, _speeds(run), next(run.trainee.parameters()).device)
     fresh.trainee.load_state_dict(run.trainee.state_dict())
     fresh.earlier = run.stages()
-    if embedding_only:
-        fresh.trainee.requires_grad_(False)
-        fresh.streaming().embedding.requires_grad_(True)
     return fresh
+
+
+def with_new_embedding(run: Run, size: int) -> Run:
+    """The same, with an embedding of `size` numbers that has learnt nothing yet. Raises CheckpointError where the
+    run's network has no embedding of its own."""
+    run.streaming()
+    config = replace(run.config, embedding_size=size, minutes=None, compile=False)
+    fresh = start(config, _speeds(run), next(run.trainee.parameters()).device)
+    state = fresh.trainee.state_dict()
+    learnt = {name: value for name, value in run.trainee.state_dict().items() if not name.startswith(_EMBEDDING)}
+    fresh.trainee.load_state_dict({**state, **learnt})
+    fresh.earlier = run.stages()
+    return fresh
+
+
+def _speeds(run: Run) -> int:
+    return 0 if run.trainee.read_out is None else run.trainee.read_out.out_features
 
 
 def load_network(out: Path) -> nn.Module:

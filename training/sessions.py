@@ -24,9 +24,11 @@ from training.data.stored import (
     store_batches,
     stored_files,
 )
+from training.discriminant import SIZE as DISCRIMINANT_SIZE
+from training.discriminant import discriminant
 from training.distributed import local_rank, process_group, processes, rank, was_restarted
 from training.errors import CheckpointError, DataError
-from training.fit import CHECKPOINT, FitConfig, Run, continue_with, fit, resume, save, start
+from training.fit import CHECKPOINT, FitConfig, Run, continue_with, fit, resume, save, start, with_new_embedding
 from training.fit import Source as BatchSource
 from training.models.registry import NetworkKind, network_kind
 from training.models.streaming import TEMPORAL_MARGIN
@@ -39,8 +41,6 @@ _LOG = logging.getLogger(__name__)
 _TARGETS_PER_BATCH = 4
 _REFINED_WINDOWS = (32, 64)
 """Short ones for people whose clips are short."""
-_REFINED_DECAY = 0.1
-"""Some hundred people are learnt by heart within a minute: unseen ones do best with a strong decay and few steps."""
 _RATES = {"adamw": 1e-3, "muon": 2e-3}
 _UNFOLDED_BATCHES, _UNFOLDED_WINDOW = 24, 32
 _CONFIGURED = ("network", "steps", "minutes", "optimizer", "precision", "compile", "seed")
@@ -181,7 +181,7 @@ def _begun(session: FitSession, speeds: int, device: torch.device) -> Run:
             f"{session.begin} holds a run of the network {earlier.config.network!r}, not {session.network!r}; "
             f"give --network {earlier.config.network}, or begin with another run"
         )
-    return continue_with(earlier, config, embedding_only=False)
+    return continue_with(earlier, config)
 
 
 def _config(session: FitSession, device: torch.device) -> FitConfig:
@@ -265,8 +265,8 @@ def render_clips(
     store_batches(BatchMaker(sampler, material.bank, render, device, None, speed_scale(material.bank)), batches, out)
 
 
-def refine_run(first: Path, clips: Path, out: Path, *, steps: int, frames: int, seed: int, threads: int) -> Run:
-    """Train the embedding of the run in `first` to contrast drivers, on stored positions, into `out`."""
+def refine_run(first: Path, clips: Path, out: Path, *, seed: int, threads: int) -> Run:
+    """Find the embedding of the run in `first` that tells drivers apart, on stored positions, into `out`."""
     torch.set_num_threads(threads)
     _refuse_other_run(out)
     earlier = resume(first, torch.device("cpu"))
@@ -275,20 +275,12 @@ def refine_run(first: Path, clips: Path, out: Path, *, steps: int, frames: int, 
     recipe = {"weights": weights, "clips": clips, "seed": seed, **stored_numbers(clips)}
     claim(out / RECIPE, recipe, kept=any(out.glob("*.npz")))
     positions = kept_positions(first, clips, out, seed, threads)
+    run = with_new_embedding(earlier, DISCRIMINANT_SIZE)
     windows = tuple(window - TEMPORAL_MARGIN for window in _REFINED_WINDOWS)
-    config = replace(
-        earlier.config,
-        steps=steps,
-        minutes=None,
-        identity_weight=1.0,
-        weight_decay=_REFINED_DECAY,
-        compile=False,
-        seed=seed,
-    )
-    run = continue_with(earlier, config, embedding_only=True)
-    options = {"run": first, "clips": clips, "windows": _REFINED_WINDOWS, "frames": frames, "seed": seed}
+    discriminant(positions, windows, run.streaming().embedding)
+    options = {"run": first, "clips": clips, "windows": _REFINED_WINDOWS, "seed": seed}
     run.origin = Stage(EMBEDDING, plain(options), stored_numbers(clips))
-    fit(run, WindowsOfBatches(positions, windows, frames, None, seed), out)
+    save(run, out)
     return run
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import torch
 from torch import Tensor, nn
 
 from training.data.batches import Batch
@@ -13,7 +12,7 @@ from training.losses import dynamic_identity_loss, identity_losses
 from training.models.landmark_net import LandmarkNet
 from training.models.registry import NetworkKind
 from training.models.shuffled_time import shuffle_time
-from training.models.streaming import POSITION_SIZE, Positions, StreamingFeatDiff
+from training.models.streaming import POSITION_SIZE, StreamingFeatDiff
 
 
 class Outputs(NamedTuple):
@@ -38,7 +37,7 @@ class Trainee(nn.Module):
         self.read_out = nn.Linear(POSITION_SIZE, speeds) if kind.tells_speed else None
 
     def forward(self, inputs: Tensor) -> Outputs:
-        """inputs: frames (B, T, 128, 128), landmarks (B, T, 95, 2), or stored positions (B, T - 5, 512)."""
+        """inputs: frames (B, T, 128, 128), or landmarks (B, T, 95, 2)."""
         if isinstance(self.network, StreamingFeatDiff):
             return self._streaming(self.network, inputs)
         if isinstance(self.network, LandmarkNet):
@@ -46,9 +45,6 @@ class Trainee(nn.Module):
         return Outputs(self.network(inputs))
 
     def _streaming(self, network: StreamingFeatDiff, inputs: Tensor) -> Outputs:
-        if inputs.ndim == 3:
-            every = torch.ones(inputs.shape[:2], dtype=torch.bool, device=inputs.device)
-            return Outputs(network.embedding(Positions(inputs, every).moments()))
         positions = network.embed_positions(inputs)
         speed = None if self.read_out is None else self.read_out(positions.values)
         return Outputs(network.embedding(positions.moments()), speed)

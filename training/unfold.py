@@ -24,8 +24,6 @@ from training.models.f5c import STEM_LAYERS, CircularBranch
 from training.models.streaming import StreamingConfig, StreamingFeatDiff
 from training.origin import Stage
 
-_OWN_SIZE = 256
-
 
 def unfolded_run(engine: Path, clips: Iterable[Tensor], speeds: int) -> Run:
     """A run at step 0 with an engine's weights and a fresh read-out of `speeds` speeds.
@@ -37,9 +35,7 @@ def unfolded_run(engine: Path, clips: Iterable[Tensor], speeds: int) -> Run:
         model = read_model_folder(engine)
     except ModelFolderError as error:
         raise CheckpointError(str(error)) from error
-    if model.spec.embedding_size != _OWN_SIZE:
-        raise CheckpointError(f"{engine} gives embeddings of {model.spec.embedding_size} numbers, a run {_OWN_SIZE}")
-    run = start(FitConfig(), speeds, torch.device("cpu"))
+    run = start(FitConfig(embedding_size=model.spec.embedding_size), speeds, torch.device("cpu"))
     run.trainee.network.load_state_dict(unfolded(model, clips).state_dict())
     run.origin = Stage(f"what engine {model.spec.name} {model.spec.version} tells (its card says how)")
     return run

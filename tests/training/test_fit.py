@@ -15,7 +15,8 @@ from training.data.batches import Batch, BatchMaker, position_speed, speed_scale
 from training.data.channel import ChannelRange
 from training.data.material import Material, renderer
 from training.data.sampler import CrossedSampler
-from training.data.stored import StoredClips, WindowsOfBatches, stored_positions
+from training.data.stored import StoredClips, stored_positions
+from training.discriminant import discriminant
 from training.errors import CheckpointError, TrainingError
 from training.fit import (
     CHECKPOINT,
@@ -29,6 +30,7 @@ from training.fit import (
     save,
     start,
     training_length,
+    with_new_embedding,
 )
 from training.models.static import StaticNet
 from training.models.streaming import POSITION_SIZE, TEMPORAL_MARGIN, StreamingFeatDiff
@@ -141,13 +143,17 @@ def test_the_embedding_is_refined_on_stored_positions_and_the_rest_stays(
     )
     positions = stored_positions(network, clips, ChannelRange(), seed=0)
     assert positions.inputs.shape == (4, 12 - TEMPORAL_MARGIN, POSITION_SIZE)
-    run = continue_with(earlier, SHORT, embedding_only=True)
-    fit(run, WindowsOfBatches((positions,), (3, 7), 64, None, 0), tmp_path)
-    assert "motion" not in log_of(tmp_path)[0]
-    refined = load_network(tmp_path).state_dict()
-    changed = {name for name in before if not torch.equal(before[name], refined[name])}
-    assert all(name.startswith("embedding.") for name in changed)
-    assert "embedding.net.2.weight" in changed
+    run = with_new_embedding(earlier, 24)
+    discriminant((positions,), (3, 7), run.streaming().embedding)
+    save(run, tmp_path)
+    refined = load_network(tmp_path)
+    state = refined.state_dict()
+    kept = {
+        name for name in before if before[name].shape == state[name].shape and torch.equal(before[name], state[name])
+    }
+    assert all(name in kept for name in before if not name.startswith("embedding."))
+    embedding = refined(torch.from_numpy(frames))
+    torch.testing.assert_close(embedding.norm(dim=1), torch.ones(4))
 
 
 def test_motion_alone_leaves_identity_out(small_material: Material, tmp_path: Path) -> None:
@@ -174,7 +180,7 @@ def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_checkpoint(
 ) -> None:
     saved = (finished / CHECKPOINT).read_bytes()
     (tmp_path / CHECKPOINT).write_bytes(saved)
-    run = continue_with(resume(finished, CPU), SHORT, embedding_only=False)
+    run = continue_with(resume(finished, CPU), SHORT)
 
     def poisoned(step: int) -> Batch:
         batch = maker(small_material)(step)
@@ -214,7 +220,7 @@ def test_only_static_passes_for_the_control_static(finished: Path, tmp_path: Pat
 def test_networks_without_read_out_are_not_refined_or_exported(tmp_path: Path) -> None:
     run = start(replace(SHORT, network="pixel_diff"), 99, CPU)
     with pytest.raises(CheckpointError, match="'pixel_diff'; only a run of 'streaming'"):
-        continue_with(run, run.config, embedding_only=True)
+        with_new_embedding(run, 24)
 
 
 @pytest.mark.parametrize("content", [b"", b"no checkpoint", None])

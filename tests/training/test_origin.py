@@ -41,7 +41,7 @@ def test_checkpoints_keep_the_runs_that_led_to_them(tmp_path: Path) -> None:
     first = start(FitConfig(network="static"), 0, CPU)
     first.origin, first.step, first.seconds = Stage(MOTION, OPTIONS, MATERIAL), 7, 60.0
     save(first, tmp_path)
-    second = continue_with(resume(tmp_path, CPU), first.config, embedding_only=False)
+    second = continue_with(resume(tmp_path, CPU), first.config)
     second.origin, second.step = Stage(EMBEDDING), 3
     save(second, tmp_path)
     stages = resume(tmp_path, CPU).stages()
