@@ -95,5 +95,5 @@ def _write(layers: EmbeddingLayers, mean: Floats, deviation: Floats, found: Floa
             layer.weight.zero_()
             layer.bias.zero_()
         first.weight[: 2 * count] = torch.from_numpy(both_signs).float()
-        second.weight[:, :count] = torch.eye(count)
-        second.weight[:, count : 2 * count] = -torch.eye(count)
+        second.weight[:count, :count] = torch.eye(count)
+        second.weight[:count, count : 2 * count] = -torch.eye(count)
