@@ -21,7 +21,7 @@ from engines.model_folder import ModelFolder, read_model_folder
 from training.errors import CheckpointError
 from training.fit import FitConfig, Run, start
 from training.models.f5c import STEM_LAYERS, CircularBranch
-from training.models.streaming import StreamingConfig, StreamingFeatDiff
+from training.models.streaming import EmbeddingLayers, StreamingConfig, StreamingFeatDiff
 from training.origin import Stage
 
 
@@ -52,7 +52,7 @@ def unfolded(model: ModelFolder, clips: Iterable[Tensor]) -> StreamingFeatDiff:
             _unfold_stem(network, backbone)
             _unfold_fcc(network, backbone)
             _unfold_head(network, _weights(model.head))
-            network.embedding.load_state_dict(_weights(model.embedding), strict=False)
+            _unfold_embedding(network.embedding, _weights(model.embedding))
             _give_norms_statistics(network, clips)
     except (KeyError, RuntimeError) as error:
         raise CheckpointError(f"engine {spec.name} is of another network: {error}") from error
@@ -106,6 +106,11 @@ def _solution(matrices: Tensor, values: Tensor) -> Tensor:
 def _unfold_head(network: StreamingFeatDiff, weights: dict[str, Tensor]) -> None:
     for name, part in (("first", network.first), ("second", network.second)):
         _fill(part.conv, weights[f"{name}.weight"], weights[f"{name}.bias"])
+
+
+def _unfold_embedding(layers: EmbeddingLayers, weights: dict[str, Tensor]) -> None:
+    zeros = {name: torch.zeros_like(value) for name, value in layers.state_dict().items() if name.endswith("bias")}
+    layers.load_state_dict({**zeros, **weights}, strict=False)  # the exporter leaves a bias of zeros out
 
 
 def _fill(convolution: nn.Conv2d, weight: Tensor, bias: Tensor) -> None:
