@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import NamedTuple
+from dataclasses import dataclass, replace
 
 from guard.calls.encoded_stream import AdmittedFrame
 
@@ -11,7 +11,8 @@ from guard.calls.encoded_stream import AdmittedFrame
 _MAX_FRAMES_IN_DECODER = 64
 
 
-class SentFrame(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class SentFrame:
     """A frame that was given to the decoder."""
 
     number: int
@@ -65,4 +66,4 @@ class DecoderAccount:
             return None
         after_gap = sent.after_gap or self._is_broken
         self._is_broken = False
-        return sent if after_gap == sent.after_gap else sent._replace(after_gap=after_gap)
+        return replace(sent, after_gap=after_gap)

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from guard.calls.frame_gate import FrameGate, Verdict
 from guard.calls.frame_size import FrameHeader, read_frame_header
-from guard.calls.jitter_buffer import NOTHING, BufferStep, EncodedFrame, JitterBuffer, MediaPacket
+from guard.calls.jitter_buffer import BufferStep, EncodedFrame, JitterBuffer, MediaPacket
 from guard.calls.rate_limit import TokenBucket
 from guard.config import CallsConfig
 
@@ -21,7 +20,8 @@ SSRC_SILENCE_SECONDS = 0.5
 """Another SSRC is followed only after the one before has been silent for so long."""
 
 
-class AdmittedFrame(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class AdmittedFrame:
     """A frame that may be decoded."""
 
     ssrc: int
@@ -37,7 +37,8 @@ class AdmittedFrame(NamedTuple):
     """When it was whole and in its turn."""
 
 
-class StreamStep(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class StreamStep:
     """What is to be done after a packet, or after time has passed."""
 
     frames: tuple[AdmittedFrame, ...] = ()
@@ -47,9 +48,6 @@ class StreamStep(NamedTuple):
     """Send a picture-loss indication now."""
     is_oversize: bool = False
     """The picture is larger than this guard accepts: the stream must end."""
-
-
-_NOTHING_TO_DO = StreamStep()
 
 
 @dataclass(slots=True)
@@ -129,8 +127,6 @@ class EncodedStream:
         self._wants_keyframe = True
 
     def _step(self, buffered: BufferStep, backlog: int, now: float) -> StreamStep:
-        if buffered is NOTHING and not self._wants_keyframe:
-            return _NOTHING_TO_DO
         frames: list[AdmittedFrame] = []
         is_oversize = False
         for frame in buffered.frames:

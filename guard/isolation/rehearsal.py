@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 
 from aioice import ice
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription, VideoStreamTrack
@@ -29,9 +28,7 @@ class _FirstFrame:
         self.came = asyncio.Event()
 
     def participant_joined(self, _call: str, _participant: str) -> LatestFrames:
-        loop = asyncio.get_running_loop()
-        # Frames come from the thread that decodes them.
-        return LatestFrames(1, on_ready=partial(loop.call_soon_threadsafe, self.came.set))
+        return LatestFrames(1, on_ready=self.came.set)
 
     def participant_left(self, call: str, participant: str, why: str) -> None:
         """Nothing depends on it."""
