@@ -19,7 +19,8 @@ RUNNER = CliRunner()
 
 
 @pytest.mark.parametrize(
-    "command", ["prepare", "render", "fit", "refine", "export", "calibrate", "evaluate", "matrix", "check-reference"]
+    "command",
+    ["prepare", "render", "fit", "unfold", "refine", "export", "calibrate", "evaluate", "matrix", "check-reference"],
 )
 def test_every_command_explains_itself(command: str) -> None:
     result = RUNNER.invoke(app, [command, "--help"])
@@ -124,6 +125,7 @@ def in_one_line(box: str) -> str:
         (["fit", "--out", "x", "--network", "resnet"], "unknown network"),
         (["fit", "--out", "x", "--windows", "5,64"], "needs windows of 6 frames or more, got 5"),
         (["refine", "--run", "nowhere", "--clips", "x", "--out", "y"], "no checkpoint"),
+        (["unfold", "nowhere", "--clips", "x", "--out", "y"], "no rendered clips in x"),
         (["fit", "--out", "x", "--clips", "nowhere"], "no rendered clips"),
         (["fit", "--out", "x", "--clips", "y", "--windows", "32,48"], "windows of one length: give --windows 32"),
         (["evaluate", "--engine", "same", "--out", "./same"], "is the engine's own folder"),

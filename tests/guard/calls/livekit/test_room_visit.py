@@ -160,6 +160,7 @@ async def test_nobody_shakes_the_guard_off_by_one_large_picture(monkeypatch: pyt
             ann.stream.play(1, first=2, width=640, height=360)
             await until(lambda times=times: call.listener.of("ann") == ["joined", "left"] * times)  # type: ignore[misc]
         await until(lambda: ann.subscribed and len(call.source.tracks) == 1)
+    assert call.listener.reasons[:2] == ["the video is larger than this guard accepts"] * 2
 
 
 async def test_a_track_that_cannot_be_had_is_let_alone_until_it_is_time_to_ask_again() -> None:
