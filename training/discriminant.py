@@ -9,13 +9,11 @@ validation drivers the error of pairs falls by a fifth to a third against that (
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy.linalg import eigh
-from torch import nn
 
 from training.data.stored import StoredClips
 from training.errors import DataError
@@ -76,24 +74,10 @@ def _log_moments(batch: StoredClips, window: int) -> tuple[NDArray[np.float32], 
 
 
 def _write(layers: EmbeddingLayers, mean: Floats, deviation: Floats, found: Floats) -> None:
-    """A value is the difference of its positive and its negative part, so ReLU between the layers takes nothing."""
-    _, norm, first, _, _, second = layers.net
-    norm, first, second = cast(nn.BatchNorm1d, norm), cast(nn.Linear, first), cast(nn.Linear, second)
-    count = found.shape[1]
-    both_signs = np.concatenate([found, -found], axis=1).T
+    """Directions that were not found stay 0."""
+    statistics = {"running_mean": mean, "running_var": deviation**2 - layers.norm.eps}
+    state = layers.norm.state_dict() | {name: torch.from_numpy(value).float() for name, value in statistics.items()}
     with torch.no_grad():
-        norm.load_state_dict(
-            {
-                **norm.state_dict(),
-                "running_mean": torch.from_numpy(mean).float(),
-                "running_var": torch.from_numpy(deviation**2 - norm.eps).float(),
-                "weight": torch.ones(len(mean)),
-                "bias": torch.zeros(len(mean)),
-            }
-        )
-        for layer in (first, second):
-            layer.weight.zero_()
-            layer.bias.zero_()
-        first.weight[: 2 * count] = torch.from_numpy(both_signs).float()
-        second.weight[:count, :count] = torch.eye(count)
-        second.weight[:count, count : 2 * count] = -torch.eye(count)
+        layers.norm.load_state_dict(state)
+        layers.directions.weight.zero_()
+        layers.directions.weight[: found.shape[1]] = torch.from_numpy(found.T).float()

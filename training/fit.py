@@ -236,8 +236,10 @@ def continue_with(run: Run, config: FitConfig) -> Run:
 
 
 def with_new_embedding(run: Run, size: int) -> Run:
-    """The same, with an embedding of `size` numbers that has learnt nothing yet. Raises CheckpointError where the
-    run's network has no embedding of its own."""
+    """A new run with the weights of another, but for an embedding of `size` numbers that has learnt nothing yet.
+
+    Raises CheckpointError for a run of any network but the streaming one.
+    """
     run.streaming()
     config = replace(run.config, embedding_size=size, minutes=None, compile=False)
     fresh = start(config, _speeds(run), next(run.trainee.parameters()).device)

@@ -85,7 +85,9 @@ def compare(
     portraits: PortraitsOption = None,
     face_mesh: FaceMeshOption = None,
     seeds: SeedsOption = 16,
-    seen: Annotated[str, typer.Option(help="Generators that training has seen; commas between.")] = "mesh_warp",
+    seen: Annotated[
+        str, typer.Option(help="Generators that training has seen; commas between. Empty: the unseen one alone.")
+    ] = "mesh_warp",
     unseen: Annotated[str, typer.Option(help="Generator that it has not.")] = "face_mesh",
     manifest: Annotated[
         Path | None, typer.Option(help="manifest.csv of `prepare`: a column of its raw test clips, as a warning.")
@@ -103,7 +105,8 @@ def compare(
 
     with one_line_errors():
         source = BenchSource(data, portraits, face_mesh, seeds, protocol=replace(BENCH_PROTOCOL, frames=window))
-        found = compare_runs(runs, out, source, tuple(seen.split(",")), unseen, manifest, subject, threads)
+        known = tuple(seen.split(",")) if seen else ()
+        found = compare_runs(runs, out, source, known, unseen, manifest, subject, threads)
         write_comparison(found, out)
     sys.stdout.write(comparison_table(found) + "\n")
 

@@ -42,10 +42,8 @@ class Muon(torch.optim.AdamW):
                     continue
                 state = self.state[value]
                 if not state:
-                    state |= {
-                        "step": torch.zeros(()),
-                        "momentum": torch.zeros_like(value),
-                    }  # AdamW loads no state without
+                    # AdamW, which loads the saved state, asks every value for its number of steps.
+                    state |= {"step": torch.zeros(()), "momentum": torch.zeros_like(value)}
                 momentum = state["momentum"]
                 momentum.lerp_(value.grad, 1 - _MOMENTUM)
                 direction = value.grad.lerp(momentum, _MOMENTUM)

@@ -28,7 +28,7 @@ class Stage:
     seconds: float = 0.0
 
     def text(self) -> str:
-        took = f"{self.steps} steps in {duration(self.seconds)}"
+        took = f"{self.steps} steps in {duration(self.seconds)}" if self.steps else "Without a step"
         if not self.learnt:
             return f"{took}; what it learnt, and from what, was not recorded."
         told = ", ".join(f"{name} {_listed(self.options[name])}" for name in _TOLD if name in self.options)

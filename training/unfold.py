@@ -1,8 +1,9 @@
 """From an engine folder back to a network that can go on learning, where the run that made it is lost.
 
 Export folds every BatchNorm into its convolution. Here the convolutions stay folded, and each BatchNorm gets the
-statistics of the given clips with a scale and a shift that undo them: the network computes what the engine computes,
-and its norms work as in any other run. FCC's constant map is split into the positions that give it.
+statistics of the given clips with a scale and a shift that undo them: backbone and head compute what the engine's
+compute, and their norms work as in any other run. FCC's constant map is split into the positions that give it. The
+embedding is left to `refine`, which has to find a new one after any training.
 """
 
 from __future__ import annotations
@@ -21,12 +22,12 @@ from engines.model_folder import ModelFolder, read_model_folder
 from training.errors import CheckpointError
 from training.fit import FitConfig, Run, start
 from training.models.f5c import STEM_LAYERS, CircularBranch
-from training.models.streaming import EmbeddingLayers, StreamingConfig, StreamingFeatDiff
+from training.models.streaming import StreamingConfig, StreamingFeatDiff
 from training.origin import Stage
 
 
 def unfolded_run(engine: Path, clips: Iterable[Tensor], speeds: int) -> Run:
-    """A run at step 0 with an engine's weights and a fresh read-out of `speeds` speeds.
+    """A run at step 0 with an engine's backbone and head, a fresh embedding and a fresh read-out of `speeds` speeds.
 
     clips: frames (n, T, 128, 128), 0-255, as training will see them; a few hundred frames are enough. Raises
     CheckpointError for a folder that is no engine of this network.
@@ -35,16 +36,17 @@ def unfolded_run(engine: Path, clips: Iterable[Tensor], speeds: int) -> Run:
         model = read_model_folder(engine)
     except ModelFolderError as error:
         raise CheckpointError(str(error)) from error
-    run = start(FitConfig(embedding_size=model.spec.embedding_size), speeds, torch.device("cpu"))
-    run.trainee.network.load_state_dict(unfolded(model, clips).state_dict())
+    run = start(FitConfig(), speeds, torch.device("cpu"))
+    run.trainee.network.load_state_dict(unfolded(model, run.config.embedding_size, clips).state_dict())
     run.origin = Stage(f"what engine {model.spec.name} {model.spec.version} tells (its card says how)")
     return run
 
 
-def unfolded(model: ModelFolder, clips: Iterable[Tensor]) -> StreamingFeatDiff:
-    """The network of an engine, in evaluation mode. Raises CheckpointError for graphs of another network."""
+def unfolded(model: ModelFolder, embedding_size: int, clips: Iterable[Tensor]) -> StreamingFeatDiff:
+    """The network of an engine with a fresh embedding, in evaluation mode. Raises CheckpointError for graphs of another
+    network."""
     spec = model.spec
-    config = StreamingConfig(spec.window_frames, spec.embedding_size, spec.pixel_mean, spec.pixel_std)
+    config = StreamingConfig(spec.window_frames, embedding_size, spec.pixel_mean, spec.pixel_std)
     network = StreamingFeatDiff(config).eval()
     try:
         with torch.no_grad():
@@ -52,7 +54,6 @@ def unfolded(model: ModelFolder, clips: Iterable[Tensor]) -> StreamingFeatDiff:
             _unfold_stem(network, backbone)
             _unfold_fcc(network, backbone)
             _unfold_head(network, _weights(model.head))
-            _unfold_embedding(network.embedding, _weights(model.embedding))
             _give_norms_statistics(network, clips)
     except (KeyError, RuntimeError) as error:
         raise CheckpointError(f"engine {spec.name} is of another network: {error}") from error
@@ -106,11 +107,6 @@ def _solution(matrices: Tensor, values: Tensor) -> Tensor:
 def _unfold_head(network: StreamingFeatDiff, weights: dict[str, Tensor]) -> None:
     for name, part in (("first", network.first), ("second", network.second)):
         _fill(part.conv, weights[f"{name}.weight"], weights[f"{name}.bias"])
-
-
-def _unfold_embedding(layers: EmbeddingLayers, weights: dict[str, Tensor]) -> None:
-    zeros = {name: torch.zeros_like(value) for name, value in layers.state_dict().items() if name.endswith("bias")}
-    layers.load_state_dict({**zeros, **weights}, strict=False)  # the exporter leaves a bias of zeros out
 
 
 def _fill(convolution: nn.Conv2d, weight: Tensor, bias: Tensor) -> None:

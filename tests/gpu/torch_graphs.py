@@ -135,9 +135,6 @@ def trained_steps(model: ModelFolder) -> StepGraphs:
             if tensor.name in wanted
         }
         missing = [name for name in wanted - weights.keys() if not name.endswith(_LEFT_OUT)]
-        # The exporter leaves a bias of zeros out, as the embedding in closed form has.
-        weights |= {name: torch.zeros(module.get_parameter(name).shape) for name in missing if name.endswith(".bias")}
-        missing = [name for name in missing if name not in weights]
         if missing:
             raise RuntimeError(
                 f"engine {spec.name} is of another network: its graphs lack {', '.join(sorted(missing))}"

@@ -62,9 +62,7 @@ def test_layers_give_the_projection_of_log_moments_itself() -> None:
     moments = Positions(torch.from_numpy(clips.inputs), every).moments()
     with torch.no_grad():
         found = layers(moments)
-        logs = LogMoments()(moments)
-        state = layers.net[2].state_dict()
-        projected = layers.net[1](logs) @ state["weight"][:SIZE].T
+        projected = layers.norm(LogMoments()(moments)) @ layers.directions.weight.T
     assert moments.shape == (120, MOMENTS_SIZE)
     torch.testing.assert_close(found, torch.nn.functional.normalize(projected, dim=1), atol=1e-5, rtol=1e-5)
     same = torch.from_numpy(clips.driver[:, None] == clips.driver[None, :])

@@ -137,7 +137,7 @@ class WindowsOfFrames:
 class WindowsOfBatches:
     """Batches mixed from stored ones: within each the same faces have different drivers, across them all differ.
 
-    windows: lengths to mix. frames_per_batch: how many frames, or positions, a mixture holds at most, about; where one
+    windows: lengths to mix. frames_per_batch: how many frames a mixture holds at most, about; where one
     stored batch holds more, some of its drivers on two of its faces take its place.
     """
 

@@ -90,10 +90,10 @@ class EmbeddingStep(nn.Module):
 
     def __init__(self, model: StreamingFeatDiff) -> None:
         super().__init__()
-        self.net = model.embedding.net
+        self.layers = model.embedding
 
     def forward(self, moments: Tensor) -> Tensor:
-        out: Tensor = self.net(moments)
+        out = self.layers.project(moments)
         return out / out.square().sum(1, keepdim=True).sqrt().clamp(min=1e-12)
 
 

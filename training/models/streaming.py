@@ -52,13 +52,12 @@ class StreamingConfig:
     embedding_size: int = 256
     pixel_mean: float = 0.45
     pixel_std: float = 0.25
-    dropout: float = 0.6
 
     def __post_init__(self) -> None:
         if self.window_frames <= TEMPORAL_MARGIN:
             raise ValueError(f"window_frames must exceed {TEMPORAL_MARGIN}, got {self.window_frames}")
-        if self.embedding_size < 1 or self.pixel_std <= 0 or not 0 <= self.dropout < 1:
-            raise ValueError(f"embedding_size >= 1, pixel_std > 0 and 0 <= dropout < 1 are needed, got {self}")
+        if self.embedding_size < 1 or self.pixel_std <= 0:
+            raise ValueError(f"embedding_size >= 1 and pixel_std > 0 are needed, got {self}")
 
 
 class TemporalConvolution(nn.Module):
@@ -105,22 +104,25 @@ class LogMoments(nn.Module):
 
 
 class EmbeddingLayers(nn.Module):
-    """The moments of a window's positions, (n, 1024), to an L2-normalised embedding (n, embedding_size)."""
+    """The moments of a window's positions, (n, 1024), to an L2-normalised embedding (n, embedding_size).
+
+    Linear in the logarithms, so that it can be found in closed form (`training.discriminant`) as well as be trained.
+    """
 
     def __init__(self, config: StreamingConfig) -> None:
         super().__init__()
-        self.net = nn.Sequential(
-            LogMoments(),
-            nn.BatchNorm1d(MOMENTS_SIZE),
-            nn.Linear(MOMENTS_SIZE, 256),
-            nn.ReLU(inplace=True),
-            nn.Dropout(config.dropout),
-            nn.Linear(256, config.embedding_size),
-        )
+        self.logarithms = LogMoments()
+        self.norm = nn.BatchNorm1d(MOMENTS_SIZE, affine=False)
+        self.directions = nn.Linear(MOMENTS_SIZE, config.embedding_size, bias=False)
 
     def forward(self, moments: Tensor) -> Tensor:
         with torch.autocast(moments.device.type, enabled=False):
-            return nn.functional.normalize(self.net(moments.float()), dim=1)
+            return nn.functional.normalize(self.project(moments.float()), dim=1)
+
+    def project(self, moments: Tensor) -> Tensor:
+        """The embedding before it is brought to length 1."""
+        projected: Tensor = self.directions(self.norm(self.logarithms(moments)))
+        return projected
 
 
 @dataclass(frozen=True, slots=True)
