@@ -109,7 +109,7 @@ def fit(
 
     On two CPU cores, between `render` and `refine`:
 
-        guard-train fit --out runs/motion --clips runs/clips --minutes 60 --frames 128 --windows 32 --optimizer muon --compile
+        guard-train fit --out runs/motion --clips runs/clips --minutes 60 --frames 128 --optimizer muon --compile
 
     On one GPU, alone:
 
