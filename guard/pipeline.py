@@ -41,6 +41,8 @@ _FORGET_WINDOW_SECONDS = 1.0
 """After so long without a frame the window starts anew: what was seen before may have been somebody else."""
 
 _ABSTAIN_REPEAT_SECONDS = 0.5
+_LOOK_SECONDS = 0.05
+"""Between two looks at the seats of which nothing comes."""
 _PROGRESS_STEP = 0.02
 
 
@@ -160,6 +162,9 @@ class Pipeline:
     cpu: StageCpu = field(default_factory=StageCpu)
     scheduler: BatchScheduler[_Taken] = field(default_factory=BatchScheduler)
     _free_slots: list[int] = field(default_factory=list)
+    _looked_seconds: float = -np.inf
+    _unjudged: list[Seat] = field(default_factory=list)
+    """Whose newest frame showed nothing to judge."""
     _status: EngineStatus = field(init=False)
 
     def __post_init__(self) -> None:
@@ -204,8 +209,12 @@ class Pipeline:
             yield from self._judge_batch(batch)
             self._offer_frames()
         now = self.clock()
-        for seat in self.seats.values():
+        if now - self._looked_seconds >= _LOOK_SECONDS:
+            self._looked_seconds = now
+            self._unjudged = list(self.seats.values())
+        for seat in self._unjudged:
             yield from self._without_frames(seat, now)
+        self._unjudged = []
         if self.engine.status != self._status:
             self._status = self.engine.status
             yield EngineChanged(self._status)
@@ -223,8 +232,8 @@ class Pipeline:
         One at a time: what piles up stays in the seat's own queue, where a short jam costs no frame, and a long one
         costs the oldest before any work went into them.
         """
-        idle = [seat for seat in self.seats.values() if not self.scheduler.waits(seat.slot)]
-        found = [taken for seat in idle if (taken := self._take(seat)) is not None]
+        ready = [seat for seat in self.seats.values() if seat.frames and not self.scheduler.waits(seat.slot)]
+        found = [taken for seat in ready if (taken := self._take(seat)) is not None]
         for taken in sorted(found, key=lambda taken: taken.face.arrival_seconds):
             face = taken.face
             self.scheduler.offer(taken.seat.slot, taken, face.continues, self.clock(), came=face.arrival_seconds)
@@ -248,6 +257,7 @@ class Pipeline:
             if result.reason is not None:
                 seat.missing = result.reason
                 seat.liveness.no_face()
+                self._unjudged.append(seat)
         return None
 
     @staticmethod
@@ -273,8 +283,8 @@ class Pipeline:
             for scheduled in batch:
                 yield from self._abstain(scheduled.frame.seat, AbstainReason.ENGINE_FAILED, self.clock())
             return
-        ended = self.clock()
-        self.cpu.engine += time.thread_time() - cpu
+        ended, judging = self.clock(), time.thread_time()
+        self.cpu.engine += judging - cpu
         refused = set(result.refused.tolist())
         for row, scheduled in enumerate(batch):
             if row in refused:
@@ -283,6 +293,7 @@ class Pipeline:
             engine_seconds = ended - scheduled.offered_seconds
             valid_fraction = float(result.valid_fraction[row])
             yield from self._judge(scheduled.frame, result.embeddings[row], valid_fraction, engine_seconds)
+        self.cpu.verify += time.thread_time() - judging
 
     def _forget_old_window(self, taken: _Taken) -> None:
         """Start the window anew on joining, after a long gap, and with the first frame that is evidence again."""
@@ -299,7 +310,7 @@ class Pipeline:
         self, taken: _Taken, embedding: NDArray[np.float32], valid_fraction: float, engine_seconds: float
     ) -> Iterator[Outcome]:
         seat, face = taken.seat, taken.face
-        started, cpu = self.clock(), time.thread_time()
+        started = self.clock()
         fps = face.fps if face.fps > 0 else self.engine.spec.fps_max  # Not known yet: no reason to abstain.
         if taken.doubt is not None:
             yield from self._wait(seat, face.arrival_seconds)
@@ -310,7 +321,6 @@ class Pipeline:
         stages = StageSeconds(
             face.arrival_seconds, taken.queue_seconds, taken.pixels_seconds, engine_seconds, self.clock() - started
         )
-        self.cpu.verify += time.thread_time() - cpu
         yield self._judged(seat, verdict, face, valid_fraction, stages)
 
     def _without_frames(self, seat: Seat, now: float) -> Iterator[Outcome]:

@@ -14,8 +14,9 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
-from threading import Condition
+from threading import Lock
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,24 +77,36 @@ class Wake:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._rule = WakeRule()
-        self._changed = Condition()
+        self._ruling = Lock()
+        # The sleeper waits for it to be let go. A condition would make a lock like it for every sleep.
+        self._bell = Lock()
+        self._bell.acquire()
 
     def frame(self) -> None:
         """A seat that had no frame has one."""
-        with self._changed:
+        with self._ruling:
             if self._rule.frame(self._clock()):
-                self._changed.notify()
+                self._let_go()
 
     def ring(self) -> None:
         """Get up for something else."""
-        with self._changed:
+        with self._ruling:
             if self._rule.ring():
-                self._changed.notify()
+                self._let_go()
 
     def sleep(self, pause: Pause) -> None:
         """Until it is time to get up."""
-        with self._changed:
+        with self._ruling:
             self._rule.begin(pause, self._clock())
-            while (left := self._rule.due_seconds - self._clock()) > 0:
-                self._changed.wait(left)
-            self._rule.end()
+        while True:
+            with self._ruling:
+                left = self._rule.due_seconds - self._clock()
+                if left <= 0:
+                    self._rule.end()
+                    return
+            # Heard too late, it wakes the next sleep once for nothing.
+            self._bell.acquire(timeout=left)
+
+    def _let_go(self) -> None:
+        with suppress(RuntimeError):  # it is let go already
+            self._bell.release()

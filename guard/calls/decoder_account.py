@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from guard.calls.encoded_stream import AdmittedFrame
 
@@ -11,8 +11,7 @@ from guard.calls.encoded_stream import AdmittedFrame
 _MAX_FRAMES_IN_DECODER = 64
 
 
-@dataclass(frozen=True, slots=True)
-class SentFrame:
+class SentFrame(NamedTuple):
     """A frame that was given to the decoder."""
 
     number: int
@@ -66,4 +65,4 @@ class DecoderAccount:
             return None
         after_gap = sent.after_gap or self._is_broken
         self._is_broken = False
-        return replace(sent, after_gap=after_gap)
+        return sent if after_gap == sent.after_gap else sent._replace(after_gap=after_gap)

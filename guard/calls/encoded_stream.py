@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from guard.calls.frame_gate import FrameGate, Verdict
 from guard.calls.frame_size import FrameHeader, read_frame_header
-from guard.calls.jitter_buffer import BufferStep, EncodedFrame, JitterBuffer, MediaPacket
+from guard.calls.jitter_buffer import NOTHING, BufferStep, EncodedFrame, JitterBuffer, MediaPacket
 from guard.calls.rate_limit import TokenBucket
 from guard.config import CallsConfig
 
@@ -20,8 +21,7 @@ SSRC_SILENCE_SECONDS = 0.5
 """Another SSRC is followed only after the one before has been silent for so long."""
 
 
-@dataclass(frozen=True, slots=True)
-class AdmittedFrame:
+class AdmittedFrame(NamedTuple):
     """A frame that may be decoded."""
 
     ssrc: int
@@ -37,8 +37,7 @@ class AdmittedFrame:
     """When it was whole and in its turn."""
 
 
-@dataclass(frozen=True, slots=True)
-class StreamStep:
+class StreamStep(NamedTuple):
     """What is to be done after a packet, or after time has passed."""
 
     frames: tuple[AdmittedFrame, ...] = ()
@@ -48,6 +47,9 @@ class StreamStep:
     """Send a picture-loss indication now."""
     is_oversize: bool = False
     """The picture is larger than this guard accepts: the stream must end."""
+
+
+_NOTHING_TO_DO = StreamStep()
 
 
 @dataclass(slots=True)
@@ -127,6 +129,8 @@ class EncodedStream:
         self._wants_keyframe = True
 
     def _step(self, buffered: BufferStep, backlog: int, now: float) -> StreamStep:
+        if buffered is NOTHING and not self._wants_keyframe:
+            return _NOTHING_TO_DO
         frames: list[AdmittedFrame] = []
         is_oversize = False
         for frame in buffered.frames:

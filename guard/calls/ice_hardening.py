@@ -6,6 +6,9 @@ the SRTP buffer of 1500 bytes, then ends the connection: anybody who finds the p
 
 from __future__ import annotations
 
+import socket
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from aioice import ice, stun
@@ -14,7 +17,12 @@ from aioice import ice, stun
 MAX_DATAGRAM_BYTES = 1500
 LOOPBACK_ADDRESS = "127.0.0.1"
 _STUN_FIRST_BYTES = range(4)
+_MEDIA_FIRST_BYTES = range(128, 192)
 _MARK = "_guard_hardened"
+_TAKE_MEDIA = "_guard_take_media"
+SOCKET = "_sock"
+_MOST_AT_ONCE = 32
+"""Datagrams that one socket may have read before the others get their turn."""
 
 
 def install_datagram_filter() -> None:
@@ -23,12 +31,38 @@ def install_datagram_filter() -> None:
     if hasattr(stock, _MARK):
         return
 
+    def passed(self: ice.StunProtocol, data: bytes | str, addr: tuple[Any, ...]) -> bool:
+        """Hand a datagram on; True where it was media that `divert_media` has asked for."""
+        if not isinstance(data, bytes) or not is_acceptable(self.receiver, data, addr):
+            return False
+        if data[0] in _MEDIA_FIRST_BYTES:
+            take: Callable[[bytes], bool] | None = getattr(self.receiver, _TAKE_MEDIA, None)
+            if take is not None and take(data):
+                return True
+        stock(self, data, addr)
+        return False
+
     def filtered(self: ice.StunProtocol, data: bytes | str, addr: tuple[Any, ...]) -> None:
-        if isinstance(data, bytes) and is_acceptable(self.receiver, data, addr):
-            stock(self, data, addr)
+        if not passed(self, data, addr):
+            return
+        sock: socket.socket | None = getattr(self.transport, SOCKET, None)
+        if sock is None:  # a relayed one
+            return
+        # A frame's packets come together, and asyncio would look at all sockets again for each of them.
+        with suppress(OSError):  # nothing more for now, or trouble that asyncio will meet as well
+            for _ in range(_MOST_AT_ONCE):
+                passed(self, *sock.recvfrom(MAX_DATAGRAM_BYTES + 1))
 
     setattr(filtered, _MARK, True)
     ice.StunProtocol.datagram_received = filtered  # type: ignore[method-assign]
+
+
+def divert_media(connection: ice.Connection, take: Callable[[bytes], bool]) -> None:
+    """Give datagrams of the peer that look like SRTP or SRTCP to `take`; where it returns False they go on as ever.
+
+    Needs the datagram filter.
+    """
+    setattr(connection, _TAKE_MEDIA, take)
 
 
 def is_acceptable(connection: ice.Connection, data: bytes, addr: tuple[Any, ...]) -> bool:
@@ -41,9 +75,10 @@ def is_acceptable(connection: ice.Connection, data: bytes, addr: tuple[Any, ...]
     if data[0] in _STUN_FIRST_BYTES:
         return _is_stun(data)
     host, port = addr[0], addr[1]
-    return any(
-        candidate.port == port and candidate._network_host == host for candidate in connection._remote_candidates
-    )
+    for candidate in connection._remote_candidates:
+        if candidate.port == port and candidate._network_host == host:
+            return True
+    return False
 
 
 def _is_stun(data: bytes) -> bool:

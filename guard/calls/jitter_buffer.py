@@ -7,9 +7,9 @@ once, asks again for what is missing (RFC 4585 section 6.2.1), and gives a hole 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
+from typing import NamedTuple
 
 GIVE_UP_SECONDS = 0.25
 """A hole is given up so long after it was seen,"""
@@ -27,8 +27,7 @@ _MODULO = 1 << 16
 _HALF = 1 << 15
 
 
-@dataclass(frozen=True, slots=True)
-class MediaPacket:
+class MediaPacket(NamedTuple):
     """One depayloaded RTP packet."""
 
     sequence_number: int
@@ -41,8 +40,7 @@ class MediaPacket:
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class EncodedFrame:
+class EncodedFrame(NamedTuple):
     """The joined packets of one frame."""
 
     timestamp: int
@@ -53,8 +51,7 @@ class EncodedFrame:
     packets of this frame may be missing, too."""
 
 
-@dataclass(frozen=True, slots=True)
-class BufferStep:
+class BufferStep(NamedTuple):
     """What came of a packet, or of time that passed."""
 
     frames: tuple[EncodedFrame, ...] = ()
@@ -62,6 +59,10 @@ class BufferStep:
     """Sequence numbers to be asked for now."""
     lost: bool = False
     """True where something was lost after the last of `frames`."""
+
+
+NOTHING = BufferStep()
+"""What comes of most packets."""
 
 
 @dataclass(slots=True)
@@ -116,13 +117,19 @@ class JitterBuffer:
         if -MAX_LATE_PACKETS <= offset < 0:
             self.late += 1
             return self.tick(now)
+        if offset == 0 and not self._missing:
+            self._newest = self._next
+            self._next += 1
+            frames: list[EncodedFrame] = []
+            self._append(packet, frames)
+            return self._step(frames, now) if frames or self._lost else NOTHING
         if 0 <= offset < CAPACITY_PACKETS:
             return self._step(self._place(self._next + offset, packet, now), now)
         return self._take_stray(packet, now)
 
     def tick(self, now: float) -> BufferStep:
         """Let time pass: ask again for what is missing, give up what has been missing for too long."""
-        return self._step((), now)
+        return self._step([], now)
 
     def _clear(self) -> None:
         # Sequence numbers are counted on beyond 16 bits from the first packet on; `_next` is the first one missing.
@@ -165,33 +172,39 @@ class JitterBuffer:
         if number in self._ahead:
             self.late += 1
         self._ahead.setdefault(number, packet)
-        return list(self._release())
+        frames: list[EncodedFrame] = []
+        self._release(frames)
+        return frames
 
-    def _step(self, frames: Iterable[EncodedFrame], now: float) -> BufferStep:
+    def _step(self, frames: list[EncodedFrame], now: float) -> BufferStep:
+        nack: tuple[int, ...] = ()
         if self._missing:
-            frames = [*frames, *self._give_up(now)]
-        nack = self._due(now) if self._missing else ()
+            self._give_up(frames, now)
+            nack = self._due(now)
         self._fresh.clear()
         lost, self._lost = self._lost, False
         return BufferStep(tuple(frames), nack, lost)
 
-    def _release(self) -> Iterator[EncodedFrame]:
+    def _release(self, frames: list[EncodedFrame]) -> None:
         """Everything that is complete, however much has piled up."""
         while (packet := self._ahead.pop(self._next, None)) is not None:
             self._next += 1
-            partial = self._partial
-            if partial is not None and (partial.timestamp, partial.payload_type) != (
-                packet.timestamp,
-                packet.payload_type,
-            ):
-                # The marker is missing, or unused: the next frame ends this one.
-                yield from self._finish(partial)
-                partial = None
-            if partial is None:
-                partial = self._partial = _PartialFrame(packet.timestamp, packet.payload_type)
-            self._extend(partial, packet.data)
-            if packet.marker:
-                yield from self._finish(partial)
+            self._append(packet, frames)
+
+    def _append(self, packet: MediaPacket, frames: list[EncodedFrame]) -> None:
+        """The next packet in order; a frame that is complete with it goes into `frames`."""
+        partial = self._partial
+        if partial is not None and (
+            partial.timestamp != packet.timestamp or partial.payload_type != packet.payload_type
+        ):
+            # The marker is missing, or unused: the next frame ends this one.
+            self._finish(partial, frames)
+            partial = None
+        if partial is None:
+            partial = self._partial = _PartialFrame(packet.timestamp, packet.payload_type)
+        self._extend(partial, packet.data)
+        if packet.marker:
+            self._finish(partial, frames)
 
     def _extend(self, partial: _PartialFrame, data: bytes) -> None:
         if partial.is_too_large:
@@ -204,15 +217,15 @@ class JitterBuffer:
             return
         partial.data += data
 
-    def _finish(self, partial: _PartialFrame) -> Iterator[EncodedFrame]:
+    def _finish(self, partial: _PartialFrame, frames: list[EncodedFrame]) -> None:
         self._partial = None
         # Padding (RFC 3550 section 5.1) fills packets of its own between frames.
         if partial.is_too_large or not partial.data:
             return
         follows, self._follows, self._lost = self._follows, True, False
-        yield EncodedFrame(partial.timestamp, partial.payload_type, bytes(partial.data), follows)
+        frames.append(EncodedFrame(partial.timestamp, partial.payload_type, bytes(partial.data), follows))
 
-    def _give_up(self, now: float) -> Iterator[EncodedFrame]:
+    def _give_up(self, frames: list[EncodedFrame], now: float) -> None:
         """Pass over the holes that are too old. Each has its own time, from when it was seen."""
         while (hole := self._missing.get(self._next)) and now - hole.since_seconds >= GIVE_UP_SECONDS:
             while self._missing.pop(self._next, None) is not None:
@@ -221,7 +234,7 @@ class JitterBuffer:
             self._lost = True
             self._follows = False
             self._partial = None
-            yield from self._release()
+            self._release(frames)
 
     def _due(self, now: float) -> tuple[int, ...]:
         """What was just found missing, and from time to time what has been asked for long enough ago."""

@@ -10,10 +10,9 @@ from functools import partial
 
 from aiortc import RTCRtpReceiver
 from aiortc.mediastreams import MediaStreamError
-from av import VideoFrame
 
 from guard.calls.receiver_tap import ReceiverTap
-from guard.calls.source import CallListener
+from guard.calls.source import CallListener, LatestFrames, ReceivedFrame
 from guard.config import CallsConfig
 from guard.errors import SeatError
 
@@ -23,8 +22,9 @@ _LOG = logging.getLogger(__name__)
 class ReceivedStream:
     """Drains one receiver into the listener's queue from the moment that the transport is `connected`.
 
-    Made before media flows. Everything runs on one event loop. `end` may be called at any time, by anybody, any number
-    of times; the first reason is the one that the listener hears.
+    Made before media flows. Everything runs on one event loop, but that pictures are pushed by the thread that decodes
+    them. `end` may be called at any time, by anybody, any number of times; the first reason is the one that the
+    listener hears.
     """
 
     def __init__(
@@ -46,6 +46,7 @@ class ReceivedStream:
         self._joined = False
         self._last_frame_seconds: float | None = None
         self._frames = 0
+        self._next_look: asyncio.TimerHandle | None = None
         self._ending: asyncio.Task[None] | None = None
         self._tap = ReceiverTap(
             receiver,
@@ -85,20 +86,30 @@ class ReceivedStream:
         self._last_frame_seconds = time.monotonic()
         frames = self._listener.participant_joined(self.call, self.participant)
         self._joined = True
-        patience = self._config.frozen_seconds
-        clock = asyncio.get_running_loop().time
+        self._tap.decoder.open(partial(self._push, frames))
+        self._look()
         try:
-            async with asyncio.timeout(patience) as frozen:
-                while True:
-                    image = await self.receiver.track.recv()
-                    if isinstance(image, VideoFrame) and (frame := self._tap.received(image)) is not None:
-                        frozen.reschedule(clock() + patience)
-                        self._last_frame_seconds = frame.arrival_seconds
-                        self._frames += 1
-                        frames.push(frame)
+            # Pictures take another way; aiortc tells by the track that there will be no more.
+            await self.receiver.track.recv()
         except MediaStreamError:
             return
-        except TimeoutError:
+        finally:
+            if self._next_look is not None:
+                self._next_look.cancel()
+
+    def _push(self, frames: LatestFrames, frame: ReceivedFrame) -> None:
+        """Called on the decoder's thread."""
+        self._last_frame_seconds = frame.arrival_seconds
+        self._frames += 1
+        frames.push(frame)
+
+    def _look(self) -> None:
+        """End the stream where no frame has come for too long."""
+        patience = self._config.frozen_seconds
+        left = patience - self.silent_seconds
+        if left > 0:
+            self._next_look = asyncio.get_running_loop().call_later(left, self._look)
+        else:
             self._end_without_waiting(f"no video for {patience:g} s")
 
     def _after_receiving(self, task: asyncio.Task[None]) -> None:
@@ -119,8 +130,7 @@ class ReceivedStream:
 
     async def _shut(self, why: str) -> None:
         try:
-            # From here on nobody takes decoded pictures any more, so none may be made.
-            self.receiver._enabled = False
+            self._tap.close()
             self._receiving.cancel()
             await asyncio.wait({self._receiving})
             if self._joined:

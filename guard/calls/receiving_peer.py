@@ -13,6 +13,7 @@ from aiortc.rtcrtpreceiver import RemoteStreamTrack
 from guard.calls.bounded_close import close_within
 from guard.calls.ice_hardening import install_datagram_filter, install_loopback_candidates
 from guard.calls.ice_servers import rtc_configuration
+from guard.calls.media_path import MediaPath
 from guard.calls.offer import declared_ssrcs
 from guard.calls.received_stream import ReceivedStream
 from guard.calls.receiver_tap import MAX_SSRCS, limit_ssrcs
@@ -211,6 +212,7 @@ class ReceivingPeer:
             self._transport = transport
             limit_ssrcs(transport._rtp_router, 0 if self._multistream else MAX_SSRCS)
             contain_packet_errors(transport)
+            MediaPath(transport)
             transport.on("statechange", self._follow_connection)
         elif transport is not self._transport:
             raise SignallingError("the offer's videos are not bundled (a=group:BUNDLE); bundle them", _BAD_REQUEST)

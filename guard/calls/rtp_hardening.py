@@ -1,9 +1,9 @@
-"""What aiortc needs before it may take RTP and RTCP from a peer that is hostile, all of it behind the decryption.
+"""What aiortc needs before it may take RTCP from a peer that is hostile, all of it behind the decryption.
 
-aiortc drops a packet that it finds malformed, but only where it noticed. What it trips over instead (a header
-extension or a bandwidth estimate of a wrong length) ends its receive loop, and with it every stream of the connection:
-one packet that an SFU passes on would shut the guard's eyes to a whole room. A report that it cannot write ends its
-RTCP task, and `close()` then waits for ever.
+aiortc drops a packet that it finds malformed, but only where it noticed. What it trips over instead (a bandwidth
+estimate of a wrong length) ends its receive loop, and with it every stream of the connection: one packet that an SFU
+passes on would shut the guard's eyes to a whole room. A report that it cannot write ends its RTCP task, and `close()`
+then waits for ever. RTP never gets that far: it is `media_path`'s.
 """
 
 from __future__ import annotations
@@ -18,15 +18,14 @@ from aiortc.rtp import AnyRtcpPacket, RtcpRrPacket
 
 _LOG = logging.getLogger(__name__)
 _MAX_UINT32 = 0xFFFF_FFFF
-_HANDLERS = ("_handle_rtp_data", "_handle_rtcp_data")
-# Errors that aiortc itself handles where it calls the handlers.
+HANDLE_RTCP_DATA = "_handle_rtcp_data"
+# Errors that aiortc itself handles where it calls the handler.
 _HANDLED = (pylibsrtp.Error, ConnectionError)
 
 
 def contain_packet_errors(transport: RTCDtlsTransport) -> None:
-    """Let a packet on which `transport` trips cost nothing but this packet. Call once per transport."""
-    for name in _HANDLERS:
-        setattr(transport, name, _contained(getattr(transport, name)))
+    """Let a report on which `transport` trips cost nothing but this report. Call once per transport."""
+    setattr(transport, HANDLE_RTCP_DATA, _contained(getattr(transport, HANDLE_RTCP_DATA)))
 
 
 def _contained(stock: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:

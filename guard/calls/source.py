@@ -37,10 +37,10 @@ class LatestQueue(ABC, Generic[Frame]):
 
     The producer never waits; after a drop the next frame that comes out says so.
 
-    on_ready: called by the producer when there is a frame after there was none.
+    on_ready: called by the producer, on its thread, when there is a frame after there was none.
     """
 
-    def __init__(self, capacity: int = 4, on_ready: Callable[[], None] | None = None) -> None:
+    def __init__(self, capacity: int = 4, on_ready: Callable[[], object] | None = None) -> None:
         if capacity < 1:
             raise ValueError(f"capacity must be at least 1, got {capacity}")
         self._frames: deque[Frame] = deque()

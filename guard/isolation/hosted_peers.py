@@ -7,13 +7,10 @@ import logging
 import socket
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
-from queue import SimpleQueue
-from threading import Thread
 
 from guard.calls.receiving_peer import ReceivingPeer
-from guard.calls.source import LatestFrames
+from guard.calls.source import LatestFrames, ReceivedFrame
 from guard.config import CallsConfig
 from guard.errors import SignallingError
 from guard.isolation.crop_ring import RingWriter, Segment
@@ -35,57 +32,39 @@ from guard.isolation.messages import (
 from guard.media.front_end import FaceFrontEnd
 
 _LOG = logging.getLogger(__name__)
-_CAPACITY_FRAMES = 4
 _ENDED = "the peer has ended"
 _TIDY_SECONDS = 1.0
 """After the end of a peer; its last tasks hold on to it for a moment."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Stream:
-    frames: LatestFrames
-    front_end: FaceFrontEnd
-    ring: RingWriter
-
-
-class FrontEndThread:
-    """Runs the front ends of all streams, a frame of each by turns: a search for faces must not hold up the network."""
+class CropRings:
+    """Where the streams' frames go: through a front end each, on the thread that decoded them, into a ring each."""
 
     def __init__(self, segment: Segment, bell: socket.socket, make_front_end: Callable[[], FaceFrontEnd]) -> None:
         """`bell`: not blocking; a byte on it tells the guard of new frames."""
         self._segment = segment
         self._bell = bell
         self._make_front_end = make_front_end
-        self._ready: SimpleQueue[int] = SimpleQueue()
-        self._streams: dict[int, _Stream] = {}
-        Thread(target=self._run, name="front ends", daemon=True).start()
 
     def open(self, number: int) -> LatestFrames:
-        """A stream begins; its frames go into the returned queue."""
-        frames = LatestFrames(_CAPACITY_FRAMES, on_ready=partial(self._ready.put, number))
-        self._streams[number] = _Stream(frames, self._make_front_end(), RingWriter(self._segment[number]))
-        return frames
+        """A stream begins; its frames go into the returned queue, which keeps none."""
+        return _RingFrames(self._make_front_end(), RingWriter(self._segment[number]), self._bell)
 
-    def close(self, number: int) -> None:
-        """A stream is over."""
-        self._streams.pop(number, None)
 
-    def _run(self) -> None:
-        while True:
-            number = self._ready.get()
-            stream = self._streams.get(number)
-            if stream is None or (frame := stream.frames.pop()) is None:
-                continue
-            result = stream.front_end.process(frame)
-            received = stream.frames.received - len(stream.frames)
-            # The ring may have gone to the next stream meanwhile.
-            if self._streams.get(number) is stream:
-                stream.ring.write(result, received)
-                # Where it is full the guard has not looked for a long time, and will find this frame too.
-                with suppress(BlockingIOError):
-                    self._bell.send(b"\0")
-            if len(stream.frames):
-                self._ready.put(number)
+class _RingFrames(LatestFrames):
+    def __init__(self, front_end: FaceFrontEnd, ring: RingWriter, bell: socket.socket) -> None:
+        super().__init__()
+        self._front_end = front_end
+        self._ring = ring
+        self._bell = bell
+        self._count = 0
+
+    def push(self, frame: ReceivedFrame) -> None:
+        self._count += 1
+        self._ring.write(self._front_end.process(frame), self._count)
+        # Where it is full the guard has not looked for a long time, and will find this frame too.
+        with suppress(BlockingIOError):
+            self._bell.send(b"\0")
 
 
 class HostedPeers:
@@ -94,13 +73,13 @@ class HostedPeers:
     def __init__(
         self,
         config: CallsConfig,
-        front_ends: FrontEndThread,
+        rings: CropRings,
         report: Callable[[Report], None],
         tidy: Callable[[], None],
     ) -> None:
         """`tidy` is called a little after peers have ended."""
         self._config = config
-        self._front_ends = front_ends
+        self._rings = rings
         self._report = report
         self._tidy = tidy
         self._will_tidy = False
@@ -151,11 +130,10 @@ class HostedPeers:
     def participant_joined(self, call: str, participant: str) -> LatestFrames:
         """The connection of a stream stands."""
         self._report(StreamJoined(peer=int(call), stream=int(participant)))
-        return self._front_ends.open(int(participant))
+        return self._rings.open(int(participant))
 
-    def participant_left(self, _call: str, participant: str, _why: str) -> None:
-        """No frame of a stream comes any more."""
-        self._front_ends.close(int(participant))
+    def participant_left(self, call: str, participant: str, why: str) -> None:
+        """No frame of a stream comes any more: its ring may go to the next."""
 
     def _note_stream_end(self, peer: int, multistream: bool, _mid: str, participant: str, why: str) -> None:
         self._report(StreamEnded(peer=peer, stream=int(participant), why=short(why)))

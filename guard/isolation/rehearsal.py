@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 
 from aioice import ice
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription, VideoStreamTrack
@@ -28,7 +29,9 @@ class _FirstFrame:
         self.came = asyncio.Event()
 
     def participant_joined(self, _call: str, _participant: str) -> LatestFrames:
-        return LatestFrames(1, on_ready=self.came.set)
+        loop = asyncio.get_running_loop()
+        # Frames come from the thread that decodes them.
+        return LatestFrames(1, on_ready=partial(loop.call_soon_threadsafe, self.came.set))
 
     def participant_left(self, call: str, participant: str, why: str) -> None:
         """Nothing depends on it."""

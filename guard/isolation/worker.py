@@ -21,9 +21,10 @@ import numpy as np
 
 from engines.face_detector import SlimFaceDetector
 from engines.pixels import LumaPlane
+from guard.calls.picture_decoder import DECODERS
 from guard.isolation.confinement import confine
 from guard.isolation.crop_ring import map_segment
-from guard.isolation.hosted_peers import FrontEndThread, HostedPeers
+from guard.isolation.hosted_peers import CropRings, HostedPeers
 from guard.isolation.messages import (
     MAX_ORDER_BYTES,
     OUT_OF_MEMORY,
@@ -68,8 +69,8 @@ async def _work(channel: socket.socket, bell: int, memory_fd: int) -> None:
 
     spent = SpentMemory()
     measures = confine(settings)
-    front_ends = FrontEndThread(segment, socket.socket(fileno=bell), make_front_end)
-    peers = HostedPeers(settings.calls, front_ends, report, spent.give_back)
+    rings = CropRings(segment, socket.socket(fileno=bell), make_front_end)
+    peers = HostedPeers(settings.calls, rings, report, spent.give_back)
     report(Ready(measures=measures))
     beating = asyncio.create_task(_beat(report), name="beat")
     while line := await reader.readline():
@@ -83,7 +84,7 @@ def _prepare(min_fps: float) -> Callable[[], FaceFrontEnd]:
     """Load whatever lies in files: none can be opened afterwards. Returns what makes front ends."""
     detector = SlimFaceDetector()
     detector.detect(LumaPlane(np.full((360, 640), 128, np.uint8), True))
-    for codec in ("libvpx", "h264"):
+    for codec in DECODERS.values():
         av.CodecContext.create(codec, "r")
     return lambda: FaceFrontEnd(detector, min_fps=min_fps)
 

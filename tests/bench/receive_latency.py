@@ -18,7 +18,7 @@ import argparse
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import pairwise
@@ -32,6 +32,7 @@ from av import Packet, VideoFrame
 from engines.pixels import luma_plane
 from guard.bench.barcode import read_number, write_number
 from guard.bench.plain_sink import receive_plainly
+from guard.calls.media_path import MediaPath
 from guard.calls.publisher import _ENCODERS, DEFAULT_BITRATE_BPS, ENCODER, Picture, _PacedTrack
 from guard.calls.receiver_tap import JITTER_BUFFER, ReceiverTap
 from guard.calls.source import LatestFrames, ReceivedFrame
@@ -41,8 +42,6 @@ from tests.whip_endpoint import peer_of
 
 WIDTH_PX, HEIGHT_PX, FPS, KEYFRAME_EVERY = 320, 240, 30, 60
 _SEED = 5
-
-RtpHandler = Callable[[RTCDtlsTransport, bytes, int], Awaitable[None]]
 
 
 @dataclass
@@ -132,26 +131,35 @@ class Listener:
 
 def impair(loss: float, burst: int, delay_seconds: float) -> None:
     """Drop and delay the RTP packets of every transport of this process."""
-    stock: RtpHandler = RTCDtlsTransport._handle_rtp_data
+    loop = asyncio.get_running_loop()
     state: dict[int, tuple[random.Random, list[int]]] = {}
     delayed: set[asyncio.Task[None]] = set()
+    handle, stock = MediaPath.handle, RTCDtlsTransport._handle_rtp_data
 
-    async def late(transport: RTCDtlsTransport, data: bytes, arrival_time_ms: int) -> None:
-        await asyncio.sleep(delay_seconds)
-        await stock(transport, data, arrival_time_ms)
-
-    async def impaired(self: RTCDtlsTransport, data: bytes, arrival_time_ms: int) -> None:
-        generator, left = state.setdefault(id(self), (random.Random(_SEED), [0]))
+    def is_lost(receiver: object) -> bool:
+        generator, left = state.setdefault(id(receiver), (random.Random(_SEED), [0]))
         if left[0] == 0 and generator.random() < loss / burst:
             left[0] = burst
-        if left[0]:
-            left[0] -= 1
-            return
-        task = asyncio.create_task(late(self, data, arrival_time_ms))
+        if left[0] == 0:
+            return False
+        left[0] -= 1
+        return True
+
+    def ours(self: MediaPath, data: bytes) -> None:
+        if not is_lost(self):
+            loop.call_later(delay_seconds, handle, self, data)
+
+    async def plain(self: RTCDtlsTransport, data: bytes, arrival_time_ms: int) -> None:
+        if not is_lost(self):
+            loop.call_later(delay_seconds, lambda: start(stock(self, data, arrival_time_ms)))
+
+    def start(handling: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(handling)
         delayed.add(task)
         task.add_done_callback(delayed.discard)
 
-    RTCDtlsTransport._handle_rtp_data = impaired  # type: ignore[method-assign]
+    MediaPath.handle = ours  # type: ignore[method-assign]
+    RTCDtlsTransport._handle_rtp_data = plain  # type: ignore[method-assign]
 
 
 async def offer(pictures: Pictures) -> RTCPeerConnection:

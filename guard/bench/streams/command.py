@@ -23,7 +23,7 @@ from guard.bench.clip import FPS, encode_clip, numbered, puppet_pictures, save_p
 from guard.bench.machine import describe_machine
 from guard.bench.network.clips import filmed
 from guard.bench.output_files import STANDARD_OUTPUT, check_output_files, check_plot_file, write_output
-from guard.bench.streams.costs import measure_costs
+from guard.bench.streams.costs import Costs, measure_costs
 from guard.bench.streams.probe import Probe, Scene, probe
 from guard.bench.streams.report import Search, StreamsReport, print_report
 from guard.bench.streams.search import largest_passing
@@ -74,7 +74,7 @@ def run_streams_bench(
 
 
 async def measure(config: GuardConfig, bench: StreamsBench, command: str) -> StreamsReport:
-    """Search with the engine, costs, search without it. Raises GuardError."""
+    """Search with the engine and without, then the costs at what was found. Raises GuardError."""
     load_before, cores = os.getloadavg()[0], len(os.sched_getaffinity(0))
     progress = Console(stderr=True)
     with tempfile.TemporaryDirectory(prefix="guard-bench-") as folder:
@@ -82,10 +82,10 @@ async def measure(config: GuardConfig, bench: StreamsBench, command: str) -> Str
         clips, about = await asyncio.to_thread(_make_clips, Path(folder), bench.video)
         scene = Scene(config, Path(folder), clips, bench.seconds)
         with_engine = await _search(scene, bench.limit, progress, with_engine=True)
-        streams = max(with_engine.largest, 1)
-        progress.print(f"{streams} streams: guard without engine, plain aiortc sink, decoding only")
-        costs = await measure_costs(scene, streams)
         without_engine = await _search(scene, bench.limit, progress, with_engine=False)
+        carried, without = (max(search.largest, 1) for search in (with_engine, without_engine))
+        costs = await _costs(scene, carried, progress)
+        costs_without_engine = costs if without == carried else await _costs(scene, without, progress)
     return StreamsReport(
         machine=describe_machine(),
         cores=cores,
@@ -97,6 +97,7 @@ async def measure(config: GuardConfig, bench: StreamsBench, command: str) -> Str
         with_engine=with_engine,
         without_engine=without_engine,
         costs=costs,
+        costs_without_engine=costs_without_engine,
         decoding_alone=(costs.native.streams(cores), costs.libvpx.streams(cores)),
     )
 
@@ -114,6 +115,11 @@ async def _search(scene: Scene, limit: int, progress: Console, *, with_engine: b
             number = search.send(found.failure is None)
         except StopIteration as end:
             return Search(int(end.value), tuple(probes))
+
+
+async def _costs(scene: Scene, streams: int, progress: Console) -> Costs:
+    progress.print(f"{streams} streams: guard without engine, plain aiortc sink, decoding only")
+    return await measure_costs(scene, streams)
 
 
 def _make_clips(folder: Path, video: Path | None) -> tuple[tuple[Path, ...], str]:

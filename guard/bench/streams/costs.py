@@ -10,14 +10,14 @@ from guard.bench.child import child_process
 from guard.bench.clip import FPS
 from guard.bench.clip_sender import Target
 from guard.bench.streams import decode_only
-from guard.bench.streams.decode_only import LIBVPX, NATIVE, DecodeJob
+from guard.bench.streams.decode_only import LIBVPX, NATIVE, PACED, DecodeJob
 from guard.bench.streams.guard_process import participant
 from guard.bench.streams.probe import WARM_UP_SECONDS, Probe, Scene, probe, sending
 
 
 @dataclass(frozen=True, slots=True)
 class DecodeCost:
-    """CPU milliseconds a frame, one decoder a stream, back to back: before the others were measured and after."""
+    """CPU milliseconds a frame, one decoder a stream: before the others were measured and after."""
 
     decoder: str
     before_ms: float
@@ -40,6 +40,7 @@ class Costs:
     streams: int
     native: DecodeCost
     libvpx: DecodeCost
+    paced: DecodeCost
     without_engine: Probe
     plain_ms: float | None
 
@@ -53,12 +54,12 @@ async def measure_costs(scene: Scene, streams: int) -> Costs:
     """Decode only, guard without engine, plain aiortc sink, decode only again. Raises GuardError."""
     job = decode_only.JOB.dump_json(DecodeJob(scene.clips, streams))
     async with child_process(decode_only.__name__, job) as decoding:
-        before = {decoder: 1000 * float(await decoding.ask(decoder)) for decoder in (NATIVE, LIBVPX)}
+        before = {decoder: 1000 * float(await decoding.ask(decoder)) for decoder in (NATIVE, LIBVPX, PACED)}
         without_engine = await probe(scene, streams, with_engine=False)
         plain_ms = await _plain_ms(scene, streams)
-        after = {decoder: 1000 * float(await decoding.ask(decoder)) for decoder in (NATIVE, LIBVPX)}
-    native, libvpx = (DecodeCost(decoder, before[decoder], after[decoder]) for decoder in (NATIVE, LIBVPX))
-    return Costs(streams, native, libvpx, without_engine, plain_ms)
+        after = {decoder: 1000 * float(await decoding.ask(decoder)) for decoder in before}
+    native, libvpx, paced = (DecodeCost(decoder, before[decoder], after[decoder]) for decoder in before)
+    return Costs(streams, native, libvpx, paced, without_engine, plain_ms)
 
 
 async def _plain_ms(scene: Scene, streams: int) -> float | None:

@@ -1,7 +1,7 @@
 """The guard that is measured, alone in a process of its own: `python -m guard.bench.streams.guard_process`.
 
-Everything is the product but what only measures: every verdict's age is noted in the moment in which it could be sent,
-and CPU time is read thread by thread.
+Everything is the product but what only measures: every verdict's age is noted in the moment in which it is handed over
+to be sent, and CPU time is read thread by thread.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from guard.verify.template import CONSENT_STATEMENT, CONSENT_TEXT_VERSION, Conse
 CALL = "bench"
 _DECODER_THREADS = "video-decoder"
 """Names of aiortc's decoder threads."""
-_RECEIVE_OUTCOMES = "_receive"
+_PIPELINE_THREAD, _HAND_OVER = "_thread", "_hand_over"
 _TEMPLATE_WINDOWS = 10
 
 
@@ -85,17 +85,18 @@ class _Meter:
         self._guard = guard
         self._latencies_ms: list[float] = []
         self._scored: Counter[str] = Counter()
-        take: Callable[[list[Outcome]], None] = getattr(guard.monitor, _RECEIVE_OUTCOMES)
+        thread = getattr(guard.monitor, _PIPELINE_THREAD)
+        hand_over: Callable[[list[Outcome]], None] = getattr(thread, _HAND_OVER)
 
         def noting(outcomes: list[Outcome]) -> None:
-            take(outcomes)
+            hand_over(outcomes)
             now = time.monotonic()
             for outcome in outcomes:
                 if isinstance(outcome, Judged) and outcome.stages is not None:
                     self._latencies_ms.append(1000 * (now - outcome.stages.arrival_seconds))
                     self._scored[outcome.seat.participant] += 1
 
-        setattr(guard.monitor, _RECEIVE_OUTCOMES, noting)
+        setattr(thread, _HAND_OVER, noting)
         self.mark()
 
     def mark(self) -> None:

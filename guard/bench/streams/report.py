@@ -31,6 +31,7 @@ class Search:
 class StreamsReport:
     """All of it. seconds: of each probe, after the warm-up. load: processes that wanted a core, before and after.
 
+    costs, costs_without_engine: at the largest number of streams with the engine, and without.
     decoding_alone: streams that libavcodec's own decoder, and libvpx, would allow on all cores.
     """
 
@@ -44,6 +45,7 @@ class StreamsReport:
     with_engine: Search
     without_engine: Search
     costs: Costs
+    costs_without_engine: Costs
     decoding_alone: tuple[int, int]
 
 
@@ -62,10 +64,12 @@ def print_report(report: StreamsReport, console: Console) -> None:
         f"(libvpx: {libvpx})"
     )
     console.print(probes_table(report))
-    console.print(costs_table(report))
+    console.print(costs_table(report, report.costs))
+    if report.costs_without_engine.streams != report.costs.streams:
+        console.print(costs_table(report, report.costs_without_engine))
     console.print(
-        "decode only: one thread, one decoder a stream, back to back. receive: datagrams, SRTP, RTP, jitter buffer, "
-        "and sending events."
+        "decode only: one thread, one decoder a stream, back to back or at the pace of a call. receive: datagrams, "
+        "SRTP, RTP, jitter buffer, and sending events."
     )
 
 
@@ -96,11 +100,10 @@ def probes_table(report: StreamsReport) -> Table:
     return table
 
 
-def costs_table(report: StreamsReport) -> Table:
+def costs_table(report: StreamsReport, costs: Costs) -> Table:
     """One stream, stage by stage, and how many times what decoding alone takes."""
-    costs = report.costs
     table = Table(
-        *("", *STAGES, "rest", "% of a core", "ms/frame", "x decode only", "x libvpx"),
+        *("", *STAGES, "rest", "% of a core", "ms/frame", "x decode only", "x libvpx", "x paced"),
         title=f"CPU for each stream, {costs.streams} streams",
         title_justify="left",
     )
@@ -112,13 +115,14 @@ def costs_table(report: StreamsReport) -> Table:
             table.add_row(name, *cells, *_cost_cells(probe.cpu_ms_per_frame, costs))
     blank = ("",) * (len(STAGES) + 2)
     table.add_row("plain aiortc sink", *blank, *_cost_cells(costs.plain_ms, costs))
-    for decode in (costs.native, costs.libvpx):
+    for decode in (costs.native, costs.libvpx, costs.paced):
         table.add_row(f"decode only ({decode.decoder})", *blank, *_cost_cells(decode.ms, costs))
     return table
 
 
-def _cost_cells(ms: float | None, costs: Costs) -> tuple[str, str, str]:
-    return (_NOT_KNOWN if ms is None else f"{ms:.2f}", _ratio(ms, costs.native), _ratio(ms, costs.libvpx))
+def _cost_cells(ms: float | None, costs: Costs) -> tuple[str, ...]:
+    ratios = (_ratio(ms, decode) for decode in (costs.native, costs.libvpx, costs.paced))
+    return (_NOT_KNOWN if ms is None else f"{ms:.2f}", *ratios)
 
 
 def _ratio(ms: float | None, decode: DecodeCost) -> str:

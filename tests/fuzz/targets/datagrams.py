@@ -1,8 +1,10 @@
-"""Decrypted RTP and RTCP through aiortc's parsers and our containment, and STUN through our filter and aioice's."""
+"""Decrypted RTP through our parser, RTCP through aiortc's and our containment, STUN through our filter and aioice's."""
 
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
+from types import SimpleNamespace
 from typing import Any, cast
 
 from aioice import ice
@@ -14,10 +16,12 @@ from aiortc.rtcrtpparameters import (
     RTCRtpHeaderExtensionParameters,
     RTCRtpReceiveParameters,
 )
-from aiortc.rtp import HeaderExtensionsMap, RtcpPacket, RtpPacket
+from aiortc.rtp import HeaderExtensionsMap, RtcpPacket
 
 from guard.calls.ice_hardening import install_datagram_filter
+from guard.calls.media_path import MediaPath
 from guard.calls.rtp_hardening import contain_packet_errors
+from guard.calls.rtp_packet import read_rtp, unwrap_retransmission, vp8_data
 
 _LOOP = asyncio.new_event_loop()
 _CODECS = tuple(RTCRtpCodecParameters(f"video/{name}", 90_000, payloadType=96) for name in ("VP8", "H264"))
@@ -42,29 +46,36 @@ _MAP = _extensions_map()
 
 
 class _Transport:
-    """As much of a transport as the handlers need."""
+    """As much of a transport as the handlers need; its packets come decrypted."""
 
     def __init__(self) -> None:
-        self.router = RtpRouter()
+        self._rtp_router = RtpRouter()
+        self._rtp_header_extensions_map = _MAP
+        self._rx_srtp = SimpleNamespace(unprotect=bytes)
+        self.transport = SimpleNamespace(_connection=SimpleNamespace())
         contain_packet_errors(cast("RTCDtlsTransport", self))
-
-    async def _handle_rtp_data(self, data: bytes, arrival_time_ms: int) -> None:
-        packet = RtpPacket.parse(data, _MAP)
-        self.router.route_rtp(packet)
-        for codec in _CODECS:
-            depayload(codec, packet.payload)
+        self.media = MediaPath(cast("RTCDtlsTransport", self))
 
     async def _handle_rtcp_data(self, data: bytes) -> None:
         for packet in RtcpPacket.parse(data):
-            self.router.route_rtcp(packet)
+            self._rtp_router.route_rtcp(packet)
 
 
 _TRANSPORT: Any = _Transport()
 
 
 def rtp_packet(data: bytes) -> None:
-    """Nothing that a packet holds comes out as an error."""
-    _LOOP.run_until_complete(_TRANSPORT._handle_rtp_data(data, arrival_time_ms=0))
+    """Nothing that a packet holds comes out as an error, but as ValueError from those that read it."""
+    _TRANSPORT.media.take(data)
+    try:
+        packet = read_rtp(data, 3)
+        vp8_data(packet.payload)
+        unwrap_retransmission(packet, 96, 1)
+    except ValueError:
+        return
+    for codec in _CODECS:
+        with suppress(ValueError):
+            depayload(codec, packet.payload)
 
 
 def rtcp_packet(data: bytes) -> None:

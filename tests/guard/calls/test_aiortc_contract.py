@@ -9,7 +9,6 @@ import struct
 from fractions import Fraction
 from importlib.metadata import version
 from queue import Queue
-from threading import Event
 from types import SimpleNamespace
 from typing import cast
 
@@ -22,27 +21,34 @@ from aiortc import RTCConfiguration, RTCPeerConnection
 from aiortc.codecs.h264 import H264Decoder, H264Encoder, H264PayloadDescriptor
 from aiortc.codecs.vpx import Vp8Decoder, Vp8Encoder, VpxPayloadDescriptor
 from aiortc.jitterbuffer import JitterBuffer, JitterFrame
-from aiortc.rtcrtpreceiver import NackGenerator, RTCRtpReceiver, decoder_worker
+from aiortc.rate import RemoteBitrateEstimator
+from aiortc.rtcdtlstransport import RTCDtlsTransport, RtpRouter
+from aiortc.rtcrtpreceiver import NackGenerator, RTCRtpReceiver, StreamStatistics, decoder_worker
 from aiortc.rtp import RTCP_RTPFB_NACK, RtcpPacket, RtcpRtpfbPacket, RtpPacket
 from av import VideoFrame
 
 from guard.calls.ice_hardening import (
     MAX_DATAGRAM_BYTES,
+    SOCKET,
     install_datagram_filter,
     install_loopback_candidates,
     is_acceptable,
 )
 from guard.calls.jitter_buffer import MAX_NACK_NUMBERS
+from guard.calls.media_path import EXTENSION_IDS, HANDLE_RTP_DATA
 from guard.calls.publisher import ENCODER
 from guard.calls.receiver_tap import (
+    BITRATE_ESTIMATOR,
     CODECS,
-    DECODER_ERROR,
     DECODER_QUEUE,
     HANDLE_RTCP,
-    HANDLE_RTP,
     JITTER_BUFFER,
     NACK_GENERATOR,
+    RETRANSMISSION_SSRCS,
+    RTCP_SSRC,
+    STATISTICS,
 )
+from guard.calls.rtp_hardening import HANDLE_RTCP_DATA
 
 
 def test_the_pinned_version_is_installed() -> None:
@@ -55,14 +61,23 @@ async def test_the_receiver_has_the_parts_that_are_tapped() -> None:
     receiver = transceiver.receiver
     assert isinstance(getattr(receiver, JITTER_BUFFER), JitterBuffer)
     assert isinstance(getattr(receiver, DECODER_QUEUE), Queue)
-    assert isinstance(getattr(receiver, DECODER_ERROR), Event)
+    assert getattr(receiver, STATISTICS) == {}
+    assert getattr(receiver, RETRANSMISSION_SSRCS) == {}
+    assert isinstance(getattr(receiver, BITRATE_ESTIMATOR), RemoteBitrateEstimator)
+    assert isinstance(getattr(receiver, RTCP_SSRC), int | None)
     assert isinstance(getattr(receiver, NACK_GENERATOR), NackGenerator)
     assert isinstance(getattr(receiver, CODECS), dict)
     assert inspect.iscoroutinefunction(getattr(receiver, HANDLE_RTCP))
-    assert list(inspect.signature(getattr(receiver, HANDLE_RTP)).parameters) == ["packet", "arrival_time_ms"]
     assert list(inspect.signature(receiver._send_rtcp_nack).parameters) == ["media_ssrc", "lost"]
     assert list(inspect.signature(receiver._send_rtcp_pli).parameters) == ["media_ssrc"]
     assert isinstance(receiver.transport._rtp_router.ssrc_table, dict)
+    assert inspect.iscoroutinefunction(getattr(receiver.transport, HANDLE_RTCP_DATA))
+    assert list(inspect.signature(getattr(receiver.transport, HANDLE_RTP_DATA)).parameters) == [
+        "data",
+        "arrival_time_ms",
+    ]
+    assert getattr(receiver.transport._rtp_header_extensions_map, EXTENSION_IDS).abs_send_time is None
+    assert isinstance(receiver.transport.transport._connection, Connection)
     assert getattr(transceiver.sender, ENCODER) is None
     await connection.close()
 
@@ -72,26 +87,40 @@ def test_the_encoders_take_their_rate_from_the_property_that_is_overridden() -> 
         assert "self.target_bitrate" in inspect.getsource(encoder)
 
 
-def test_the_receiver_asks_its_jitter_buffer_for_nothing_but_frames() -> None:
-    source = inspect.getsource(RTCRtpReceiver)
-    assert set(re.findall(r"__jitter_buffer\.(\w+)", source)) == {"add"}
-    assert "if self.__nack_generator is not None and" in source
-    parameters = inspect.signature(JitterBuffer.add).parameters
-    assert list(parameters) == ["self", "packet"]
+def test_what_reads_packets_in_place_of_aiortc_sees_what_those_read_that_are_kept() -> None:
+    """The router, the statistics and the bitrate estimator get our packets and figures."""
+    assert set(re.findall(r"packet\.(\w+)", inspect.getsource(RtpRouter.route_rtp))) == {"ssrc", "payload_type"}
+    read = set(re.findall(r"packet\.(\w+)", inspect.getsource(StreamStatistics.add)))
+    assert read == {"sequence_number", "timestamp"}
+    parameters = list(inspect.signature(RemoteBitrateEstimator.add).parameters)
+    assert parameters == ["self", "arrival_time_ms", "abs_send_time", "payload_size", "ssrc"]
 
 
-def test_packets_reach_the_jitter_buffer_unwrapped_and_depayloaded() -> None:
-    handler = inspect.getsource(RTCRtpReceiver._handle_rtp_packet)
-    steps = ["unwrap_rtx(", "depayload(", "__jitter_buffer.add(packet)"]
-    assert sorted(steps, key=handler.index) == steps
+async def test_there_are_no_keys_before_the_peer_is_known_to_be_the_announced_one() -> None:
+    connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+    transport = connection.addTransceiver("video", direction="recvonly").receiver.transport
+    assert transport._rx_srtp is None
+    start = inspect.getsource(RTCDtlsTransport.start)
+    assert start.index("_validate_peer_identity(") < start.index("_setup_srtp()")
+    assert "pylibsrtp.Error" in inspect.getsource(RTCDtlsTransport._recv_next)
+    await connection.close()
 
 
-def test_the_decoder_takes_codec_and_frame_and_its_timestamp_is_the_pts() -> None:
-    assert "codec, encoded_frame = task" in inspect.getsource(decoder_worker)
-    frame = JitterFrame(b"data", timestamp=7)
-    assert (frame.data, frame.timestamp) == (b"data", 7)
-    for decoder in (Vp8Decoder, H264Decoder):
-        assert "packet.pts = encoded_frame.timestamp" in inspect.getsource(decoder)
+async def test_a_socket_can_be_read_past_asyncio() -> None:
+    loop = asyncio.get_running_loop()
+    transport, _ = await loop.create_datagram_endpoint(asyncio.DatagramProtocol, local_addr=("127.0.0.1", 0))
+    assert callable(getattr(transport, SOCKET).recvfrom)
+    assert hasattr(transport, "max_size")
+    transport.close()
+
+
+def test_the_decoder_thread_does_nothing_but_ask_its_queue_until_there_is_none() -> None:
+    """So that all decoding happens in `PictureDecoder.get`; then it tells the track that there is no more."""
+    source = inspect.getsource(decoder_worker)
+    loop = source.index("while True:")
+    assert source.index("task = input_q.get()") > loop
+    assert source.index("if task is None:") < source.index("output_q.put(None)") < source.index("break")
+    assert re.findall(r"__decoder_queue\.(\w+\(\w*)", inspect.getsource(RTCRtpReceiver)) == ["put(", "put(None"]
 
 
 def test_the_largest_request_for_lost_packets_fits_into_a_datagram() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 import pytest
@@ -283,6 +283,6 @@ def test_a_flood_of_markers_is_a_flood_of_frames_and_held_to_their_rate() -> Non
     [packet] = sender.packets(vp8_frame(0, key=True))
     passed = 0
     for number in range(2000):
-        flooding = replace(packet, sequence_number=number)
+        flooding = packet._replace(sequence_number=number)
         passed += len(subject.add(1, flooding, 0, number / 2000).frames)
     assert passed <= 2 * 30

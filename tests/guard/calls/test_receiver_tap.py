@@ -1,7 +1,8 @@
-"""The tap at a real receiver: what aiortc hands over, what goes to the decoder, what is asked of the sender."""
+"""The tap at a real receiver: what comes from the network, what goes to the decoder, what is asked of the sender."""
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -14,12 +15,15 @@ from aiortc.rtcrtpparameters import RTCRtpCodecParameters
 from aiortc.rtp import RtcpSenderInfo, RtcpSrPacket, RtpPacket
 from av import VideoFrame
 
-from guard.calls.receiver_tap import CODECS, DECODER_ERROR, DECODER_QUEUE, MAX_SSRCS, ReceiverTap, limit_ssrcs
+from guard.calls.encoded_stream import AdmittedFrame
+from guard.calls.receiver_tap import CODECS, MAX_SSRCS, RETRANSMISSION_SSRCS, STATISTICS, ReceiverTap, limit_ssrcs
+from guard.calls.rtp_packet import ReceivedPacket
+from guard.calls.source import ReceivedFrame
 from guard.config import CallsConfig
 from tests.guard.calls.rtp_sender import TICKS, vp8_frame
 from tests.whip_endpoint import until
 
-VP8, H264 = 97, 99
+VP8, VP8_AGAIN, H264 = 97, 98, 99
 DESCRIPTOR = b"\x10"
 """VP8 payload descriptor (RFC 7741 section 4.2): first packet of a frame."""
 SPS, IDR = b"\x67\x42\xc0\x1e\xd9\x00\xa0\x47\xfe\xc8", b"\x65\x88\x84"
@@ -33,6 +37,7 @@ class Tapped:
     oversize: int = 0
     nacks: list[tuple[int, list[int]]] = field(default_factory=list)
     keyframe_requests: list[int] = field(default_factory=list)
+    pictures: list[ReceivedFrame] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
@@ -40,12 +45,16 @@ class Tapped:
         getattr(self.receiver, CODECS).update(
             {
                 VP8: RTCRtpCodecParameters(mimeType="video/VP8", clockRate=90_000, payloadType=VP8),
+                VP8_AGAIN: RTCRtpCodecParameters(
+                    mimeType="video/rtx", clockRate=90_000, payloadType=VP8_AGAIN, parameters={"apt": VP8}
+                ),
                 H264: RTCRtpCodecParameters(mimeType="video/H264", clockRate=90_000, payloadType=H264),
             }
         )
         self.receiver._send_rtcp_nack = self._nack  # type: ignore[method-assign]
         self.receiver._send_rtcp_pli = self._pli  # type: ignore[method-assign]
         self.tap = ReceiverTap(self.receiver, self.config, on_oversize=self._count)
+        self.tap.decoder.open(self.pictures.append)
 
     def _count(self) -> None:
         self.oversize += 1
@@ -59,26 +68,43 @@ class Tapped:
     async def send(
         self, number: int, payload: bytes, *, ssrc: int = 1, payload_type: int = VP8, timestamp: int | None = None
     ) -> None:
-        packet = RtpPacket(payload_type, 1, number % 65_536, number * TICKS if timestamp is None else timestamp)
-        packet.ssrc = ssrc
-        packet.payload = payload
-        await self.receiver._handle_rtp_packet(packet, arrival_time_ms=0)
+        stamp = number * TICKS if timestamp is None else timestamp
+        packet = ReceivedPacket(number % 65_536, stamp, ssrc, payload_type, True, payload, 0, None)
+        self.tap.take(packet, time.monotonic())
+        await asyncio.sleep(0)  # what is asked of the sender leaves
 
     async def send_frame(self, number: int, *, key: bool = False, ssrc: int = 1) -> None:
         await self.send(number, DESCRIPTOR + vp8_frame(number, key=key), ssrc=ssrc)
 
     def to_decoder(self) -> list[tuple[str, bytes, int]]:
         """Codec, data and number of all that waits for the decoder; takes it."""
-        waiting = getattr(self.receiver, DECODER_QUEUE)
-        taken = [waiting.get_nowait() for _ in range(waiting.qsize())]
-        return [(codec.name, frame.data, frame.timestamp) for codec, frame in taken]
+        decoder, frames = self.tap.decoder, []
+        while decoder.qsize():
+            given = decoder._waiting.get_nowait()
+            if isinstance(given, AdmittedFrame):
+                name = str(getattr(self.receiver, CODECS)[given.payload_type].name)
+                frames.append((name, given.data, decoder._account.send(given)))
+            elif given is not None:
+                decoder.work(given)
+        return frames
+
+    def decode(self) -> None:
+        """What waits goes through libav."""
+        while self.tap.decoder.qsize():
+            given = self.tap.decoder._waiting.get_nowait()
+            assert given is not None
+            self.tap.decoder.work(given)
 
     def decoded(self, number: int) -> tuple[float, float | None, bool] | None:
         """The decoder gives a picture back: media time, capture time, gap."""
         image = VideoFrame(16, 16, "yuv420p")
         image.pts = number
-        received = self.tap.received(image)
-        return None if received is None else (received.pts_seconds, received.capture_seconds, received.after_gap)
+        self.pictures.clear()
+        self.tap.decoder.take(image)
+        if not self.pictures:
+            return None
+        [received] = self.pictures
+        return received.pts_seconds, received.capture_seconds, received.after_gap
 
 
 @pytest.fixture
@@ -115,6 +141,32 @@ async def test_lost_packets_are_asked_for_in_ascending_order(tapped: Tapped) -> 
     assert tapped.nacks == [(1, [0, 1, 65_535])]
 
 
+async def test_a_retransmission_fills_the_hole(tapped: Tapped) -> None:
+    getattr(tapped.receiver, RETRANSMISSION_SSRCS)[7] = 1
+    await tapped.send_frame(0, key=True)
+    await tapped.send_frame(2)
+    lost = (1).to_bytes(2, "big") + DESCRIPTOR + vp8_frame(1, key=False)
+    await tapped.send(500, lost, ssrc=7, payload_type=VP8_AGAIN, timestamp=TICKS)
+    await tapped.send(501, b"", ssrc=7, payload_type=VP8_AGAIN)  # Chromium fills with empty ones
+    assert [data for _, data, _ in tapped.to_decoder()] == [vp8_frame(number, key=number == 0) for number in range(3)]
+    assert sorted(getattr(tapped.receiver, STATISTICS)) == [1, 7]
+
+
+async def test_a_payload_type_that_was_not_negotiated_is_left_alone(tapped: Tapped) -> None:
+    await tapped.send(0, DESCRIPTOR + vp8_frame(0, key=True), payload_type=111)
+    assert tapped.to_decoder() == []
+    assert getattr(tapped.receiver, STATISTICS) == {}
+
+
+async def test_nothing_is_handed_over_after_the_end(tapped: Tapped) -> None:
+    await tapped.send_frame(0, key=True)
+    [(_, _, number)] = tapped.to_decoder()
+    tapped.tap.close()
+    assert tapped.decoded(number) is None
+    await tapped.send_frame(1, key=True)
+    assert tapped.to_decoder() == []
+
+
 async def test_a_hole_ends_though_no_further_packet_comes(tapped: Tapped) -> None:
     await tapped.send_frame(0, key=True)
     await tapped.send_frame(2)
@@ -135,10 +187,12 @@ async def test_each_frame_is_decoded_by_its_own_codec(tapped: Tapped) -> None:
 
 async def test_a_frame_that_the_decoder_refuses_gates_to_a_keyframe(tapped: Tapped) -> None:
     await tapped.send_frame(0, key=True)
-    getattr(tapped.receiver, DECODER_ERROR).set()
+    tapped.decode()  # there is no picture behind its header
+    await asyncio.sleep(0)
     await tapped.send_frame(1)
-    assert len(tapped.to_decoder()) == 1
+    assert tapped.to_decoder() == []
     assert tapped.keyframe_requests == [1]
+    assert tapped.pictures == []
 
 
 async def test_pictures_keep_their_media_time_and_tell_gaps(tapped: Tapped) -> None:
@@ -214,8 +268,10 @@ async def test_only_reports_of_the_media_stream_set_the_capture_clock(tapped: Ta
         await tapped.send_frame(number, key=True)
     first, second = (number for _, _, number in tapped.to_decoder())
     await tapped.receiver._handle_rtcp_packet(report(ssrc=2))
+    assert tapped.to_decoder() == []
     assert tapped.decoded(first) == (0, None, False)
     await tapped.receiver._handle_rtcp_packet(report(ssrc=1))
+    assert tapped.to_decoder() == []
     decoded = tapped.decoded(second)
     assert decoded is not None
     assert decoded[1] == pytest.approx(3_999_000_000 - 2_208_988_800 + TICKS / 90_000)

@@ -9,6 +9,7 @@ from aiortc.rtcrtpreceiver import RTCRtpReceiver, StreamStatistics
 from aiortc.rtp import AnyRtcpPacket, RtpPacket
 
 from guard.calls.bounded_close import close_within
+from guard.calls.ice_hardening import divert_media
 from tests.guard.calls.connected_publisher import ConnectedPublisher
 from tests.whip_endpoint import until
 
@@ -22,6 +23,12 @@ async def test_a_header_extension_of_a_wrong_length_costs_its_packet_only(eve: C
     extension = bytes([eve.extension_id(ABS_SEND_TIME) << 4 | 0, 0xFF, 0, 0])
     header = struct.pack("!BBHLL", 0x90, 97, 1, 1, 4711) + struct.pack("!HH", 0xBEDE, 1)
     await eve.transport._send_rtp(header + extension + b"\x10" + bytes(20))
+    assert await eve.goes_on()
+
+
+async def test_what_came_before_the_keys_takes_the_same_way(eve: ConnectedPublisher) -> None:
+    """aiortc has it in a queue, and hands it over once it can read it."""
+    divert_media(eve.receiver.transport.transport._connection, lambda data: False)
     assert await eve.goes_on()
 
 

@@ -318,8 +318,9 @@ async def _play(call: Call, session_id: str, events: tuple[str, ...]) -> None:
             peer_of(session)._connected.set()
         elif event == "frame":
             frame = VideoFrame.from_ndarray(np.zeros((24, 16), np.uint8), format="yuv420p")
-            frame.pts = getattr(receiver, JITTER_BUFFER)._account.send(encoded)
-            track_queue.put_nowait(frame)
+            decoder = getattr(receiver, JITTER_BUFFER).decoder
+            frame.pts = decoder._account.send(encoded)
+            decoder.take(frame)
         elif event == "track ends":
             track_queue.put_nowait(None)
         elif event == "delete":

@@ -14,7 +14,7 @@ import pytest
 from guard.config import CallsConfig
 from guard.isolation import hosted_peers
 from guard.isolation.crop_ring import SLOT_BYTES, SLOTS
-from guard.isolation.hosted_peers import FrontEndThread, HostedPeers
+from guard.isolation.hosted_peers import CropRings, HostedPeers
 from guard.isolation.messages import PeerEnded, Report
 from guard.isolation.spent_memory import SpentMemory
 from guard.media.front_end import FaceFrontEnd
@@ -59,8 +59,8 @@ async def test_many_ends_at_once_are_tidied_up_after_once(monkeypatch: pytest.Mo
     ours, theirs = socket.socketpair()
     with ours, theirs:
         segment = np.zeros((1, SLOTS, SLOT_BYTES), np.uint8)
-        front_ends = FrontEndThread(segment, ours, no_front_end)
-        peers = HostedPeers(CallsConfig(), front_ends, reports.append, lambda: tidied.append(len(reports)))
+        rings = CropRings(segment, ours, no_front_end)
+        peers = HostedPeers(CallsConfig(), rings, reports.append, lambda: tidied.append(len(reports)))
         for peer in (1, 2, 3):
             peers._note_peer_end(peer, "left")
         assert tidied == []

@@ -91,15 +91,16 @@ async def test_a_lost_worker_costs_its_own_streams_a_new_join_and_nobody_else_an
 async def test_a_worker_without_memory_ends_in_time_and_alone(
     publish: Publish, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The limit is what a worker with 640x360 takes, and a little: 3840x2160 needs 100 MB of address space."""
-    config = CONFIG.model_copy(update={"max_width_px": 3840, "max_height_px": 2160})
+    """The limit is what a worker with 640x360 takes and what a thread may still reserve, 64 MB; pictures of 7680x4320
+    take 50 MB each, and a decoder holds several."""
+    config = CONFIG.model_copy(update={"max_width_px": 7680, "max_height_px": 4320})
     async with isolated_endpoint(config) as call, publish(call.endpoint.seat("ben")):
         await until(lambda: call.received("ben") >= 30)
         # Not of an idle one: memory is also reserved for threads when they first ask for some.
         warm_bytes = 1024 * int(status_of(call.workers.pids[0])["VmSize"].split()[0])
-    monkeypatch.setattr(supervisor, "_BASE_BYTES", warm_bytes + worker.SPARE_BYTES + (40 << 20))
+    monkeypatch.setattr(supervisor, "_BASE_BYTES", warm_bytes + worker.SPARE_BYTES + (64 << 20))
     monkeypatch.setattr(supervisor, "_STREAM_BYTES", 0)
-    large = encode([VideoFrame(3840, 2160, "yuv420p") for _ in range(5)])
+    large = encode([VideoFrame(7680, 4320, "yuv420p") for _ in range(5)])
     async with isolated_endpoint(config) as call, publish(call.endpoint.seat("ben")):
         await until(lambda: call.received("ben") >= 30)
         async with publish(call.endpoint.seat("ann"), packets=large):

@@ -32,7 +32,8 @@ def probed(streams: int, *, latency_ms: float = 5.0) -> Probe:
 
 def made_report() -> StreamsReport:
     """Two streams carried of three tried."""
-    costs = Costs(2, DecodeCost("vp8", 0.5, 1.5), DecodeCost("libvpx", 2.0, 2.0), probed(2), 4.0)
+    native, libvpx, paced = DecodeCost("vp8", 0.5, 1.5), DecodeCost("libvpx", 2.0, 2.0), DecodeCost("paced", 1.0, 3.0)
+    costs = Costs(2, native, libvpx, paced, probed(2), 4.0)
     return StreamsReport(
         machine="a machine",
         cores=2,
@@ -44,5 +45,6 @@ def made_report() -> StreamsReport:
         with_engine=Search(2, (probed(1), probed(2), probed(3, latency_ms=500.0))),
         without_engine=Search(0, (probed(1, latency_ms=101.0),)),
         costs=costs,
+        costs_without_engine=Costs(1, native, libvpx, paced, probed(1), 5.0),
         decoding_alone=(66, 33),
     )

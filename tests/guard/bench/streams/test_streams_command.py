@@ -41,7 +41,7 @@ async def test_one_stream_from_end_to_end(monkeypatch: pytest.MonkeyPatch) -> No
     assert full.cpu is not None
     assert min(full.cpu.receive, full.cpu.decode, full.cpu.pixels, full.cpu.engine, full.cpu.total) > 0
     assert report.costs.plain_ms is not None
-    assert min(report.costs.native.ms, report.costs.libvpx.ms) > 0
+    assert min(report.costs.native.ms, report.costs.libvpx.ms, report.costs.paced.ms) > 0
     assert min(report.decoding_alone) > 0
 
 
@@ -53,6 +53,9 @@ def test_tables_file_and_picture_tell_the_same(run: BenchCommand, tmp_path: Path
     assert "2 with the engine, 0 without; decoding alone would allow 66 (libvpx: 33)" in " ".join(out.split())
     assert "p99 500 ms" in out
     assert "30.00" in out  # ms/frame of the guard without engine, and so its ratio to 1 ms of decoding
+    assert "15.00" in out  # and its ratio to 2 ms of decoding at the pace of a call
+    assert "CPU for each stream, 2 streams" in out
+    assert "CPU for each stream, 1 streams" in out
     assert json.loads(found.read_text())["with_engine"]["largest"] == 2
     assert picture.read_bytes().startswith(b"\x89PNG")
 
