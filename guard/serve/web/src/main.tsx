@@ -45,8 +45,8 @@ async function connect(candidate: string): Promise<void> {
   keepToken(candidate, sessionStorage);
   token.value = candidate;
   if (publishes) return;
-  const call = query.get("call") ?? "main";
-  session.value = new Session(api, isName(call) ? call : "main", refused);
+  const call = query.get("call");
+  session.value = new Session(api, call !== null && isName(call) ? call : null, refused);
 }
 
 function App() {

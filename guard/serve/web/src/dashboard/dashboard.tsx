@@ -23,7 +23,7 @@ export function Dashboard({ session }: { session: Session }) {
       <TopBar session={session} />
       <SourceList session={session} />
       <main class="tiles" aria-label="Participants" data-count={participants.length}>
-        {participants.length === 0 && <EmptyCall call={session.call.value} />}
+        {participants.length === 0 && <EmptyCall session={session} />}
         {participants.map((participant) => (
           <Tile key={participant.name} participant={participant} session={session} dark={dark} />
         ))}
@@ -35,13 +35,20 @@ export function Dashboard({ session }: { session: Session }) {
   );
 }
 
-function EmptyCall({ call }: { call: string }) {
+function EmptyCall({ session }: { session: Session }) {
+  const call = session.call.value;
+  const other = session.other.value;
   const join = `/join?call=${encodeURIComponent(call)}`;
   return (
     <section class="card empty" data-testid="empty">
       <Icon name="camera" />
       <h2>Nobody is in the call “{call}”</h2>
       <p>A tile appears here as soon as somebody publishes a camera into it.</p>
+      {other !== null && (
+        <button type="button" class="button" data-testid="other-call" onClick={() => session.watch(other.call)}>
+          Show the call “{other.call}” ({other.participants} {other.participants === 1 ? "participant" : "participants"})
+        </button>
+      )}
       {/* rel=opener lets the new tab inherit this tab's session storage, and with it the token. */}
       <a class="button primary" href={join} target="_blank" rel="opener">
         Join with this device's camera

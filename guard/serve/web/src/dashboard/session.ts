@@ -4,6 +4,7 @@ import { batch, computed, effect, signal } from "@preact/signals";
 
 import type { EngineInfo, GuardEvent, SourceSnapshot } from "../events/schema";
 import { CallModel, type Alert, type Participant } from "../model/call";
+import { busiestOther, DEFAULT_CALL } from "../model/other-call";
 import { STALE_SECONDS } from "../model/standing";
 import { readPreferences, writePreferences, type Preferences } from "../model/preferences";
 import { ApiError, type Api, type CallSnapshot, type Status } from "../server/api";
@@ -14,10 +15,14 @@ import { FrameBatch } from "./frame-batch";
 const ACKNOWLEDGED_KEY = "guard.acknowledged";
 /** Acknowledged alerts remembered by this tab. */
 const ACKNOWLEDGED_KEPT = 500;
+/** How often an empty page looks for people in other calls, which its socket does not tell. */
+const LOOK_ROUND_SECONDS = 2;
 
 export class Session {
   readonly api: Api;
-  readonly call = signal("main");
+  readonly call = signal(DEFAULT_CALL);
+  /** False until the user named a call: an empty page then goes where people are. */
+  private chosen: boolean;
   readonly calls = signal<readonly CallSnapshot[]>([]);
   readonly status = signal<Status | null>(null);
   readonly connection = signal<Connection>({ kind: "connecting" });
@@ -34,20 +39,24 @@ export class Session {
   readonly preferences = signal<Preferences>(readPreferences(localStorage));
   /** False while the guard is not heard: nothing on the page may then pass for a verdict. */
   readonly live = computed(() => this.connection.value.kind === "live" && !this.silent.value);
+  /** Where people are instead, if this call is empty. */
+  readonly other = computed(() => busiestOther(this.call.value, this.calls.value));
   readonly open = computed(() => this.alerts.value.filter((alert) => !alert.acknowledged));
 
   private readonly silent = signal(false);
   private silence: number | undefined;
+  private looking: number | undefined;
   private readonly onRefused: () => void;
   private readonly alarm = new Alarm();
   private readonly incoming = new FrameBatch<GuardEvent>((events) => this.take(events));
-  private model = new CallModel("main", storedAcknowledged());
+  private model = new CallModel(DEFAULT_CALL, storedAcknowledged());
   private socket: EventSocket | null = null;
 
-  /** `onRefused` is called when the server no longer takes the token. */
-  constructor(api: Api, call: string, onRefused: () => void) {
+  /** `call` is null where the user named none. `onRefused` is called when the server no longer takes the token. */
+  constructor(api: Api, call: string | null, onRefused: () => void) {
     this.api = api;
     this.onRefused = onRefused;
+    this.chosen = call !== null;
     effect(() => writePreferences(this.preferences.value, localStorage));
     effect(() => {
       const theme = this.preferences.value.theme;
@@ -59,19 +68,25 @@ export class Session {
       document.title = `${count > 0 ? `(${count}) ` : ""}${this.call.value} · Guard`;
     });
     if (this.preferences.value.sound) this.soundAfterFirstGesture();
-    this.watch(call);
+    this.show(call ?? DEFAULT_CALL);
     void this.refreshServer();
+    this.looking = window.setInterval(() => void this.lookRound(), LOOK_ROUND_SECONDS * 1000);
   }
 
-  /** Show another call. */
+  /** Show another call, which the user chose. */
   watch(call: string): void {
+    this.chosen = true;
+    const address = new URL(window.location.href);
+    address.searchParams.set("call", call);
+    history.replaceState(null, "", address);
+    this.show(call);
+  }
+
+  private show(call: string): void {
     this.socket?.close();
     this.model = new CallModel(call, storedAcknowledged());
     this.call.value = call;
     this.publish();
-    const address = new URL(window.location.href);
-    address.searchParams.set("call", call);
-    history.replaceState(null, "", address);
     const model = this.model;
     this.socket = new EventSocket(this.api, call, {
       onEvent: (event) => {
@@ -92,6 +107,7 @@ export class Session {
   }
 
   close(): void {
+    window.clearInterval(this.looking);
     this.socket?.close();
   }
 
@@ -127,6 +143,13 @@ export class Session {
       // The socket says when the server is away; this is only what it does not carry.
       if (!(error instanceof ApiError)) throw error;
     }
+  }
+
+  private async lookRound(): Promise<void> {
+    if (this.model.participants.size > 0 || document.hidden) return;
+    await this.refreshServer();
+    const other = this.other.value;
+    if (!this.chosen && other !== null && this.model.participants.size === 0) this.show(other.call);
   }
 
   /** Participants are heard of several times a second: a longer silence means that the guard stands still. */
