@@ -79,7 +79,7 @@ def fit(
     portraits: PortraitsOption = None,
     clips: Annotated[
         Path | None,
-        typer.Option(help="Folder that `render` filled: learn its motion, and no identity."),
+        typer.Option(help="Folder that `render` filled; of it, streaming learns motion, and no identity."),
     ] = None,
     seeds: SeedsOption = 1000,
     puppets: PuppetsOption = 100,

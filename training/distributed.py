@@ -138,8 +138,10 @@ class SharedBatchNorm(nn.Module):
             self.num_batches_tracked += 1
             self.running_mean.lerp_(mean.flatten(), self.momentum)
             self.running_var.lerp_(variance.flatten() * count / (count - 1), self.momentum)
-        shape = mean.shape
-        return centred * (variance + self.eps).rsqrt() * self.weight.view(shape) + self.bias.view(shape)
+        normal = centred * (variance + self.eps).rsqrt()
+        if self.weight is None or self.bias is None:
+            return normal
+        return normal * self.weight.view(mean.shape) + self.bias.view(mean.shape)
 
 
 class _Sum(torch.autograd.Function):

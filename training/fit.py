@@ -102,7 +102,8 @@ class Run:
 def start(config: FitConfig, speeds: int, device: torch.device) -> Run:
     """A run with freshly drawn weights; the same seed draws the same ones.
 
-    speeds: how many of them a batch tells. Raises TrainingError for an unknown network.
+    speeds: how many of them a batch tells. Raises TrainingError for an unknown network, or one that the optimizer has
+    nothing for.
     """
     kind = network_kind(config.network)
     torch.manual_seed(config.seed)
@@ -114,6 +115,8 @@ def start(config: FitConfig, speeds: int, device: torch.device) -> Run:
 def _optimizer(config: FitConfig, trainee: Trainee, device: torch.device) -> torch.optim.Optimizer:
     values, rate, decay = trainee.parameters(), config.learning_rate, config.weight_decay
     if config.optimizer == "muon":
+        if all(value.ndim < 4 for value in trainee.parameters()):
+            raise TrainingError(f"the network {config.network!r} has no convolutions for muon; give --optimizer adamw")
         return Muon(values, lr=rate, weight_decay=decay)
     return torch.optim.AdamW(values, lr=rate, weight_decay=decay, fused=device.type == "cuda")
 
@@ -228,7 +231,8 @@ def resume(out: Path, device: torch.device) -> Run:
 
 
 def continue_with(run: Run, config: FitConfig) -> Run:
-    """A new run that starts from the weights of another."""
+    """A new run that starts from the weights of another, whose embedding it keeps, whatever its size."""
+    config = replace(config, embedding_size=run.config.embedding_size)
     fresh = start(config, _speeds(run), next(run.trainee.parameters()).device)
     fresh.trainee.load_state_dict(run.trainee.state_dict())
     fresh.earlier = run.stages()

@@ -61,14 +61,17 @@ def evaluate(
     from training.evaluation.manifest_report import evaluate_clips
     from training.evaluation.prepared_clips import prepared_clips
 
+    with one_line_errors():
+        if manifest is not None and into_card:
+            raise TrainingError("figures of --manifest do not go into a card; leave one of the two out")
+        if out.resolve() == engine.resolve() and not into_card:
+            raise TrainingError(f"{out} is the engine's own folder, whose files are sealed; name another one")
     if manifest is not None:
         with one_line_errors():
             measured = evaluate_clips(engine, prepared_clips(manifest, "test"), out, static, threads, calls=calls)
         sys.stdout.write(measured.table() + "\n")
         return
     with one_line_errors():
-        if out.resolve() == engine.resolve() and not into_card:
-            raise TrainingError(f"{out} is the engine's own folder: name another, or give --into-card")
         found = report.evaluate_engine(engine, out, report.Unseen(data, portraits, seeds), static, threads, calls=calls)
         if into_card:
             report.write_card(engine, found, out)
@@ -106,6 +109,8 @@ def compare(
     with one_line_errors():
         source = BenchSource(data, portraits, face_mesh, seeds, protocol=replace(BENCH_PROTOCOL, frames=window))
         known = tuple(seen.split(",")) if seen else ()
+        if unseen in known:
+            raise TrainingError(f"{unseen} is either seen or unseen; give --seen other generators, or an empty one")
         found = compare_runs(runs, out, source, known, unseen, manifest, subject, threads)
         write_comparison(found, out)
     sys.stdout.write(comparison_table(found) + "\n")

@@ -17,7 +17,8 @@ _TOLD = ("windows", "frames", "seed")
 class Stage:
     """One run on the way; as it is, one of an older version, whose checkpoint did not keep where it came from.
 
-    learnt: completes "the network learnt ...". options: of the command, by name. material: what the batches were drawn
+    learnt: completes "the network learnt ...". engine: the one that an unfolded run was made of, which has a card of
+    its own. options: of the command, by name. material: what the batches were drawn
     from, in numbers. steps, seconds: what it took. All values are plain.
     """
 
@@ -26,8 +27,11 @@ class Stage:
     material: dict[str, Any] = field(default_factory=dict)
     steps: int = 0
     seconds: float = 0.0
+    engine: str = ""
 
     def text(self) -> str:
+        if self.engine:
+            return f"The network of engine {self.engine}, whose card tells how it learnt."
         took = f"{self.steps} steps in {duration(self.seconds)}" if self.steps else "Without a step"
         if not self.learnt:
             return f"{took}; what it learnt, and from what, was not recorded."
@@ -42,9 +46,11 @@ def origin_text(stages: Sequence[Stage]) -> str:
 
 
 def effort(stages: Sequence[Stage]) -> str:
-    """What all runs took that are known of."""
+    """What all runs took that are known of, beside whose work they went on with."""
     took = f"{sum(stage.steps for stage in stages)} steps in {duration(sum(stage.seconds for stage in stages))}"
-    return took if all(stage.learnt for stage in stages) else f"{took} (runs before these were not recorded)"
+    engines = "".join(f", beside those of engine {stage.engine}" for stage in stages if stage.engine)
+    known = all(stage.learnt or stage.engine for stage in stages)
+    return took + engines if known else f"{took}{engines} (runs before these were not recorded)"
 
 
 def duration(seconds: float) -> str:

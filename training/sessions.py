@@ -154,6 +154,10 @@ def resumed_session(run: Run, session: FitSession, given: Collection[str], out: 
     """
     if run.origin.learnt == EMBEDDING:
         raise CheckpointError(f"{out} holds a run of `refine`, which cannot be resumed; refine into another folder")
+    if run.origin.engine:
+        raise CheckpointError(
+            f"{out} was made by `unfold`, which has no training to resume; begin with it: fit --begin"
+        )
     config = {name: value for name, value in asdict(run.config).items() if name in _CONFIGURED}
     kept = run.origin.options | config
     wanted = plain({name: value for name, value in asdict(session).items() if name in given and name in kept})

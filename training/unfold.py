@@ -4,15 +4,21 @@ Export folds every BatchNorm into its convolution. Here the convolutions stay fo
 statistics of the given clips with a scale and a shift that undo them: backbone and head compute what the engine's
 compute, and their norms work as in any other run. FCC's constant map is split into the positions that give it. The
 embedding is left to `refine`, which has to find a new one after any training.
+
+Engines of an earlier design have the same weights for other operations. They may be begun with, and a warning says by
+how much the maps differ.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
+from itertools import chain
 from pathlib import Path
 from typing import cast
 
 import onnx
+import onnxruntime
 import torch
 from onnx import numpy_helper
 from torch import Tensor, nn
@@ -24,6 +30,11 @@ from training.fit import FitConfig, Run, start
 from training.models.f5c import STEM_LAYERS, CircularBranch
 from training.models.streaming import StreamingConfig, StreamingFeatDiff
 from training.origin import Stage
+
+_LOG = logging.getLogger(__name__)
+
+_SAME_MAPS = 1e-3
+"""Relative error of maps that rounding explains."""
 
 
 def unfolded_run(engine: Path, clips: Iterable[Tensor], speeds: int) -> Run:
@@ -38,26 +49,48 @@ def unfolded_run(engine: Path, clips: Iterable[Tensor], speeds: int) -> Run:
         raise CheckpointError(str(error)) from error
     run = start(FitConfig(), speeds, torch.device("cpu"))
     run.trainee.network.load_state_dict(unfolded(model, run.config.embedding_size, clips).state_dict())
-    run.origin = Stage(f"what engine {model.spec.name} {model.spec.version} tells (its card says how)")
+    run.origin = Stage(engine=f"{model.spec.name} {model.spec.version}")
     return run
 
 
 def unfolded(model: ModelFolder, embedding_size: int, clips: Iterable[Tensor]) -> StreamingFeatDiff:
     """The network of an engine with a fresh embedding, in evaluation mode. Raises CheckpointError for graphs of another
-    network."""
+    network, or another range of pixels."""
     spec = model.spec
-    config = StreamingConfig(spec.window_frames, embedding_size, spec.pixel_mean, spec.pixel_std)
+    config = StreamingConfig(spec.window_frames, embedding_size)
+    if (spec.pixel_mean, spec.pixel_std) != (config.pixel_mean, config.pixel_std):
+        raise CheckpointError(
+            f"engine {spec.name} takes pixels with mean {spec.pixel_mean} and deviation {spec.pixel_std}; runs learn "
+            f"with {config.pixel_mean} and {config.pixel_std}"
+        )
     network = StreamingFeatDiff(config).eval()
+    batches = iter(clips)
+    first = next(batches)
     try:
         with torch.no_grad():
             backbone = _weights(model.backbone)
             _unfold_stem(network, backbone)
             _unfold_fcc(network, backbone)
             _unfold_head(network, _weights(model.head))
-            _give_norms_statistics(network, clips)
+            _give_norms_statistics(network, chain([first], batches))
+            _warn_of_other_maps(network, model, first[0])
     except (KeyError, RuntimeError) as error:
         raise CheckpointError(f"engine {spec.name} is of another network: {error}") from error
     return network
+
+
+def _warn_of_other_maps(network: StreamingFeatDiff, model: ModelFolder, frames: Tensor) -> None:
+    """frames: (T, 128, 128), 0-255."""
+    pixels = frames.round().clamp(0, 255)
+    session = onnxruntime.InferenceSession(model.backbone, providers=["CPUExecutionProvider"])
+    (wanted,) = session.run(None, {session.get_inputs()[0].name: pixels.to(torch.uint8).numpy()})
+    found, maps = network.feature_maps(pixels), torch.from_numpy(wanted)
+    error = float((found - maps).norm() / maps.norm())
+    if error > _SAME_MAPS:
+        _LOG.warning(
+            "engine %s %s is of another design: with its weights this network's maps differ by %.0f %%; train on",
+            model.spec.name, model.spec.version, 100 * error,
+        )  # fmt: skip
 
 
 def _weights(graph: bytes) -> dict[str, Tensor]:
@@ -69,7 +102,7 @@ def _unfold_stem(network: StreamingFeatDiff, weights: dict[str, Tensor]) -> None
     config = network.config
     for layer in range(len(STEM_LAYERS)):
         convolution = cast(nn.Conv2d, network.backbone.conv_stack.net[3 * layer])
-        weight, bias = weights[f"stem.{2 * layer}.weight"], weights[f"stem.{2 * layer}.bias"]
+        weight, bias = _convolution(weights, f"stem.{2 * layer}")
         if layer == 0:
             weight = weight * (255 * config.pixel_std)
             bias = bias + weight.sum(dim=(1, 2, 3)) * config.pixel_mean / config.pixel_std
@@ -106,7 +139,13 @@ def _solution(matrices: Tensor, values: Tensor) -> Tensor:
 
 def _unfold_head(network: StreamingFeatDiff, weights: dict[str, Tensor]) -> None:
     for name, part in (("first", network.first), ("second", network.second)):
-        _fill(part.conv, weights[f"{name}.weight"], weights[f"{name}.bias"])
+        _fill(part.conv, *_convolution(weights, name))
+
+
+def _convolution(weights: dict[str, Tensor], name: str) -> tuple[Tensor, Tensor]:
+    """Weight and bias, which an export leaves out where it is 0 throughout."""
+    weight = weights[f"{name}.weight"]
+    return weight, weights.get(f"{name}.bias", torch.zeros(len(weight)))
 
 
 def _fill(convolution: nn.Conv2d, weight: Tensor, bias: Tensor) -> None:

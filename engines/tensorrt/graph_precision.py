@@ -1,8 +1,9 @@
 """Writes the precision of a GPU engine into its ONNX graphs, since TensorRT 11 and TensorRT-RTX take it from there.
 
 An engine folder holds fp32 graphs. Mixed precision turns every floating-point tensor of a graph to half except the
-outputs that are asked for in fp32. Nothing in the network chooses, which half could do otherwise: what is rounded moves
-its results a little (`precision_cost`).
+outputs that are asked for in fp32. Nothing in the network chooses, so what is rounded moves its results a little
+(`precision_cost`); graphs that choose, as those of engines up to 0.4.0 do, are refused in half, where they would choose
+otherwise.
 
 Two rewrites serve every precision. TensorRT takes uint8 inputs only where a Cast follows at once, so a Cast becomes the
 only node that sees them; and the graphs are written as opset 17, the newest that TensorRT 8.6 reads.
@@ -28,7 +29,8 @@ def graph_for(content: bytes, precision: Precision, *, fp32_outputs: tuple[str, 
     """One graph of an engine folder as TensorRT is to compile it.
 
     In fp16 the floating-point inputs and outputs become half too, save for the outputs named in `fp32_outputs`.
-    Raises ModelFolderError for bytes that are no valid graph or weights that half cannot hold.
+    Raises ModelFolderError for bytes that are no valid graph, and in fp16 for weights that half cannot hold or a graph
+    that chooses the nearest of its nodes.
     """
     try:
         model = onnx.load_model_from_string(content)
@@ -37,6 +39,7 @@ def graph_for(content: bytes, precision: Precision, *, fp32_outputs: tuple[str, 
         _drop_unused_weights(model.graph)
         model = _typed(model)
         if precision == "fp16":
+            _refuse_choices(model.graph)
             _to_half(model.graph, fp32_outputs)
             model = _typed(model)
         onnx.checker.check_model(model, full_check=True)
@@ -77,6 +80,14 @@ def _cast_bytes_first(graph: GraphProto) -> None:
             floats = f"{entry.name}_float"
             _rename_uses(graph, entry.name, floats)
             graph.node.insert(0, helper.make_node("Cast", [entry.name], [floats], to=TensorProto.FLOAT))
+
+
+def _refuse_choices(graph: GraphProto) -> None:
+    if any(node.op_type == "TopK" for node in graph.node):
+        raise ModelFolderError(
+            "this engine chooses neighbours, and would choose others in half precision; use the precision fp32, or "
+            "export the engine again"
+        )
 
 
 def _to_half(graph: GraphProto, fp32_outputs: tuple[str, ...]) -> None:

@@ -54,18 +54,25 @@ def positions(length: int) -> StoredClips:
     return StoredClips(values.astype(np.float32), nothing, driver, driver * 0, nothing[..., None])
 
 
-def test_layers_give_the_projection_of_log_moments_itself() -> None:
+def test_layers_project_standardised_log_moments_on_the_directions_of_drivers() -> None:
+    """Of three windows of each clip."""
     layers = EmbeddingLayers(StreamingConfig(embedding_size=SIZE)).eval()
-    clips = positions(40)
+    clips = positions(81)
     discriminant([clips], (27,), layers)
-    every = torch.ones(120, 40, dtype=torch.bool)
-    moments = Positions(torch.from_numpy(clips.inputs), every).moments()
+    every = torch.ones(360, 27, dtype=torch.bool)
+    windows = torch.from_numpy(clips.inputs).reshape(360, 27, POSITION_SIZE)
+    moments = Positions(windows, every).moments()
     with torch.no_grad():
         found = layers(moments)
-        projected = layers.norm(LogMoments()(moments)) @ layers.directions.weight.T
-    assert moments.shape == (120, MOMENTS_SIZE)
-    torch.testing.assert_close(found, torch.nn.functional.normalize(projected, dim=1), atol=1e-5, rtol=1e-5)
-    same = torch.from_numpy(clips.driver[:, None] == clips.driver[None, :])
+        standard = layers.norm(LogMoments()(moments))
+    assert moments.shape == (360, MOMENTS_SIZE)
+    torch.testing.assert_close(standard.mean(0), torch.zeros(MOMENTS_SIZE), atol=1e-3, rtol=0)
+    torch.testing.assert_close(standard.std(0, correction=0), torch.ones(MOMENTS_SIZE), atol=1e-3, rtol=0)
+    driver = np.repeat(clips.driver, 3)
+    own = torch.from_numpy(directions(standard.double().numpy(), driver, SIZE)).float()
+    projected = torch.nn.functional.normalize(standard @ own, dim=1)
+    torch.testing.assert_close((found @ found.T), projected @ projected.T, atol=1e-3, rtol=0)
+    same = torch.from_numpy(driver[:, None] == driver[None, :])
     likeness = found @ found.T
     assert likeness[same].mean() > 0.8 > 0.3 > likeness[~same].mean()
 

@@ -52,6 +52,23 @@ def test_only_convolutions_take_orthogonal_steps_the_rest_goes_as_with_adamw() -
     assert 0.05 < step.max() < 3 * 1.3 * 10 * 1e-2
 
 
+def test_steps_go_down_the_running_mean_of_gradients_and_values_decay() -> None:
+    """Two steps by hand: Nesterov's mean with 0.95, steps of 10 rates, a decay of 1 % of them."""
+    torch.manual_seed(4)
+    value = nn.Parameter(torch.randn(4, 2, 3, 3))
+    first, second = torch.randn(2, 4, 2, 3, 3)
+    wanted = value.detach().clone()
+    own = Muon([value], lr=1e-2, weight_decay=0.0)
+    for gradient in (first, second):
+        value.grad = gradient.clone()
+        own.step()
+    mean = 0.05 * first
+    wanted = 0.999 * wanted - 0.1 * orthogonal(0.05 * first + 0.95 * mean)
+    mean = 0.95 * mean + 0.05 * second
+    wanted = 0.999 * wanted - 0.1 * orthogonal(0.05 * second + 0.95 * mean)
+    torch.testing.assert_close(value.detach(), wanted)
+
+
 def test_a_run_goes_on_from_its_saved_state_as_if_never_stopped() -> None:
     def steps(optimizer: Muon, value: nn.Parameter, seeds: range) -> None:
         for seed in seeds:

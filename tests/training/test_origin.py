@@ -37,6 +37,14 @@ def test_every_run_on_the_way_is_told_and_no_folder_of_the_machine() -> None:
     )
 
 
+def test_a_run_made_of_an_engine_points_to_its_card() -> None:
+    stages = (Stage(engine="f5c-stream 0.4.0"), Stage(MOTION, OPTIONS, MATERIAL, 4380, 2280))
+    assert origin_text(stages).startswith(
+        "1. The network of engine f5c-stream 0.4.0, whose card tells how it learnt.\n"
+    )
+    assert effort(stages) == "4380 steps in 38.0 minutes, beside those of engine f5c-stream 0.4.0"
+
+
 def test_checkpoints_keep_the_runs_that_led_to_them(tmp_path: Path) -> None:
     first = start(FitConfig(network="static"), 0, CPU)
     first.origin, first.step, first.seconds = Stage(MOTION, OPTIONS, MATERIAL), 7, 60.0

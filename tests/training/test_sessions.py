@@ -9,8 +9,9 @@ import pytest
 import torch
 
 from training.data.recipe import RECIPE, claim, plain
-from training.errors import CheckpointError, DataError
+from training.errors import CheckpointError, DataError, TrainingError
 from training.fit import FitConfig, Run, start
+from training.muon import Muon
 from training.origin import DRIVERS, EMBEDDING, Stage
 from training.sessions import FitSession, resumed_session, stored_numbers
 
@@ -68,6 +69,18 @@ def test_an_older_checkpoint_takes_from_the_command_line_what_it_did_not_keep(
 def test_a_refined_run_is_not_resumed_as_another_kind() -> None:
     with pytest.raises(CheckpointError, match="a run of `refine`"):
         resumed_session(stopped(Stage(EMBEDDING)), DEFAULTS, set(), OUT)
+
+
+def test_an_unfolded_run_is_begun_with_and_not_resumed() -> None:
+    with pytest.raises(CheckpointError, match="no training to resume; begin with it"):
+        resumed_session(stopped(Stage(engine="f5c-stream 0.5.0")), DEFAULTS, set(), OUT)
+
+
+def test_muon_is_for_networks_with_convolutions() -> None:
+    run = start(FitConfig(network="streaming", optimizer="muon"), 3, torch.device("cpu"))
+    assert isinstance(run.optimizer, Muon)
+    with pytest.raises(TrainingError, match="'landmarks' has no convolutions for muon"):
+        start(FitConfig(network="landmarks", optimizer="muon"), 0, torch.device("cpu"))
 
 
 def test_motion_from_clips_is_learnt_from_windows_of_one_length() -> None:

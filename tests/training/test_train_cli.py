@@ -12,8 +12,11 @@ import torch
 from typer.testing import CliRunner
 
 from training.cli import app
+from training.data.stored import StoredClips
+from training.discriminant import SIZE, discriminant
 from training.fit import resume
 from training.models.registry import NETWORKS
+from training.models.streaming import EmbeddingLayers, StreamingConfig
 
 RUNNER = CliRunner()
 
@@ -78,6 +81,14 @@ def test_a_tiny_run_from_render_over_motion_to_identity(tmp_path: Path) -> None:
     other = RUNNER.invoke(app, ["fit", *more[:2], "--out", "x", "--clips", clips, "--network", "static"])
     assert "not 'static'" in other.output
     run("refine", "--run", motion, "--clips", clips, "--out", refined)
+    refined_network = resume(tmp_path / "refined", torch.device("cpu")).streaming()
+    wanted = EmbeddingLayers(StreamingConfig(embedding_size=SIZE))
+    kept = [StoredClips.load(file) for file in sorted((tmp_path / "refined").glob("positions_*.npz"))]
+    discriminant(kept, (27, 59), wanted)
+    found = refined_network.embedding.directions.weight
+    torch.testing.assert_close(found, wanted.directions.weight, rtol=1e-3, atol=1e-4)
+    again = ["--begin", refined, "--out", str(tmp_path / "again"), "--optimizer", "muon"]
+    run("fit", *again, "--clips", clips, "--steps", "1", "--frames", "64", "--windows", "16")
     for network in ("static", "landmarks"):
         run("fit", "--out", str(tmp_path / network), "--clips", clips, "--network", network, "--steps", "1")
     stages = resume(tmp_path / "refined", torch.device("cpu")).stages()
@@ -129,6 +140,9 @@ def in_one_line(box: str) -> str:
         (["fit", "--out", "x", "--clips", "nowhere"], "no rendered clips"),
         (["fit", "--out", "x", "--clips", "y", "--windows", "32,48"], "windows of one length: give --windows 32"),
         (["evaluate", "--engine", "same", "--out", "./same"], "is the engine's own folder"),
+        (["evaluate", "--engine", "same", "--out", "same", "--manifest", "m.csv"], "is the engine's own folder"),
+        (["evaluate", "--engine", "e", "--out", "x", "--manifest", "m.csv", "--into-card"], "do not go into a card"),
+        (["compare", "rows", "--out", "x", "--seen", "mesh_warp,face_mesh"], "face_mesh is either seen or unseen"),
         (["calibrate", "--engine", "nowhere"], "nowhere"),
         (["check-reference", "nowhere.npz"], "no such reference file"),
     ],

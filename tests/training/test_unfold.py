@@ -29,10 +29,10 @@ def clips(seed: int) -> Tensor:
     return torch.stack([still[:, t : t + 128, t : t + 128] for t in range(12)], 1).clamp(0, 1) * 255
 
 
-def export(folder: Path, size: int = 256) -> StreamingFeatDiff:
-    """A network whose norms are not trivial, as an engine."""
+def export(folder: Path, pixel_std: float = 0.25) -> StreamingFeatDiff:
+    """A network whose norms are not trivial, as an engine; the last convolution's bias folds to exactly 0."""
     torch.manual_seed(5)
-    model = StreamingFeatDiff(StreamingConfig(embedding_size=size)).train()
+    model = StreamingFeatDiff(StreamingConfig(pixel_std=pixel_std)).train()
     with torch.no_grad():
         for seed in range(20):
             model(clips(seed))
@@ -40,7 +40,12 @@ def export(folder: Path, size: int = 256) -> StreamingFeatDiff:
         if isinstance(module, nn.BatchNorm2d):
             module.weight.data.uniform_(0.5, 1.5)
             module.bias.data.normal_(0, 0.3)
-    cohort = np.eye(5, size, dtype=np.float32)
+    last = model.second
+    assert last.conv.bias is not None
+    last.norm.load_state_dict(
+        {**last.norm.state_dict(), "running_mean": last.conv.bias.detach(), "bias": torch.zeros(len(last.conv.bias))}
+    )
+    cohort = np.eye(5, 256, dtype=np.float32)
     names = {"name": "trial", "version": "1.2"}
     export_engine(model, folder, **names, calibration=Calibration(1, 0, cohort), fps_min=12, fps_max=35, card=CARD)
     return model.eval()
@@ -52,15 +57,19 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, StreamingFea
     return folder, export(folder)
 
 
-def test_it_computes_what_the_engine_computed(engine: tuple[Path, StreamingFeatDiff], tmp_path: Path) -> None:
+def test_it_computes_what_the_engine_computed(
+    engine: tuple[Path, StreamingFeatDiff], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     folder, model = engine
+    caplog.set_level("WARNING", "training")
     save(unfolded_run(folder, [clips(100), clips(101)], speeds=7), tmp_path)
     run = resume(tmp_path, torch.device("cpu"))
     own = run.streaming().eval()
     with torch.no_grad():
         found, wanted = (network.embed_positions(clips(200)).values for network in (own, model))
     torch.testing.assert_close(found, wanted, rtol=1e-3, atol=1e-4)
-    assert run.stages()[0].learnt.startswith("what engine trial 1.2 tells")
+    assert not caplog.messages
+    assert run.stages()[0].engine == "trial 1.2"
 
 
 def test_its_norms_have_the_statistics_of_the_clips(engine: tuple[Path, StreamingFeatDiff]) -> None:
@@ -71,6 +80,21 @@ def test_its_norms_have_the_statistics_of_the_clips(engine: tuple[Path, Streamin
         evaluated = own.eval().embed_positions(clips(100)).values
         trained = own.train().embed_positions(clips(100)).values
     torch.testing.assert_close(trained, evaluated, rtol=1e-2, atol=1e-2)
+
+
+def test_an_engine_of_another_design_is_told_from_its_maps(
+    engine: tuple[Path, StreamingFeatDiff], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    present = StreamingFeatDiff.feature_maps
+    monkeypatch.setattr(StreamingFeatDiff, "feature_maps", lambda self, frames: 1.2 * present(self, frames))
+    unfolded_run(engine[0], [clips(100)], speeds=7)
+    assert "of another design: with its weights this network's maps differ by 20 %" in caplog.text
+
+
+def test_an_engine_with_another_range_of_pixels_is_refused(tmp_path: Path) -> None:
+    export(tmp_path / "other", pixel_std=0.3)
+    with pytest.raises(CheckpointError, match=r"mean 0.45 and deviation 0.3; runs learn with 0.45 and 0.25"):
+        unfolded_run(tmp_path / "other", [clips(0)], 7)
 
 
 def test_what_is_no_engine_of_this_network_is_refused(tmp_path: Path) -> None:

@@ -133,6 +133,21 @@ def test_weights_that_half_cannot_hold_are_refused(weight: float) -> None:
     assert graph_for(_one_product(weight), "fp32")
 
 
+def test_a_graph_that_chooses_is_refused_in_half() -> None:
+    """As engines up to 0.4.0 choose neighbours: in half they would choose others, with a cosine of 0.996."""
+    ends = [
+        helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 8]),
+        helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", 4]),
+    ]
+    nodes = [helper.make_node("TopK", ["x", "count"], ["y", "chosen"])]
+    count = [numpy_helper.from_array(np.array([4], np.int64), "count")]
+    graph = helper.make_graph(nodes, "g", ends[:1], ends[1:], count)
+    content = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)]).SerializeToString()
+    with pytest.raises(ModelFolderError, match="chooses neighbours"):
+        graph_for(content, "fp16")
+    assert graph_for(content, "fp32")
+
+
 @pytest.mark.parametrize("weight", [1e-12, -1e-12])
 def test_no_weight_becomes_zero(weight: float) -> None:
     """What keeps a division away from 0 is smaller than half can hold."""
