@@ -49,6 +49,10 @@ class DecoderAccount:
             )
         return self._number
 
+    def fail(self) -> None:
+        """The decoder could not use a frame, shown or not: all that follow are spoilt up to the next keyframe."""
+        self._is_broken = True
+
     def receive(self, number: int, *, is_corrupt: bool) -> SentFrame | None:
         """A picture came back; None where it must not be used.
 

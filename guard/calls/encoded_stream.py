@@ -166,9 +166,11 @@ class EncodedStream:
 
     def _admit(self, frame: EncodedFrame, header: FrameHeader, now: float) -> AdmittedFrame:
         ssrc = self._ssrc or 0
-        gap = self._gap and header.coded
-        if header.coded:
+        # Told with a picture: a hidden frame has none that the pacer could see it with.
+        gap = self._gap and header.shown
+        if gap:
             self._gap = False
+        if header.coded:
             self._has_begun = True
         if header.keyframe:
             self._wants_keyframe = False

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from av.error import FFmpegError
+from av.video.reformatter import ColorRange
 
 from guard.calls.frame_gate import FrameGate, Verdict
 from guard.calls.frame_size import read_frame_header
@@ -31,6 +32,13 @@ def max_pixels(config: CallsConfig) -> int:
     """For libav's decoders, which refuse a larger picture before they take memory for it."""
     # Pictures are coded in whole macroblocks.
     return (config.max_width_px + 16) * (config.max_height_px + 16)
+
+
+def set_range(image: VideoFrame, codec: str) -> None:
+    """VP8's luma is of 16 to 235; libavcodec takes its clamping type (RFC 6386 section 9.2) for a sign of full range,
+    and any sender may set it."""
+    if codec == "VP8":
+        image.color_range = ColorRange.MPEG
 
 
 class LimitedDecoder:
@@ -71,6 +79,7 @@ class LimitedDecoder:
             if image.is_corrupt:
                 self._break()
                 continue
+            set_range(image, self._codec)
             yield self._received(image, now)
 
     def _is_admitted(self, packet: Packet[VideoStream], now: float) -> bool:

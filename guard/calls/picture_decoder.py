@@ -18,7 +18,7 @@ from av.error import FFmpegError
 
 from guard.calls.decoder_account import DecoderAccount
 from guard.calls.encoded_stream import AdmittedFrame
-from guard.calls.limited_decoder import max_pixels
+from guard.calls.limited_decoder import max_pixels, set_range
 from guard.calls.rtp_clock import RtpClock
 from guard.calls.source import ReceivedFrame
 from guard.config import CallsConfig
@@ -120,10 +120,14 @@ class PictureDecoder:
         try:
             images = self._context.decode(packet)
         except FFmpegError:
-            # The state is kept: without it nothing could be decoded before the next keyframe.
-            self._on_failure()
+            # H.264 parameter sets of their own are taken, and answered with "no frame".
+            if frame.shown or codec != "H264":
+                # The state is kept: without it nothing could be decoded before the next keyframe.
+                self._account.fail()
+                self._on_failure()
             return
         for image in images:
+            set_range(image, codec)
             self.take(image)
 
     def take(self, image: VideoFrame) -> None:

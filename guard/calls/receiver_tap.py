@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from aiortc.codecs import depayload
+from aiortc.codecs import depayload, is_rtx
 from aiortc.rtcdtlstransport import RtpReceiver, RtpRouter
 from aiortc.rtcrtpreceiver import StreamStatistics
 from aiortc.rtp import AnyRtcpPacket, RtcpSrPacket, RtpPacket
@@ -125,7 +125,8 @@ class ReceiverTap:
             codec = self._codecs.get(payload_type)
             if codec is None:
                 return ""
-            name = self._names[payload_type] = str(codec.name)
+            # Names know no case (RFC 8866 section 6.6), and aiortc keeps a peer's spelling of this one.
+            name = self._names[payload_type] = _RETRANSMISSION if is_rtx(codec) else str(codec.name)
         return name
 
     def _original(self, packet: ReceivedPacket) -> ReceivedPacket | None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -67,15 +69,18 @@ _TRANSPORT: Any = _Transport()
 def rtp_packet(data: bytes) -> None:
     """Nothing that a packet holds comes out as an error, but as ValueError from those that read it."""
     _TRANSPORT.media.take(data)
-    try:
+    with suppress(ValueError):
+        _TRANSPORT.media.handle(data)
+    with suppress(ValueError):
         packet = read_rtp(data, 3)
-        vp8_data(packet.payload)
-        unwrap_retransmission(packet, 96, 1)
-    except ValueError:
-        return
-    for codec in _CODECS:
-        with suppress(ValueError):
-            depayload(codec, packet.payload)
+        readers: tuple[Callable[[], object], ...] = (
+            partial(vp8_data, packet.payload),
+            partial(unwrap_retransmission, packet, 96, 1),
+            *(partial(depayload, codec, packet.payload) for codec in _CODECS),
+        )
+        for read in readers:
+            with suppress(ValueError):
+                read()
 
 
 def rtcp_packet(data: bytes) -> None:

@@ -50,6 +50,16 @@ def test_a_hidden_frame_owes_no_picture() -> None:
     assert not sent.after_gap
 
 
+def test_a_hidden_frame_that_the_decoder_refused_spoils_what_follows() -> None:
+    account = DecoderAccount()
+    account.send(frame(shown=False))
+    account.fail()
+    assert account.receive(account.send(frame()), is_corrupt=False) is None
+    received = account.receive(account.send(frame(keyframe=True)), is_corrupt=False)
+    assert received is not None
+    assert received.after_gap
+
+
 def test_a_gap_before_the_decoder_stays_one_behind_it() -> None:
     account = DecoderAccount()
     sent = account.receive(account.send(frame(keyframe=True, after_gap=True)), is_corrupt=False)

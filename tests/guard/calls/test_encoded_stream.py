@@ -178,6 +178,20 @@ def test_parameter_sets_of_their_own_pass_without_opening_the_gate() -> None:
     assert (frame.shown, frame.keyframe, frame.after_gap) == (True, True, False)
 
 
+def test_a_gap_is_told_with_the_first_picture_behind_it() -> None:
+    """VP8 may hide a keyframe: no picture comes of it that the gap could be seen with."""
+    call = Call()
+    call.frame(key=True)
+    call.frame(arrives=False)
+    hidden = bytearray(vp8_frame(call.number, key=True))
+    hidden[0] &= ~0x10
+    for data in (bytes(hidden), None):
+        call.frame(data=data)
+    call.now += GIVE_UP_SECONDS
+    behind = call.subject.tick(0, call.now).frames
+    assert [(frame.shown, frame.after_gap) for frame in behind] == [(False, False), (True, True)]
+
+
 @pytest.mark.parametrize("data", [IDR, b"\x12\x34" + IDR, b"\x12\x34" + SPS + PPS + IDR])
 def test_a_keyframe_whose_start_may_be_missing_does_not_count(data: bytes) -> None:
     call = Call(sender=Sender(payload_type=99))

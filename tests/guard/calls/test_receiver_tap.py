@@ -6,14 +6,18 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import TYPE_CHECKING
 
 import pytest
 from aiortc import RTCConfiguration, RTCPeerConnection
 from aiortc.codecs import depayload
+from aiortc.codecs.h264 import H264Encoder
 from aiortc.rtcdtlstransport import RtpRouter
 from aiortc.rtcrtpparameters import RTCRtpCodecParameters
 from aiortc.rtp import RtcpSenderInfo, RtcpSrPacket, RtpPacket
-from av import VideoFrame
+from av import CodecContext, VideoFrame
+from av.video.reformatter import ColorRange
 
 from guard.calls.encoded_stream import AdmittedFrame
 from guard.calls.receiver_tap import CODECS, MAX_SSRCS, RETRANSMISSION_SSRCS, STATISTICS, ReceiverTap, limit_ssrcs
@@ -22,6 +26,9 @@ from guard.calls.source import ReceivedFrame
 from guard.config import CallsConfig
 from tests.guard.calls.rtp_sender import TICKS, vp8_frame
 from tests.whip_endpoint import until
+
+if TYPE_CHECKING:
+    from av import VideoCodecContext
 
 VP8, VP8_AGAIN, H264 = 97, 98, 99
 DESCRIPTOR = b"\x10"
@@ -66,10 +73,17 @@ class Tapped:
         self.keyframe_requests.append(media_ssrc)
 
     async def send(
-        self, number: int, payload: bytes, *, ssrc: int = 1, payload_type: int = VP8, timestamp: int | None = None
+        self,
+        number: int,
+        payload: bytes,
+        *,
+        ssrc: int = 1,
+        payload_type: int = VP8,
+        timestamp: int | None = None,
+        marker: bool = True,
     ) -> None:
         stamp = number * TICKS if timestamp is None else timestamp
-        packet = ReceivedPacket(number % 65_536, stamp, ssrc, payload_type, True, payload, 0, None)
+        packet = ReceivedPacket(number % 65_536, stamp, ssrc, payload_type, marker, payload, 0, None)
         self.tap.take(packet, time.monotonic())
         await asyncio.sleep(0)  # what is asked of the sender leaves
 
@@ -152,6 +166,14 @@ async def test_a_retransmission_fills_the_hole(tapped: Tapped) -> None:
     assert sorted(getattr(tapped.receiver, STATISTICS)) == [1, 7]
 
 
+async def test_a_retransmission_is_known_in_any_spelling(tapped: Tapped) -> None:
+    codecs = getattr(tapped.receiver, CODECS)
+    codecs[VP8_AGAIN] = RTCRtpCodecParameters(
+        mimeType="video/RTX", clockRate=90_000, payloadType=VP8_AGAIN, parameters={"apt": VP8}
+    )
+    await test_a_retransmission_fills_the_hole(tapped)
+
+
 async def test_a_payload_type_that_was_not_negotiated_is_left_alone(tapped: Tapped) -> None:
     await tapped.send(0, DESCRIPTOR + vp8_frame(0, key=True), payload_type=111)
     assert tapped.to_decoder() == []
@@ -193,6 +215,45 @@ async def test_a_frame_that_the_decoder_refuses_gates_to_a_keyframe(tapped: Tapp
     assert tapped.to_decoder() == []
     assert tapped.keyframe_requests == [1]
     assert tapped.pictures == []
+
+
+async def test_parameter_sets_of_their_own_are_no_failure(tapped: Tapped) -> None:
+    """Some senders send them as a frame, with a marker; libavcodec takes them and has no picture to give."""
+    encoder = H264Encoder()
+    frames: list[tuple[int, list[bytes]]] = []
+    for number in range(3):
+        frame = VideoFrame(320, 180, "yuv420p")
+        frame.pts, frame.time_base = number * TICKS, Fraction(1, 90_000)
+        frames.append((number, list(encoder._encode_frame(frame, force_keyframe=number == 0))))
+    sets = [unit for unit in frames[0][1] if unit[0] & 0x1F in (7, 8)]
+    assert len(sets) == 2
+    frames[0] = (0, [unit for unit in frames[0][1] if unit not in sets])
+    sequence = 0
+    for number, units in [(0, sets), *frames]:
+        for unit in units:
+            last = unit is units[-1]
+            await tapped.send(sequence, unit, payload_type=H264, timestamp=number * TICKS, marker=last)
+            sequence += 1
+        tapped.decode()
+        await asyncio.sleep(0)
+    assert [picture.after_gap for picture in tapped.pictures] == [False, False, False]
+    assert tapped.keyframe_requests == []
+
+
+@pytest.mark.parametrize("clamping_type", [0, 1])
+async def test_no_vp8_is_of_full_range(tapped: Tapped, clamping_type: int) -> None:
+    """The bit says that a decoder need not clamp; to libavcodec it says what the luma means."""
+    encoder: VideoCodecContext = CodecContext.create("libvpx", "w")
+    encoder.width, encoder.height, encoder.pix_fmt, encoder.time_base = 320, 240, "yuv420p", Fraction(1, 30)
+    encoder.options = {"deadline": "realtime", "lag-in-frames": "0"}
+    frame = VideoFrame(320, 240, "yuv420p")
+    frame.pts = 0
+    data = bytearray(b"".join(bytes(packet) for packet in encoder.encode(frame)))
+    data[10] |= clamping_type << 6
+    await tapped.send(0, DESCRIPTOR + bytes(data))
+    tapped.decode()
+    [picture] = tapped.pictures
+    assert picture.image.color_range == ColorRange.MPEG
 
 
 async def test_pictures_keep_their_media_time_and_tell_gaps(tapped: Tapped) -> None:

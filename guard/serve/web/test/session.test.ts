@@ -44,6 +44,25 @@ test("an empty page goes where people are", async () => {
   expect(session.call.value).toBe("demo");
 });
 
+test("it stays where people are, though the socket has told nothing yet", async () => {
+  calls = [people("main", 1), people("demo", 3)];
+  open(null);
+  await vi.advanceTimersByTimeAsync(9000);
+  expect(session.call.value).toBe("main");
+});
+
+test("a page that was closed while it looked round goes nowhere", async () => {
+  let answer: (found: CallSnapshot[]) => void = () => undefined;
+  open(null);
+  await vi.advanceTimersByTimeAsync(100);
+  vi.mocked(Api.prototype.calls).mockImplementation(() => new Promise((resolve) => (answer = resolve)));
+  await vi.advanceTimersByTimeAsync(2500);
+  session.close();
+  answer([people("demo", 3)]);
+  await vi.advanceTimersByTimeAsync(100);
+  expect(session.call.value).toBe("main");
+});
+
 test("it stays in the call that the user named, and tells where people are", async () => {
   open("standup");
   calls = [people("demo", 3)];

@@ -4,7 +4,7 @@ import { batch, computed, effect, signal } from "@preact/signals";
 
 import type { EngineInfo, GuardEvent, SourceSnapshot } from "../events/schema";
 import { CallModel, type Alert, type Participant } from "../model/call";
-import { busiestOther, DEFAULT_CALL } from "../model/other-call";
+import { busiestOther, DEFAULT_CALL, isEmpty } from "../model/other-call";
 import { STALE_SECONDS } from "../model/standing";
 import { readPreferences, writePreferences, type Preferences } from "../model/preferences";
 import { ApiError, type Api, type CallSnapshot, type Status } from "../server/api";
@@ -46,6 +46,7 @@ export class Session {
   private readonly silent = signal(false);
   private silence: number | undefined;
   private looking: number | undefined;
+  private closed = false;
   private readonly onRefused: () => void;
   private readonly alarm = new Alarm();
   private readonly incoming = new FrameBatch<GuardEvent>((events) => this.take(events));
@@ -107,6 +108,7 @@ export class Session {
   }
 
   close(): void {
+    this.closed = true;
     window.clearInterval(this.looking);
     this.socket?.close();
   }
@@ -149,7 +151,9 @@ export class Session {
     if (this.model.participants.size > 0 || document.hidden) return;
     await this.refreshServer();
     const other = this.other.value;
-    if (!this.chosen && other !== null && this.model.participants.size === 0) this.show(other.call);
+    if (this.chosen || this.closed || other === null) return;
+    // Asked of the server, since the socket may not have told yet who is here.
+    if (isEmpty(this.call.value, this.calls.value)) this.show(other.call);
   }
 
   /** Participants are heard of several times a second: a longer silence means that the guard stands still. */

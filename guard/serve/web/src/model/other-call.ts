@@ -11,3 +11,7 @@ export function busiestOther(shown: string, calls: readonly CallSnapshot[]): Cal
   others.sort((a, b) => b.participants - a.participants || a.call.localeCompare(b.call));
   return others[0] ?? null;
 }
+
+export function isEmpty(call: string, calls: readonly CallSnapshot[]): boolean {
+  return !calls.some((other) => other.call === call && other.participants > 0);
+}
