@@ -113,6 +113,13 @@ class Janus:
             process.kill()
             process.wait()
 
+    def exit_code(self) -> int | None:
+        """How it ended by itself, minus a signal's number; None where it still runs two seconds from now."""
+        try:
+            return None if self.process is None else self.process.wait(2.0)
+        except subprocess.TimeoutExpired:
+            return None
+
     def kill(self) -> None:
         """End it as a crash would: no goodbye to anybody."""
         if self.process is not None:

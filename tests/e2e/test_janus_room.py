@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import pytest
+from websockets.exceptions import ConnectionClosedError
 
 from guard.calls.janus.requests import Admission
 from guard.calls.janus.session import JanusSession
@@ -136,7 +137,13 @@ async def test_a_guard_that_is_shown_the_door_does_not_come_back(janus: Janus) -
 async def test_rooms_that_vanish_end_the_visit_but_not_for_good(janus: Janus) -> None:
     async with visiting(janus, OPEN_ROOM) as guest, JanusPublisher(janus.url, OPEN_ROOM, "alice"):
         await guest.receives("alice")
-        await ask(janus.url, {"request": "destroy", "room": OPEN_ROOM, "secret": ADMIN_KEY})
+        try:
+            await ask(janus.url, {"request": "destroy", "room": OPEN_ROOM, "secret": ADMIN_KEY})
+        except ConnectionClosedError:
+            # Seen once, on a busy machine.
+            if (code := await asyncio.to_thread(janus.exit_code)) is None:
+                raise
+            pytest.skip(f"Janus itself ended with {code} while it destroyed the room")
         assert await guest.end() == "the room was destroyed"
         assert guest.listener.of("alice") == ["joined", "left"]
     async with visiting(janus, OPEN_ROOM) as guest:
