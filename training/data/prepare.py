@@ -23,6 +23,7 @@ from training.data.layouts.nvfair import read_nvfair
 from training.data.layouts.tree import FoundClips
 from training.data.luma_clip import cut_clip
 from training.data.manifest import Manifest, ManifestRow, read_manifest, write_manifest
+from training.data.recipe import RECIPE, refuse_foreign
 from training.data.refusals import Refusal, write_refusals
 from training.errors import DataError
 
@@ -31,7 +32,7 @@ LAYOUTS: Mapping[str, Callable[[Path], FoundClips]] = {
     "nvfair": read_nvfair,
     "avaprintdb": read_avaprintdb,
 }
-MANIFEST, REFUSED, RECIPE = "manifest.csv", "refused.csv", "recipe.json"
+MANIFEST, REFUSED = "manifest.csv", "refused.csv"
 _SHOWN_REFUSALS = 10
 
 
@@ -142,8 +143,7 @@ def _claim(out: Path, root: Path, framing: Framing) -> None:
                 f"{out} holds clips of other videos, or cut in another way: see {path.name}; name another folder"
             )
         return
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise DataError(f"{out} holds something else already; name another folder")
+    refuse_foreign(out, path)
     try:
         out.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(recipe))

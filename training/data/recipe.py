@@ -39,6 +39,12 @@ def claim(file: Path, recipe: Mapping[str, Any], *, kept: bool) -> None:
         )
 
 
+def refuse_foreign(folder: Path, file: Path) -> None:
+    """Raise DataError for a folder that holds anything and not `file`, by which it would be ours."""
+    if not file.exists() and folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise DataError(f"{folder} holds something else already; name another folder")
+
+
 def read_recipe(file: Path) -> dict[str, Any] | None:
     """The recipe in a file; None where there is none. Raises DataError for a file that holds something else."""
     try:

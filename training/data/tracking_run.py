@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.data.manifest import NO_GENERATOR, Manifest, ManifestRow, write_manifest
-from training.data.recipe import claim
+from training.data.recipe import RECIPE, claim, refuse_foreign
 from training.data.refusals import Refusal, write_refusals
 from training.data.tracking import ShapeBasis, TrackedVideo, fit_basis, track_video
 from training.drivers.face_landmarker import LANDMARKER_SHA256, FindFace
@@ -56,17 +56,16 @@ def track_recordings(
     if not rows:
         raise DataError("the manifest lists no recording: every generator is another than 'none'")
     given = None if basis is None else read_basis(basis)
-    parts = out / "parts"
-    if not parts.exists() and out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise DataError(f"{out} holds something else already; name another folder")
-    claim(out / "recipe.json", {"root": manifest.root.resolve(), "landmarker": LANDMARKER_SHA256}, kept=parts.exists())
-    parts.mkdir(parents=True, exist_ok=True)
+    parts, recipe = out / "parts", out / RECIPE
+    refuse_foreign(out, recipe)
+    claim(recipe, {"root": manifest.root.resolve(), "landmarker": LANDMARKER_SHA256}, kept=recipe.exists())
+    parts.mkdir(exist_ok=True)
     made, kept = 0, 0
     usable: list[ManifestRow] = []
     refused: list[Refusal] = []
     for number, row in enumerate(rows, 1):
-        part = parts / f"{_key(row).replace('/', '~')}.npz"
         try:
+            part = _part(parts, _key(row))
             if part.exists():
                 kept += 1
             else:
@@ -95,17 +94,28 @@ def read_basis(folder: Path) -> ShapeBasis:
 
 
 def _key(row: ManifestRow) -> str:
-    """source/driver/clip, as `load_tracks` takes it apart."""
-    clip = row.path.replace("/", "~")
-    return f"{row.source.replace('/', '~')}/{row.driver}/{clip}"
+    """source/driver/clip, as `load_tracks` takes it apart. Raises DataError for a driver that cannot stand there."""
+    if "/" in row.driver:
+        raise DataError(f"its driver {row.driver!r} has a '/' in the name")
+    return f"{row.source.replace('/', '~')}/{row.driver}/{row.path.replace('/', '~')}"
+
+
+def _part(parts: Path, key: str) -> Path:
+    return parts / f"{key.replace('/', '~')}.npz"
 
 
 def _pack(rows: Sequence[ManifestRow], parts: Path, out: Path, basis: ShapeBasis | None) -> tuple[int, int]:
     """Write the folder that `--data` takes from the parts; how many frames there are, and how many with a face."""
-    tracked = [_load(parts / f"{row.track.replace('/', '~')}.npz") for row in rows]
-    basis = basis or fit_basis(_drawn([video.shape[video.ok] for video in tracked]))
+    files = [_part(parts, row.track) for row in rows]
+    basis = basis or fit_basis(_drawn(files))
     arrays: dict[str, Array] = {}
-    for row, video in zip(rows, tracked, strict=True):
+    index: list[tuple[object, ...]] = [("key", "frames", "tracked", "fps", "width", "height", "session")]
+    frames = found = 0
+    for row, file in zip(rows, files, strict=True):
+        video = _load(file)
+        tracked = int(video.ok.sum())
+        frames, found = frames + len(video.ok), found + tracked
+        index.append((row.track, len(video.ok), tracked, round(video.fps, 4), *video.size, row.session))
         coefficients = np.where(video.ok[:, None], basis.coefficients(video.shape), 0).astype(np.float16)
         arrays[f"{row.track}|shape"] = coefficients
         arrays |= {f"{row.track}|{name}": value for name, value in _arrays(video).items() if name != "shape"}
@@ -114,20 +124,21 @@ def _pack(rows: Sequence[ManifestRow], parts: Path, out: Path, basis: ShapeBasis
     (out / "faces").mkdir(exist_ok=True)
     _swap(folder / "tracks.npz", arrays)
     _swap(folder / "basis.npz", {"mean": basis.mean, "components": basis.components})
-    with (folder / "index.csv").open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["key", "frames", "tracked", "fps", "width", "height", "session"])
-        for row, video in zip(rows, tracked, strict=True):
-            writer.writerow([row.track, len(video.ok), video.ok.sum(), round(video.fps, 4), *video.size, row.session])
+    with (folder / "index.csv").open("w", newline="", encoding="utf-8") as listed:
+        csv.writer(listed, lineterminator="\n").writerows(index)
     write_manifest(rows, out / "faces" / "manifest.csv")
-    return sum(len(video.ok) for video in tracked), int(sum(video.ok.sum() for video in tracked))
+    return frames, found
 
 
-def _drawn(shapes: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
-    """Up to 20,000 shapes, evenly over all."""
-    every = np.concatenate(shapes)
-    drawn = np.linspace(0, len(every) - 1, min(len(every), _BASIS_FRAMES)).round().astype(int)
-    return np.asarray(every[drawn], np.float32)
+def _drawn(files: Sequence[Path]) -> NDArray[np.float32]:
+    """About 20,000 shapes, as many of each video as it has at most, evenly over it."""
+    most = -(-_BASIS_FRAMES // len(files))
+    drawn = []
+    for file in files:
+        video = _load(file)
+        found = video.shape[video.ok]
+        drawn.append(found[np.linspace(0, len(found) - 1, min(len(found), most)).round().astype(int)])
+    return np.concatenate(drawn)
 
 
 def _arrays(video: TrackedVideo) -> dict[str, Array]:
