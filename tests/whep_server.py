@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Annotated, Any
 
 import uvicorn
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from aiortc.mediastreams import VideoStreamTrack
 from av import VideoFrame
-from fastapi import FastAPI, Request
-from fastapi.responses import Response
+from fastapi import APIRouter, Depends, FastAPI, Header, Request
+from fastapi.responses import Response, StreamingResponse
 
 from guard.calls.ice_hardening import install_loopback_candidates
+from guard.calls.whep.client import EVENTS_RELATION, LAYER_RELATION
 from tests.whip_endpoint import numbered_frames, until
 
 TOKEN = "s3cret-of-the-viewer"
@@ -28,7 +31,12 @@ class NumberedTrack(VideoStreamTrack):
 
     def __init__(self, first: int = 0, width: int = 320) -> None:
         super().__init__()
-        self._next_frame = numbered_frames(width=width, first=first)
+        self._first = first
+        self.resize(width, 240)
+
+    def resize(self, width: int, height: int) -> None:
+        """From now on, pictures of this size."""
+        self._next_frame = numbered_frames(width=width, height=height, first=self._first)
 
     async def recv(self) -> VideoFrame:
         pts, time_base = await self.next_timestamp()
@@ -76,6 +84,33 @@ class AiortcSender:
 
 
 @dataclass
+class LayerDesk:
+    """The choice of layers that a server offers for its video."""
+
+    links: tuple[str, ...] = (f'</layer/1>; rel="{LAYER_RELATION}"', f'</sse/1>; rel="{EVENTS_RELATION}"')
+    stream_is_posted: bool = True
+    """As in the draft; other servers have the stream at the address where it is asked for."""
+    select_status: int = 200
+    selections: list[Any] = field(default_factory=list)
+    streams: int = 0
+    """How often the stream was opened."""
+    _said: asyncio.Queue[bytes | None] = field(default_factory=asyncio.Queue)
+
+    def tell(self, layers: Any) -> None:
+        """Send a "layers" event."""
+        self.say(b"event: layers\ndata: " + json.dumps(layers).encode() + b"\n\n")
+
+    def say(self, text: bytes | None) -> None:
+        """Send this in the stream; None ends it."""
+        self._said.put_nowait(text)
+
+    async def stream(self) -> AsyncIterator[bytes]:
+        self.streams += 1
+        while (text := await self._said.get()) is not None:
+            yield text
+
+
+@dataclass
 class WhepServer:
     """What the server was asked, and where it is."""
 
@@ -87,7 +122,7 @@ class WhepServer:
 
 
 @asynccontextmanager
-async def whep_server(answer: AnswerOffer, port: int = 0) -> AsyncIterator[WhepServer]:
+async def whep_server(answer: AnswerOffer, port: int = 0, layers: LayerDesk | None = None) -> AsyncIterator[WhepServer]:
     """Serve one resource, /whep/ann, on a free port of loopback or on the given one."""
     app = FastAPI()
     running = WhepServer("")
@@ -99,13 +134,18 @@ async def whep_server(answer: AnswerOffer, port: int = 0) -> AsyncIterator[WhepS
             return Response(status_code=401)
         answer_sdp = await answer((await request.body()).decode())
         location = f"/whep/sessions/{len(running.posts)}"
-        return Response(answer_sdp, 201, {"Location": location, "ETag": '"x"'}, SDP_TYPE)
+        response = Response(answer_sdp, 201, {"Location": location, "ETag": '"x"'}, SDP_TYPE)
+        for link in layers.links if layers is not None else ():
+            response.headers.append("Link", link)
+        return response
 
     @app.delete("/whep/sessions/{session}")
     async def stop(session: str, request: Request) -> Response:
         running.deletes.append(request.headers.get("authorization"))
         return Response(status_code=200)
 
+    if layers is not None:
+        app.include_router(_layer_router(layers))
     config = uvicorn.Config(app, port=port, log_level="warning", ws="none", lifespan="off", timeout_graceful_shutdown=1)
     server = uvicorn.Server(config)
     serving = asyncio.create_task(server.serve())
@@ -117,6 +157,30 @@ async def whep_server(answer: AnswerOffer, port: int = 0) -> AsyncIterator[WhepS
     finally:
         server.should_exit = True
         await serving
+
+
+def _layer_router(desk: LayerDesk) -> APIRouter:
+    def known(authorization: Annotated[str, Header()]) -> None:
+        assert authorization == f"Bearer {TOKEN}"
+
+    router = APIRouter(dependencies=[Depends(known)])
+
+    @router.post("/layer/1")
+    async def select(request: Request) -> Response:
+        assert request.headers["content-type"] == "application/json"
+        desk.selections.append(await request.json())
+        return Response(status_code=desk.select_status)
+
+    @router.post("/sse/1")
+    async def create_stream(request: Request) -> Response:
+        assert await request.json() == ["layers"]
+        return Response(status_code=201, headers={"Location": "/sse/1/stream"}) if desk.stream_is_posted else Response()
+
+    @router.get("/sse/1/stream" if desk.stream_is_posted else "/sse/1")
+    async def stream() -> Response:
+        return StreamingResponse(desk.stream(), media_type="text/event-stream")
+
+    return router
 
 
 @asynccontextmanager

@@ -7,7 +7,15 @@ import logging
 from collections.abc import Callable, Mapping
 from functools import partial
 
-from aiortc import RTCDtlsTransport, RTCPeerConnection, RTCRtpReceiver, RTCRtpTransceiver, RTCSessionDescription
+from aiortc import (
+    RTCDtlsTransport,
+    RTCPeerConnection,
+    RTCRtpCodecCapability,
+    RTCRtpReceiver,
+    RTCRtpTransceiver,
+    RTCSessionDescription,
+)
+from aiortc.codecs import get_capabilities
 from aiortc.rtcrtpreceiver import RemoteStreamTrack
 
 from guard.calls.bounded_close import close_within
@@ -124,7 +132,8 @@ class ReceivingPeer:
 
     async def offer(self) -> str:
         """Offer to receive one video. Raises SignallingError where this machine has no address for media."""
-        self._connection.addTransceiver("video", direction="recvonly")
+        transceiver = self._connection.addTransceiver("video", direction="recvonly")
+        transceiver.setCodecPreferences(_wanted_codecs())
         try:
             async with asyncio.timeout(_NEGOTIATION_SECONDS):
                 await self._connection.setLocalDescription()
@@ -281,6 +290,11 @@ class ReceivingPeer:
             await close_within(self._connection, self._config.close_seconds)
             if self._on_ended is not None:
                 self._on_ended(why)
+
+
+def _wanted_codecs() -> list[RTCRtpCodecCapability]:
+    """What can be decoded, H.264 before VP8: its decoder takes less time for the same picture."""
+    return sorted(get_capabilities("video").codecs, key=lambda codec: codec.mimeType.lower() != "video/h264")
 
 
 def prepare_process(config: CallsConfig) -> None:

@@ -24,8 +24,8 @@ MakeSource: TypeAlias = Callable[
 
 # Imported when such an address is met: not every guard has every kind's packages.
 SOURCE_KINDS = {
-    "whep": "guard.calls.whep:whep_source",
-    "whep+http": "guard.calls.whep:whep_source",
+    "whep": "guard.calls.whep.source:whep_source",
+    "whep+http": "guard.calls.whep.source:whep_source",
     "janus": "guard.calls.janus.source:janus_source",
     "janus+ws": "guard.calls.janus.source:janus_source",
     "livekit": "guard.calls.livekit.source:livekit_source",

@@ -17,6 +17,8 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
         clock.rtp_clock,
         signalling.janus_message,
         signalling.whep_reply,
+        signalling.whep_links,
+        signalling.whep_events,
         datagrams.rtp_packet,
         datagrams.rtcp_packet,
         datagrams.stun_message,

@@ -15,8 +15,8 @@ from aioice import turn
 
 from guard.calls.peer import peers_here
 from guard.calls.receiving_peer import ReceivingPeer
-from guard.calls.whep import WhepVisit
-from guard.calls.whep_client import whep_endpoint
+from guard.calls.whep.client import whep_endpoint
+from guard.calls.whep.source import WhepVisit
 from guard.calls.whip_sink import WhipSink
 from guard.config import CallsConfig
 from guard.errors import JoinError, SignallingError

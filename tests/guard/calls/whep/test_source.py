@@ -11,12 +11,13 @@ from urllib.parse import urlsplit
 import pytest
 from aioice import ice
 
-from guard.calls import receiving_peer, whep
+from guard.calls import receiving_peer
 from guard.calls.backoff import Backoff, BackoffPolicy
 from guard.calls.call_source import RejoiningSource, SourceState
 from guard.calls.peer import peers_here
-from guard.calls.whep import WhepVisit
-from guard.calls.whep_client import whep_endpoint
+from guard.calls.whep import source as source_module
+from guard.calls.whep.client import whep_endpoint
+from guard.calls.whep.source import WhepVisit
 from guard.config import CallsConfig
 from guard.errors import JoinError
 from tests.whep_server import TOKEN, AiortcSender, whep_server
@@ -70,7 +71,7 @@ async def test_the_server_vanishes_and_returns(monkeypatch: pytest.MonkeyPatch) 
 
 
 async def test_a_video_that_falls_silent_is_fetched_anew(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(whep, "SILENT_SECONDS", 0.5)
+    monkeypatch.setattr(source_module, "SILENT_SECONDS", 0.5)
     sender, listener = AiortcSender(), Recorder()
     async with whep_server(sender.answer) as server:
         visit = asyncio.create_task(make_visit(server.url, listener).run(lambda: None))

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from guard.calls import signalling_http
-from guard.calls.whep_client import WhepEndpoint, whep_endpoint
+from guard.calls.whep.client import WhepEndpoint, WhepSession, whep_endpoint
 from guard.errors import ConfigError, JoinError
 from tests.whep_server import TOKEN, raw_server, whep_server
 
@@ -27,7 +27,7 @@ def says(text: bytes) -> Reply:
     return reply
 
 
-async def ask(reply: Reply) -> tuple[str, str]:
+async def ask(reply: Reply) -> WhepSession:
     async with raw_server(reply) as url:
         return await whep_endpoint(url, TOKEN).post_offer("v=0\r\n", MAX_ANSWER_BYTES)
 
@@ -40,16 +40,17 @@ async def refusal(reply: Reply) -> JoinError:
 
 
 async def test_an_answer_comes_with_its_session() -> None:
-    session_url, answer = await ask(says(CREATED + b"Location: /s/1?x=2\r\nContent-Length: 5\r\n\r\nv=0\r\n"))
-    assert session_url.endswith("/s/1?x=2")
-    assert answer == "v=0\r\n"
+    session = await ask(says(CREATED + b"Location: /s/1?x=2\r\nContent-Length: 5\r\n\r\nv=0\r\n"))
+    assert session.url.endswith("/s/1?x=2")
+    assert session.answer_sdp == "v=0\r\n"
+    assert (session.layer_url, session.events_url) == (None, None)
 
 
 async def test_a_chunked_answer_without_length_is_read() -> None:
     chunked = CREATED + b"Location: s\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nv=0\r\n2\r\n\r\n\r\n0\r\n\r\n"
-    session_url, answer = await ask(says(chunked))
-    assert session_url.endswith("/whep/s")
-    assert answer == "v=0\r\n"
+    session = await ask(says(chunked))
+    assert session.url.endswith("/whep/s")
+    assert session.answer_sdp == "v=0\r\n"
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""WHEP: one participant's video, fetched from a server that offers it to viewers."""
+"""A WHEP resource as a call source: a visit to it, and the source that visits it again and again."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from guard.calls.call_source import CallSource, RejoiningSource, SourceStats, Tr
 from guard.calls.offer import check_answer
 from guard.calls.peer import MakePeer, peers_here
 from guard.calls.source import CallListener
-from guard.calls.whep_client import WhepEndpoint, whep_endpoint
+from guard.calls.whep.client import WhepEndpoint, WhepSession, whep_endpoint
+from guard.calls.whep.layer_choice import LayerChoice
 from guard.config import CallsConfig, SourceConfig
 from guard.errors import ConfigError, JoinError, SignallingError
 
@@ -39,14 +40,15 @@ class WhepVisit:
 
     async def run(self, joined: Callable[[], None]) -> str:
         """Fetch the video until it ends or falls silent; `joined` is called at the first frame."""
-        session_url: str | None = None
+        session: WhepSession | None = None
         why = "the guard left"
         try:
             offer_sdp = await self._peer.offer()
-            session_url, answer_sdp = await self._endpoint.post_offer(offer_sdp, self._max_answer_bytes)
-            check_answer(answer_sdp, self._max_answer_bytes)
-            await self._peer.accept_answer(answer_sdp, self._participant)
-            why = await self._watch(joined)
+            session = await self._endpoint.post_offer(offer_sdp, self._max_answer_bytes)
+            check_answer(session.answer_sdp, self._max_answer_bytes)
+            await self._peer.accept_answer(session.answer_sdp, self._participant)
+            async with LayerChoice(self._endpoint, session):
+                why = await self._watch(joined)
             return why
         except SignallingError as error:
             why = str(error)
@@ -55,7 +57,7 @@ class WhepVisit:
             why = str(error)
             raise
         finally:
-            await asyncio.gather(self._peer.end(why), self._end_session(session_url))
+            await asyncio.gather(self._peer.end(why), self._end_session(session))
 
     async def _watch(self, joined: Callable[[], None]) -> str:
         has_joined = False
@@ -69,9 +71,9 @@ class WhepVisit:
                     return f"no video for {SILENT_SECONDS:.0f} s"
         return self._over.result()
 
-    async def _end_session(self, session_url: str | None) -> None:
-        if session_url is not None:
-            await self._endpoint.end_session(session_url)
+    async def _end_session(self, session: WhepSession | None) -> None:
+        if session is not None:
+            await self._endpoint.end_session(session.url)
 
     def _note_end(self, why: str) -> None:
         if not self._over.done():

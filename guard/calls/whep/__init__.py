@@ -1,0 +1,1 @@
+"""WHEP: one participant's video, fetched from a server that offers it to viewers."""
