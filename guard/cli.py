@@ -31,6 +31,13 @@ Host = Annotated[str | None, typer.Option(help="Address to bind to [default: 127
 Port = Annotated[int | None, typer.Option(help="TCP port [default: 8734]; 0 takes a free one.")]
 Thumbnails = Annotated[bool | None, typer.Option(help="Send a small live picture to the dashboard.")]
 Loopback = Annotated[bool | None, typer.Option(help="Offer callers 127.0.0.1 too: for calls on this machine.")]
+Isolated = Annotated[
+    bool,
+    typer.Option(
+        "--isolated/--no-isolated",
+        help="Measure again with video received in worker processes, as 'guard serve' does by default.",
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 Streams = Annotated[str, typer.Option(help="Numbers of streams, comma-separated.")]
 Token = Annotated[str | None, typer.Option(help="Bearer token of the running guard.", envvar="GUARD_SERVER__TOKEN")]
@@ -242,6 +249,7 @@ def bench_latency(
     model: Model = None,
     config: ConfigFile = None,
     as_json: AsJson = False,
+    isolated: Isolated = True,
     browser: Annotated[bool, typer.Option(help="Also through a real Chromium, up to the painted dashboard.")] = False,
     html_file: Annotated[Path | None, typer.Option("--html", help="Write a page with histograms to this file.")] = None,
     earlier: Annotated[
@@ -253,7 +261,7 @@ def bench_latency(
     from guard.bench.stream_counts import parse_stream_counts
     from guard.config import load_config
 
-    bench = LatencyBench(parse_stream_counts(streams), seconds, browser)
+    bench = LatencyBench(parse_stream_counts(streams), seconds, browser, isolated)
     settings = load_config(config, _overrides(engine={"model": model}))
     run_latency_bench(settings, bench, as_json=as_json, html_file=html_file, earlier_file=earlier)
 
@@ -262,6 +270,7 @@ def bench_latency(
 def bench_streams(
     seconds: Annotated[float, typer.Option(min=2, help="Measured time of each probe, after warm-up.")] = 6.0,
     limit: Annotated[int, typer.Option(min=1, max=256, help="Most streams that are tried.")] = 64,
+    isolated: Isolated = True,
     video: Annotated[Path | None, typer.Option(help="What to send, at 30 frames a second [default: puppets].")] = None,
     model: Model = None,
     config: ConfigFile = None,
@@ -275,7 +284,8 @@ def bench_streams(
     from guard.config import load_config
 
     settings = load_config(config, _overrides(engine={"model": model}))
-    run_streams_bench(settings, StreamsBench(seconds, limit, video), json_file=json_file, plot_file=plot_file)
+    bench = StreamsBench(seconds, limit, video, isolated)
+    run_streams_bench(settings, bench, json_file=json_file, plot_file=plot_file)
 
 
 @bench_app.command("network")

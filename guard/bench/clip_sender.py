@@ -21,6 +21,7 @@ from pydantic import TypeAdapter
 from guard.bench.child import Answer, run_child
 from guard.bench.clip import FPS, load_packets
 from guard.calls.publisher import WhipPublisher
+from guard.calls.rtp_clock import VIDEO_CLOCK_HZ
 
 if TYPE_CHECKING:
     from av.stream import Stream
@@ -44,11 +45,15 @@ class SenderJob:
 
 @dataclass(frozen=True, slots=True)
 class SentStream:
-    """handed_over: `time.monotonic()` of every frame; frame i carries the number i modulo clip_frames."""
+    """handed_over: `time.monotonic()` of every frame; frame i carries the number i modulo clip_frames.
+
+    pts_seconds: media time of every frame but the newest, 0 at the first.
+    """
 
     url: str
     clip_frames: int
     handed_over: tuple[float, ...]
+    pts_seconds: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +71,16 @@ REPORT: TypeAdapter[SenderReport] = TypeAdapter(SenderReport)
 class _Player:
     def __init__(self, packets: list[bytes]) -> None:
         self.handed_over: list[float] = []
+        self.pts_seconds: list[float] = []
         self.packets = packets
+        self._last: av.Packet[Stream] | None = None
         self._frames = count()
 
     def __call__(self) -> av.Packet[Stream]:
-        packet = av.Packet(self.packets[next(self._frames) % len(self.packets)])
+        if self._last is not None and self._last.pts is not None:
+            # Whoever takes a packet says when it is due.
+            self.pts_seconds.append(self._last.pts / VIDEO_CLOCK_HZ)
+        packet = self._last = av.Packet(self.packets[next(self._frames) % len(self.packets)])
         self.handed_over.append(time.monotonic())
         return packet
 
@@ -83,7 +93,7 @@ async def _sending(line: bytes) -> AsyncIterator[Mapping[str, Answer]]:
 
     async def report() -> object:
         streams = [
-            SentStream(target.url, len(player.packets), tuple(player.handed_over))
+            SentStream(target.url, len(player.packets), tuple(player.handed_over), tuple(player.pts_seconds))
             for target, player in zip(job.targets, players, strict=True)
         ]
         return REPORT.dump_python(SenderReport(tuple(streams), time.process_time()), mode="json")

@@ -19,7 +19,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import cycle, islice
-from pathlib import Path
 from queue import SimpleQueue
 from threading import Thread
 
@@ -29,6 +28,7 @@ from av import Packet, VideoFrame
 from demo.puppet_frames import FPS, make_player
 from engines.face_detector import SlimFaceDetector
 from guard.bench.machine import describe_machine
+from guard.bench.process_cpu import cpu_seconds
 from guard.calls.publisher import Picture, WhipPublisher
 from guard.calls.source import LatestFrames, ReceivedFrame
 from guard.config import CallsConfig
@@ -104,11 +104,13 @@ async def measure(figures: Figures, streams: int, seconds: float) -> None:
         async with running_endpoint(config, consumer, make_peer) as endpoint, sender(endpoint.url, streams):
             await until(lambda: consumer.frames > streams * _WARM_UP_FRAMES, 120)
             pids = workers.pids if workers is not None else []
-            before, started = cpu_seconds(pids), time.monotonic()
+            before, started = time.process_time() + cpu_seconds(pids), time.monotonic()
             seen, frames, dropped = len(consumer.delays_ms), consumer.frames, consumer.dropped
             await asyncio.sleep(seconds)
             took = time.monotonic() - started
-            figures.cpu_ms.append(1000 * (cpu_seconds(pids) - before) / max(consumer.frames - frames, 1))
+            figures.cpu_ms.append(
+                1000 * (time.process_time() + cpu_seconds(pids) - before) / max(consumer.frames - frames, 1)
+            )
             figures.delays_ms += consumer.delays_ms[seen:]
             figures.frames += consumer.frames - frames
             figures.dropped += consumer.dropped - dropped
@@ -116,15 +118,6 @@ async def measure(figures: Figures, streams: int, seconds: float) -> None:
     finally:
         if workers is not None:
             await workers.close()
-
-
-def cpu_seconds(pids: list[int]) -> float:
-    """Of this process and these."""
-    ticks = 0
-    for pid in pids:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        ticks += int(fields[11]) + int(fields[12])
-    return time.process_time() + ticks / os.sysconf("SC_CLK_TCK")
 
 
 @asynccontextmanager

@@ -2,7 +2,8 @@
 
 Open loop: another process sends numbered 640x360 VP8 frames at 30 a second whether or not the guard keeps up, each
 stream by its own clock, and notes when. A plain aiortc sink gets the first stream's frames, too. A viewer in a third
-process takes every score over a WebSocket. With a browser, a real Chromium is the camera and shows the dashboard.
+process takes every score over a WebSocket. Every number of streams is received in the guard's own process and then in
+workers, as `guard serve` does. With a browser, a real Chromium is the camera and shows the dashboard.
 Percentiles are over all scores of all streams, warm-up excluded; frames without a score are counted.
 """
 
@@ -15,7 +16,7 @@ import shlex
 import sys
 import tempfile
 from dataclasses import asdict, dataclass
-from itertools import islice
+from itertools import islice, product
 from pathlib import Path
 
 from rich.console import Console
@@ -25,7 +26,7 @@ from guard.bench.clip import FPS, encode_clip, numbered, puppet_pictures, save_p
 from guard.bench.latency.compare import EarlierRun, compare, comparison_table, read_earlier
 from guard.bench.latency.html import as_html
 from guard.bench.latency.report import LatencyReport, print_report
-from guard.bench.latency.run import run_browser, run_streams
+from guard.bench.latency.run import IN_PROCESS, IN_WORKERS, run_browser, run_streams
 from guard.bench.latency.traces import CLIP_SECONDS
 from guard.bench.machine import describe_machine
 from guard.bench.output_files import check_output_files, write_output
@@ -33,17 +34,21 @@ from guard.config import GuardConfig
 from guard.runtime import make_engine
 
 _CLIPS = 2
-_PIPE_COLUMNS = 150
+_PIPE_COLUMNS = 170
 """Width of the tables where no terminal tells one: a figure that is cut short is none."""
 
 
 @dataclass(frozen=True, slots=True)
 class LatencyBench:
-    """What is to be measured. seconds: of each row. browser: add a row with Chromium as camera and dashboard."""
+    """What is to be measured. seconds: of each row. browser: add a row with Chromium as camera and dashboard.
+
+    isolated: measure every number of streams again, received in worker processes.
+    """
 
     counts: tuple[int, ...]
     seconds: float
     browser: bool
+    isolated: bool
 
 
 def run_latency_bench(
@@ -75,9 +80,10 @@ async def measure(config: GuardConfig, bench: LatencyBench, command: str) -> Lat
         progress.print("encoding the clips")
         clips = await asyncio.to_thread(_make_clips, Path(folder), min(_CLIPS, max(bench.counts, default=0)))
         rows = []
-        for count in bench.counts:
-            progress.print(f"{count} streams: {bench.seconds:g} s")
-            rows.append(await run_streams(config, clips, count, bench.seconds))
+        ways = (IN_PROCESS, IN_WORKERS) if bench.isolated else (IN_PROCESS,)
+        for count, isolation in product(bench.counts, ways):
+            progress.print(f"{count} streams, isolation {isolation}: {bench.seconds:g} s")
+            rows.append(await run_streams(config, clips, count, bench.seconds, isolation))
         if bench.browser and no_browser is None:
             progress.print(f"Chromium: {bench.seconds:g} s")
             pictures = islice(puppet_pictures()(0), round(CLIP_SECONDS * FPS))

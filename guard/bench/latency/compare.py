@@ -22,9 +22,10 @@ class _Figures(BaseModel):
 
 
 class _EarlierRow(_Figures):
-    """Also one of a version that knew no stages and no other sender."""
+    """Also one of a version that knew no stages, no other sender and no workers."""
 
     sender: str = "aiortc"
+    isolation: str = "none"
     streams: int
     camera_to_score: _Figures | None = None
     plain_camera_to_array: _Figures | None = None
@@ -46,6 +47,7 @@ class Comparison:
     """now over earlier at p50, p95, p99 and max: below 1 is faster. None where one of the two is not known."""
 
     sender: str
+    isolation: str
     streams: int
     what: str
     ratios: tuple[float | None, ...]
@@ -56,7 +58,8 @@ class EarlierRun:
     """What an earlier run has found."""
 
     machine: str
-    rows: dict[tuple[str, int], dict[str, tuple[float | None, ...]]]
+    rows: dict[tuple[str, str, int], dict[str, tuple[float | None, ...]]]
+    """By sender, isolation and number of streams."""
 
 
 def read_earlier(file: Path) -> EarlierRun:
@@ -67,14 +70,15 @@ def read_earlier(file: Path) -> EarlierRun:
         raise ConfigError(f"cannot read --compare {file}: {error.strerror}") from None
     except ValidationError:
         raise ConfigError(f"--compare {file}: {_NEEDED}") from None
-    return EarlierRun(earlier.machine, {(row.sender, row.streams): _named(row) for row in earlier.rows})
+    rows = {(row.sender, row.isolation, row.streams): _named(row) for row in earlier.rows}
+    return EarlierRun(earlier.machine, rows)
 
 
 def compare(report: LatencyReport, earlier: EarlierRun) -> list[Comparison]:
-    """Rows of the same sender and number of streams, everything that both runs have measured."""
+    """Rows of the same sender, isolation and number of streams, everything that both runs have measured."""
     found = []
     for row in report.rows:
-        then = earlier.rows.get((row.sender, row.streams), {})
+        then = earlier.rows.get((row.sender, row.isolation, row.streams), {})
         known = {"arrival -> viewer": (row.p50_ms, row.p95_ms, row.p99_ms, row.max_ms)}
         for name, sums in (*ways(row).items(), *row.stages.items()):
             if sums is not None:
@@ -82,20 +86,20 @@ def compare(report: LatencyReport, earlier: EarlierRun) -> list[Comparison]:
         for name, values in known.items():
             if name in then:
                 ratios = tuple(map(_ratio, values, then[name]))
-                found.append(Comparison(row.sender, row.streams, name, ratios))
+                found.append(Comparison(row.sender, row.isolation, row.streams, name, ratios))
     return found
 
 
 def comparison_table(comparisons: list[Comparison], earlier: EarlierRun) -> Table:
     """Ratios for people."""
     table = Table(
-        *("sender", "streams", "", "p50", "p95", "p99", "max"),
+        *("sender", "isolation", "streams", "", "p50", "p95", "p99", "max"),
         title=f"now / earlier (below 1 is faster); earlier: {earlier.machine}",
         title_justify="left",
     )
     for found in comparisons:
         ratios = ("-" if ratio is None else f"{ratio:.2f}" for ratio in found.ratios)
-        table.add_row(found.sender, str(found.streams), found.what, *ratios)
+        table.add_row(found.sender, found.isolation, str(found.streams), found.what, *ratios)
     return table
 
 

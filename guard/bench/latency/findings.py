@@ -13,12 +13,16 @@ from guard.bench.latency.traces import Trace
 
 @dataclass(frozen=True, slots=True)
 class CpuSplit:
-    """CPU of the guard's process per stream, in percent of one core."""
+    """CPU of the guard per stream, in percent of one core.
+
+    workers: of the processes that receive, decode and crop, where there are some; the others are of the guard's own.
+    """
 
     receive_decode: float
     pixels: float
     engine: float
     rest: float
+    workers: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +47,11 @@ class LatencyRow:
     A machine that cannot keep up drops frames until no window is whole and no score comes: then there is no latency to
     tell, and the dropped frames tell why. plain_ratio: camera to array at the plain sink over camera to score, at p50.
     plain_missing_frames: were sent to the plain sink in the measured time and had not come when it was over.
+    isolation: where the guard received, as in `calls.isolation`.
     """
 
     sender: str
+    isolation: str
     streams: int
     scores: int
     p50_ms: float | None
@@ -70,6 +76,7 @@ class LatencyRow:
 
 def make_row(
     sender: str,
+    isolation: str,
     streams: int,
     counts: Counts,
     cpu: CpuSplit,
@@ -83,6 +90,7 @@ def make_row(
     plain = distribution(plain_ms)
     return LatencyRow(
         sender=sender,
+        isolation=isolation,
         streams=streams,
         scores=len(traces),
         p50_ms=at_viewer.p50_ms if at_viewer else None,

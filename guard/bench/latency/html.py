@@ -6,7 +6,7 @@ from html import escape
 
 from guard.bench.distribution import Distribution, Histogram
 from guard.bench.latency.findings import LatencyRow
-from guard.bench.latency.report import LatencyReport, cells, headline, ways
+from guard.bench.latency.report import LatencyReport, cells, headline, row_name, ways
 
 _WIDTH_PX, _HEIGHT_PX = 240, 48
 _STYLE = """
@@ -45,7 +45,7 @@ def _section(row: LatencyRow) -> str:
     )
     clocks = ", ".join(f"{escape(name)} &plusmn;{ms:.2f} ms" for name, ms in row.clock_uncertainty_ms.items())
     return (
-        f"<h2>{escape(row.sender)}, {row.streams} streams</h2>"
+        f"<h2>{escape(row_name(row))}</h2>"
         f"<p>{row.sent_frames} frames sent, {row.unscored_frames} without a score, {row.dropped_frames} dropped by the "
         f"guard. Clocks: {clocks}.</p>{ratio}"
         + _table("whole way", {name: found for name, found in ways(row).items() if found is not None})

@@ -49,21 +49,27 @@ def headline(report: LatencyReport) -> str:
 def streams_table(report: LatencyReport) -> Table:
     """From the arrival of the decoded frame to its score at the viewer; drops; CPU."""
     table = Table(
-        *("sender", "streams", "p50 ms", "p95", "p99", "max", "fps", "sent", "no score", "dropped"),
-        *("receive+decode", "pixels", "engine", "rest"),
+        *("sender", "isolation", "streams", "p50 ms", "p95", "p99", "max", "fps", "sent", "no score", "dropped"),
+        *("receive+decode", "pixels", "engine", "rest", "workers", "all"),
         title="frame arrival -> score at the viewer; CPU of the guard for each stream in % of a core",
         title_justify="left",
     )
     for row in report.rows:
         cpu = row.cpu_per_stream
+        shares = (cpu.receive_decode, cpu.pixels, cpu.engine, cpu.rest, cpu.workers)
         figures = (row.p50_ms, row.p95_ms, row.p99_ms, row.max_ms, row.fps)
         table.add_row(
-            *(row.sender, str(row.streams)),
+            *(row.sender, row.isolation, str(row.streams)),
             *(f"{value:.1f}" if value is not None else "no score" for value in figures),
             *(str(row.sent_frames), str(row.unscored_frames), f"{row.dropped_frames}/{row.received_frames}"),
-            *(f"{share:.1f} %" for share in (cpu.receive_decode, cpu.pixels, cpu.engine, cpu.rest)),
+            *(f"{share:.1f} %" for share in (*shares, sum(shares))),
         )
     return table
+
+
+def row_name(row: LatencyRow) -> str:
+    """Which row it is."""
+    return f"{row.sender}, {row.streams} streams, isolation {row.isolation}"
 
 
 def ways(row: LatencyRow) -> dict[str, Distribution | None]:
@@ -80,17 +86,18 @@ def ways_table(report: LatencyReport) -> Table:
     """The whole way beside that of the plain sink. Camera: the frame is handed over in the encoder's place (aiortc
     sends clips that were encoded before), or is there in the browser, before its encoder gets it."""
     table = Table(
-        *("sender", "streams", "way", "n", "p50 ms", "p95", "p99", "max"),
+        *("sender", "isolation", "streams", "way", "n", "p50 ms", "p95", "p99", "max"),
         title="whole ways; aiortc sends what was encoded before, Chromium encodes",
         title_justify="left",
     )
     for row in report.rows:
         for way, found in ways(row).items():
             if found is not None:
-                table.add_row(row.sender, str(row.streams), way, *cells(found))
+                table.add_row(row.sender, row.isolation, str(row.streams), way, *cells(found))
         if row.plain_ratio is not None:
             lost = f"{row.plain_missing_frames} missing"
-            table.add_row(row.sender, str(row.streams), "plain / ours", lost, f"{row.plain_ratio:.2f} x", "", "", "")
+            ratio = f"{row.plain_ratio:.2f} x"
+            table.add_row(row.sender, row.isolation, str(row.streams), "plain / ours", lost, ratio, "", "", "")
     return table
 
 
@@ -99,7 +106,7 @@ def stages_table(row: LatencyRow) -> Table:
     clocks = ", ".join(f"{name} {ms:.2f}" for name, ms in row.clock_uncertainty_ms.items())
     table = Table(
         *("stage", "n", "p50 ms", "p95", "p99", "max"),
-        title=f"{row.sender}, {row.streams} streams; clocks of other processes and pages are known to +- ms: {clocks}",
+        title=f"{row_name(row)}; clocks of other processes and pages are known to +- ms: {clocks}",
         title_justify="left",
     )
     for stage, found in row.stages.items():

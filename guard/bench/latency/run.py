@@ -5,21 +5,24 @@ from __future__ import annotations
 import asyncio
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 from typing import TypeAlias
 
 from guard.bench import clip_sender, plain_sink, viewer
 from guard.bench.child import ChildProcess, child_process
-from guard.bench.clip_sender import SenderJob, Target
+from guard.bench.clip_sender import SenderJob, SentStream, Target
 from guard.bench.clock_tie import ClockTie, join_ties
 from guard.bench.latency import browser_job
 from guard.bench.latency.browser_job import BrowserJob
 from guard.bench.latency.findings import Counts, CpuSplit, LatencyRow, make_row
+from guard.bench.latency.numbering import number_by_media_time
 from guard.bench.latency.probe import FrameProbe
 from guard.bench.latency.traces import PaintedScore, SentFrame, SentLog, Trace, plain_latencies_ms, trace_frames
+from guard.bench.process_cpu import cpu_seconds
 from guard.bench.viewer import SeenScore, ViewerJob
 from guard.config import CallsConfig, GuardConfig, ServerConfig, StoreConfig
 from guard.errors import SourceError
@@ -31,6 +34,8 @@ _LATE_SECONDS = 1.0
 """How long scores of the last frames are waited for."""
 _EVERY_FRAME_PER_SECOND = 10_000.0
 _PLAIN_STREAM = "plain"
+IN_PROCESS, IN_WORKERS = "none", "process"
+"""Where the guard receives, as in `calls.isolation`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +60,11 @@ class _Reading:
     dropped: int
 
 
-async def run_streams(config: GuardConfig, clips: tuple[Path, ...], streams: int, seconds: float) -> LatencyRow:
+async def run_streams(
+    config: GuardConfig, clips: tuple[Path, ...], streams: int, seconds: float, isolation: str
+) -> LatencyRow:
     """Pre-encoded streams of an aiortc sender. Raises GuardError or EngineError."""
-    async with _scene(config, streams) as scene:
+    async with _scene(config, streams, isolation) as scene:
         names = [f"stream-{number}" for number in range(streams)]
         urls = {name: f"{scene.guard.server.url}/whip/{CALL}/{name}" for name in names}
         plain_url = f"{scene.plain_url}/{_PLAIN_STREAM}"
@@ -67,20 +74,18 @@ async def run_streams(config: GuardConfig, clips: tuple[Path, ...], streams: int
 
             async def ask() -> Sent:
                 report = clip_sender.REPORT.validate_python(await sender.ask("report"))
-                logs = {
-                    stream.url: SentLog(
-                        SentFrame(i % stream.clip_frames, at) for i, at in enumerate(stream.handed_over)
-                    )
-                    for stream in report.streams
-                }
+                logs = {stream.url: SentLog(_frames_of(stream)) for stream in report.streams}
                 return Sent({name: logs[url] for name, url in urls.items()}, logs[plain_url])
 
             return await scene.measure("aiortc", {"sender": sender}, ask, seconds)
 
 
 async def run_browser(config: GuardConfig, clip: Path, seconds: float) -> LatencyRow:
-    """A Chromium with the clip as its camera, and the dashboard in another of its tabs. Raises GuardError."""
-    async with _scene(config, 1) as scene:
+    """A Chromium with the clip as its camera, and the dashboard in another of its tabs. Raises GuardError.
+
+    Received in this process: which frame is which is read off the pictures.
+    """
+    async with _scene(config, 1, IN_PROCESS) as scene:
         name = "chromium"
         job = BrowserJob(
             clip=clip,
@@ -107,6 +112,7 @@ class _Scene:
     plain: ChildProcess
     plain_url: str
     streams: int
+    isolation: str
 
     async def measure(
         self, sender: str, senders: Mapping[str, ChildProcess], ask: _AskSent, seconds: float
@@ -129,6 +135,7 @@ class _Scene:
         uncertainty = {**ties, **(sent.clocks or {})}
         return make_row(
             sender,
+            self.isolation,
             self.streams,
             Counts(
                 sent=sum(log.between(start, end) for log in sent.streams.values()),
@@ -147,11 +154,15 @@ class _Scene:
         found = []
         for name, log in sent.streams.items():
             own = [score for score in scores if score.participant == name]
-            found += trace_frames(log, arrived.get(name, []), own, start, end, sent.painted)
+            frames = arrived.get(name, [])
+            if self.isolation == IN_WORKERS:
+                frames = number_by_media_time(frames, log.frames)
+            found += trace_frames(log, frames, own, start, end, sent.painted)
         return found
 
     def _read(self) -> _Reading:
         monitor = self.guard.monitor
+        pids = self.guard.workers.pids if self.guard.workers is not None else []
         stages, queues = monitor.pipeline.cpu, [seat.frames for seat in monitor.pipeline.seats.values()]
         return _Reading(
             cpu={
@@ -159,6 +170,7 @@ class _Scene:
                 "pixels": stages.pixels,
                 "engine": stages.engine,
                 "rest": stages.verify + monitor.publishing_cpu_seconds,
+                "workers": cpu_seconds(pids),
             },
             received=sum(queue.received for queue in queues),
             dropped=sum(queue.dropped for queue in queues),
@@ -166,16 +178,21 @@ class _Scene:
 
 
 @asynccontextmanager
-async def _scene(config: GuardConfig, streams: int) -> AsyncIterator[_Scene]:
+async def _scene(config: GuardConfig, streams: int, isolation: str) -> AsyncIterator[_Scene]:
     with tempfile.TemporaryDirectory(prefix="guard-bench-") as folder:
         async with (
-            running_guard(_bench_config(config, streams, Path(folder))) as guard,
+            running_guard(_bench_config(config, streams, isolation, Path(folder))) as guard,
             child_process(plain_sink.__name__, b"{}") as plain,
         ):
             probe = FrameProbe(guard.monitor)
             job = ViewerJob(f"{guard.server.url.replace('http', 'ws', 1)}/ws/{CALL}", guard.token)
             async with child_process(viewer.__name__, viewer.JOB.dump_json(job)) as looking_on:
-                yield _Scene(guard, probe, looking_on, plain, str(await plain.ask("where")), streams)
+                yield _Scene(guard, probe, looking_on, plain, str(await plain.ask("where")), streams, isolation)
+
+
+def _frames_of(stream: SentStream) -> Iterator[SentFrame]:
+    for i, (at, pts_seconds) in enumerate(zip_longest(stream.handed_over, stream.pts_seconds)):
+        yield SentFrame(i % stream.clip_frames, at, pts_seconds)
 
 
 def _clips_of(clips: tuple[Path, ...], streams: int) -> tuple[Path, ...]:
@@ -190,15 +207,21 @@ def _cpu_split(before: _Reading, after: _Reading, seconds: float, streams: int) 
         pixels=share["pixels"],
         engine=share["engine"],
         rest=share["rest"],
+        workers=share["workers"],
     )
 
 
-def _bench_config(config: GuardConfig, streams: int, folder: Path) -> GuardConfig:
+def _bench_config(config: GuardConfig, streams: int, isolation: str, folder: Path) -> GuardConfig:
     """This machine only, a score event for every frame, and a template store of its own."""
     return config.model_copy(
         update={
             "server": ServerConfig(port=0, viewer_queue_events=4096),
-            "calls": CallsConfig(loopback=True, max_participants=streams, isolation="none"),
+            "calls": CallsConfig(
+                loopback=True,
+                max_participants=streams,
+                isolation=isolation,
+                streams_per_worker=config.calls.streams_per_worker,
+            ),
             "verify": config.verify.model_copy(update={"scores_per_second": _EVERY_FRAME_PER_SECOND}),
             "store": StoreConfig(path=folder / "templates.sqlite3"),
         }

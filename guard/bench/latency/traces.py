@@ -22,10 +22,11 @@ _MS = 1000.0
 
 @dataclass(frozen=True, slots=True)
 class SentFrame:
-    """A numbered frame that was handed over. Numbers come again when a clip does."""
+    """A numbered frame that was handed over. Numbers come again when a clip does; media time is 0 at the first."""
 
     number: int
     at: float
+    pts_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,8 @@ class SentLog:
         """frames: in the order of sending. uncertainty_seconds: of their clock, so that one may seem to come early."""
         self._uncertainty = uncertainty_seconds
         self._times: dict[int, list[float]] = defaultdict(list)
-        for frame in frames:
+        self.frames = tuple(frames)
+        for frame in self.frames:
             self._times[frame.number].append(frame.at)
 
     def sent_at(self, number: int | None, before: float) -> float | None:
@@ -108,9 +110,15 @@ def _trace(sent_at: float, frame: ArrivedFrame, score: SeenScore, paint: Painted
     latency = score.latency
     told_at = frame.arrived_at + latency.total_ms / _MS
     known = latency.queue_ms + latency.pixels_ms + latency.engine_ms + latency.verify_ms
+    if frame.complete_at is None:
+        arrival = {"network to decoded frame": _MS * (frame.arrived_at - sent_at)}
+    else:
+        arrival = {
+            "network + jitter buffer": _MS * (frame.complete_at - sent_at),
+            "decode": _MS * (frame.arrived_at - frame.complete_at),
+        }
     stages = {
-        "network + jitter buffer": _MS * (frame.complete_at - sent_at),
-        "decode": _MS * (frame.arrived_at - frame.complete_at),
+        **arrival,
         "queue": latency.queue_ms,
         "pixels": latency.pixels_ms,
         "engine": latency.engine_ms,

@@ -1,8 +1,9 @@
 """`guard bench streams`: pre-encoded clips over real RTP and SRTP to ever more participants of one guard.
 
 Every number of streams gets a guard in a fresh process, a sender in another and a viewer in a third. Doubling finds a
-number that is too large, bisection the largest that is not; then everything that one stream costs is measured at that
-number: the guard with and without engine, a plain aiortc sink, and decoding alone.
+number that is too large, bisection the largest that is not, for a guard that receives in its own process and for one
+with workers, as `guard serve` has; then everything that one stream costs is measured at that number: the guard with and
+without engine and workers, a plain aiortc sink, and decoding alone.
 """
 
 from __future__ import annotations
@@ -33,17 +34,21 @@ from guard.errors import ConfigError
 BITRATE_BPS = 500_000
 CLIP_SECONDS = 10.0
 _PUPPETS = 2
-_PIPE_COLUMNS = 150
+_PIPE_COLUMNS = 170
 """Width of the tables where no terminal tells one: a figure that is cut short is none."""
 
 
 @dataclass(frozen=True, slots=True)
 class StreamsBench:
-    """What is to be tried. seconds: of each probe. limit: streams. video: what to send, else puppets."""
+    """What is to be tried. seconds: of each probe. limit: streams. video: what to send, else puppets.
+
+    isolated: try a guard that receives in worker processes, too.
+    """
 
     seconds: float
     limit: int
     video: Path | None
+    isolated: bool
 
 
 def run_streams_bench(
@@ -82,10 +87,15 @@ async def measure(config: GuardConfig, bench: StreamsBench, command: str) -> Str
         clips, about = await asyncio.to_thread(_make_clips, Path(folder), bench.video)
         scene = Scene(config, Path(folder), clips, bench.seconds)
         with_engine = await _search(scene, bench.limit, progress, with_engine=True)
+        isolated = None
+        if bench.isolated:
+            isolated = await _search(scene, bench.limit, progress, with_engine=True, isolated=True)
         without_engine = await _search(scene, bench.limit, progress, with_engine=False)
         carried, without = (max(search.largest, 1) for search in (with_engine, without_engine))
-        costs = await _costs(scene, carried, progress)
-        costs_without_engine = costs if without == carried else await _costs(scene, without, progress)
+        costs = await _costs(scene, carried, bench.isolated, progress)
+        costs_without_engine = costs
+        if without != carried:
+            costs_without_engine = await _costs(scene, without, bench.isolated, progress)
     return StreamsReport(
         machine=describe_machine(),
         cores=cores,
@@ -95,6 +105,7 @@ async def measure(config: GuardConfig, bench: StreamsBench, command: str) -> Str
         seconds=bench.seconds,
         limit=bench.limit,
         with_engine=with_engine,
+        isolated=isolated,
         without_engine=without_engine,
         costs=costs,
         costs_without_engine=costs_without_engine,
@@ -102,24 +113,24 @@ async def measure(config: GuardConfig, bench: StreamsBench, command: str) -> Str
     )
 
 
-async def _search(scene: Scene, limit: int, progress: Console, *, with_engine: bool) -> Search:
+async def _search(scene: Scene, limit: int, progress: Console, *, with_engine: bool, isolated: bool = False) -> Search:
     probes: list[Probe] = []
     search = largest_passing(limit)
     number = next(search)
     while True:
-        found = await probe(scene, number, with_engine=with_engine)
+        found = await probe(scene, number, with_engine=with_engine, isolated=isolated)
         probes.append(found)
-        kind = "with" if with_engine else "without"
-        progress.print(f"{number} streams {kind} engine: {found.failure or 'carried'}")
+        kind = f"{'with' if with_engine else 'without'} engine{', in workers' if isolated else ''}"
+        progress.print(f"{number} streams {kind}: {found.failure or 'carried'}")
         try:
             number = search.send(found.failure is None)
         except StopIteration as end:
             return Search(int(end.value), tuple(probes))
 
 
-async def _costs(scene: Scene, streams: int, progress: Console) -> Costs:
+async def _costs(scene: Scene, streams: int, isolated: bool, progress: Console) -> Costs:
     progress.print(f"{streams} streams: guard without engine, plain aiortc sink, decoding only")
-    return await measure_costs(scene, streams)
+    return await measure_costs(scene, streams, isolated=isolated)
 
 
 def _make_clips(folder: Path, video: Path | None) -> tuple[tuple[Path, ...], str]:

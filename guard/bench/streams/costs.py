@@ -35,13 +35,16 @@ class DecodeCost:
 
 @dataclass(frozen=True, slots=True)
 class Costs:
-    """CPU milliseconds for each received frame, all with the same number of streams. None: nothing was received."""
+    """CPU milliseconds for each received frame, all with the same number of streams. plain_ms: None where nothing was
+    received. isolated: without engine, too, received in worker processes; None where that was not asked for.
+    """
 
     streams: int
     native: DecodeCost
     libvpx: DecodeCost
     paced: DecodeCost
     without_engine: Probe
+    isolated: Probe | None
     plain_ms: float | None
 
 
@@ -50,16 +53,17 @@ def ratio(ms: float | None, decode: DecodeCost) -> float | None:
     return None if ms is None else ms / decode.ms
 
 
-async def measure_costs(scene: Scene, streams: int) -> Costs:
+async def measure_costs(scene: Scene, streams: int, *, isolated: bool) -> Costs:
     """Decode only, guard without engine, plain aiortc sink, decode only again. Raises GuardError."""
     job = decode_only.JOB.dump_json(DecodeJob(scene.clips, streams))
     async with child_process(decode_only.__name__, job) as decoding:
         before = {decoder: 1000 * float(await decoding.ask(decoder)) for decoder in (NATIVE, LIBVPX, PACED)}
         without_engine = await probe(scene, streams, with_engine=False)
+        in_workers = await probe(scene, streams, with_engine=False, isolated=True) if isolated else None
         plain_ms = await _plain_ms(scene, streams)
         after = {decoder: 1000 * float(await decoding.ask(decoder)) for decoder in before}
     native, libvpx, paced = (DecodeCost(decoder, before[decoder], after[decoder]) for decoder in before)
-    return Costs(streams, native, libvpx, paced, without_engine, plain_ms)
+    return Costs(streams, native, libvpx, paced, without_engine, in_workers, plain_ms)
 
 
 async def _plain_ms(scene: Scene, streams: int) -> float | None:

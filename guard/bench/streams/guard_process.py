@@ -23,6 +23,7 @@ from engines.protocol import EngineSpec
 from engines.registry import find_model
 from guard import server
 from guard.bench.child import Answer, run_child
+from guard.bench.process_cpu import cpu_seconds
 from guard.bench.streams.null_engine import NullEngine
 from guard.bench.streams.stage_cpu import StageCpu
 from guard.config import CallsConfig, GuardConfig, ServerConfig, StoreConfig
@@ -40,12 +41,16 @@ _TEMPLATE_WINDOWS = 10
 
 @dataclass(frozen=True, slots=True)
 class GuardJob:
-    """How the guard is to run. streams: how many it must admit. with_engine: else one that computes nothing."""
+    """How the guard is to run. streams: how many it must admit. with_engine: else one that computes nothing.
+
+    isolated: video is received in worker processes.
+    """
 
     config: GuardConfig
     folder: Path
     streams: int
     with_engine: bool
+    isolated: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +123,7 @@ class _Meter:
     def _read_cpu(self) -> StageCpu:
         """Called on the event loop's thread."""
         stages, publish = self._guard.monitor.pipeline.cpu, self._guard.monitor.publishing_cpu_seconds
+        workers = cpu_seconds(self._guard.workers.pids) if self._guard.workers is not None else 0.0
         return StageCpu(
             receive=time.thread_time() - publish,
             decode=sum(_thread_cpu(thread) for thread in threading.enumerate() if thread.name == _DECODER_THREADS),
@@ -125,7 +131,8 @@ class _Meter:
             engine=stages.engine,
             verify=stages.verify,
             publish=publish,
-            total=time.process_time(),
+            workers=workers,
+            total=time.process_time() + workers,
         )
 
     def _read_frames(self) -> dict[str, tuple[int, int]]:
@@ -143,7 +150,12 @@ async def _guarding(line: bytes) -> AsyncIterator[Mapping[str, Answer]]:
     config = job.config.model_copy(
         update={
             "server": ServerConfig(port=0),
-            "calls": CallsConfig(loopback=True, max_participants=job.streams, isolation="none"),
+            "calls": CallsConfig(
+                loopback=True,
+                max_participants=job.streams,
+                isolation="process" if job.isolated else "none",
+                streams_per_worker=job.config.calls.streams_per_worker,
+            ),
             "store": StoreConfig(path=job.folder / f"templates-{time.time_ns()}.sqlite3"),
         }
     )

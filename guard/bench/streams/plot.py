@@ -27,7 +27,14 @@ def save_plot(report: StreamsReport, path: Path) -> None:
 
 
 def _plot_latency(axes: Axes, report: StreamsReport) -> None:
-    for name, search in (("with engine", report.with_engine), ("without engine", report.without_engine)):
+    searches = (
+        ("with engine", report.with_engine),
+        ("with engine and workers", report.isolated),
+        ("without engine", report.without_engine),
+    )
+    for name, search in searches:
+        if search is None:
+            continue
         found = sorted((probe.streams, probe.latency.p99_ms) for probe in search.probes if probe.latency is not None)
         axes.plot([streams for streams, _ in found], [p99 for _, p99 in found], marker="o", label=f"p99 {name}")
         _mark_largest(axes, search)
@@ -44,7 +51,7 @@ def _mark_largest(axes: Axes, search: Search) -> None:
 def _plot_cpu(axes: Axes, report: StreamsReport) -> None:
     costs = report.costs
     full = next((probe for probe in report.with_engine.probes if probe.streams == costs.streams), None)
-    for name, probe in (("guard", full), ("no engine", costs.without_engine)):
+    for name, probe in (("guard", full), ("no engine", costs.without_engine), ("workers,\nno engine", costs.isolated)):
         bottom = 0.0
         if probe is None or probe.cpu is None:
             continue

@@ -56,9 +56,9 @@ class Probe:
     engine: str
 
 
-async def probe(scene: Scene, streams: int, *, with_engine: bool) -> Probe:
+async def probe(scene: Scene, streams: int, *, with_engine: bool, isolated: bool = False) -> Probe:
     """Try a number of streams. Raises GuardError where the guard cannot start at all."""
-    job = GuardJob(scene.config, scene.folder, streams, with_engine)
+    job = GuardJob(scene.config, scene.folder, streams, with_engine, isolated)
     async with child_process(guard_process.__name__, guard_process.JOB.dump_json(job)) as guard:
         address = ADDRESS.validate_python(await guard.ask("where"))
         viewing = viewer.ViewerJob(f"{address.url.replace('http', 'ws', 1)}/ws/{CALL}", address.token)

@@ -31,6 +31,7 @@ class Search:
 class StreamsReport:
     """All of it. seconds: of each probe, after the warm-up. load: processes that wanted a core, before and after.
 
+    isolated: with the engine, received in worker processes; None where that was not asked for.
     costs, costs_without_engine: at the largest number of streams with the engine, and without.
     decoding_alone: streams that libavcodec's own decoder, and libvpx, would allow on all cores.
     """
@@ -43,6 +44,7 @@ class StreamsReport:
     seconds: float
     limit: int
     with_engine: Search
+    isolated: Search | None
     without_engine: Search
     costs: Costs
     costs_without_engine: Costs
@@ -57,9 +59,10 @@ def print_report(report: StreamsReport, console: Console) -> None:
         f"The sender, a viewer and the guard share {report.cores} cores: what the senders take, the guard lacks."
     )
     native, libvpx = report.decoding_alone
+    isolated = "" if report.isolated is None else f", {_largest(report.isolated, report.limit)} with workers and engine"
     console.print(
         f"largest number of streams at 30 fps (each at least {LEAST_FPS:.1f}) with p99 <= {MOST_P99_MS:.0f} ms from "
-        f"arrival to verdict: {_largest(report.with_engine, report.limit)} with the engine, "
+        f"arrival to verdict: {_largest(report.with_engine, report.limit)} with the engine{isolated}, "
         f"{_largest(report.without_engine, report.limit)} without; decoding alone would allow {native} "
         f"(libvpx: {libvpx})"
     )
@@ -80,18 +83,20 @@ def _largest(search: Search, limit: int) -> str:
 def probes_table(report: StreamsReport) -> Table:
     """Everything that was tried."""
     table = Table(
-        *("engine", "streams", "carried", "sent fps", "least fps", "p50 ms", "p95", "p99", "max", "dropped"),
+        *("engine", "workers", "streams", "carried", "sent fps", "least fps", "p50 ms", "p95", "p99", "max", "dropped"),
         *("guard CPU", "sender CPU"),
         title="probes; CPU in % of a core for each stream",
         title_justify="left",
     )
-    rows = [("yes", probe) for probe in report.with_engine.probes]
-    rows += [("no", probe) for probe in report.without_engine.probes]
-    for engine, probe in rows:
+    rows = [("yes", "no", probe) for probe in report.with_engine.probes]
+    rows += [("yes", "yes", probe) for probe in (report.isolated.probes if report.isolated is not None else ())]
+    rows += [("no", "no", probe) for probe in report.without_engine.probes]
+    for engine, workers, probe in rows:
         latency = probe.latency
         times = (None,) * 4 if latency is None else (latency.p50_ms, latency.p95_ms, latency.p99_ms, latency.max_ms)
         table.add_row(
-            *(engine, str(probe.streams), probe.failure or "yes", f"{probe.sent_fps:.1f}", f"{probe.least_fps:.1f}"),
+            *(engine, workers, str(probe.streams), probe.failure or "yes"),
+            *(f"{probe.sent_fps:.1f}", f"{probe.least_fps:.1f}"),
             *(_NOT_KNOWN if time is None else f"{time:.1f}" for time in times),
             str(probe.dropped),
             _NOT_KNOWN if probe.cpu is None else f"{probe.cpu.total:.1f} %",
@@ -107,8 +112,13 @@ def costs_table(report: StreamsReport, costs: Costs) -> Table:
         title=f"CPU for each stream, {costs.streams} streams",
         title_justify="left",
     )
-    full = next((probe for probe in report.with_engine.probes if probe.streams == costs.streams), None)
-    for name, probe in (("guard", full), ("guard without engine", costs.without_engine)):
+    rows = (
+        ("guard", _probe_of(report.with_engine, costs.streams)),
+        ("guard with workers", _probe_of(report.isolated, costs.streams)),
+        ("guard without engine", costs.without_engine),
+        ("with workers, without engine", costs.isolated),
+    )
+    for name, probe in rows:
         if probe is not None and probe.cpu is not None:
             stages = [f"{getattr(probe.cpu, stage):.1f}" for stage in STAGES]
             cells = (*stages, f"{probe.cpu.rest:.1f}", f"{probe.cpu.total:.1f}")
@@ -118,6 +128,11 @@ def costs_table(report: StreamsReport, costs: Costs) -> Table:
     for decode in (costs.native, costs.libvpx, costs.paced):
         table.add_row(f"decode only ({decode.decoder})", *blank, *_cost_cells(decode.ms, costs))
     return table
+
+
+def _probe_of(search: Search | None, streams: int) -> Probe | None:
+    probes = search.probes if search is not None else ()
+    return next((probe for probe in probes if probe.streams == streams), None)
 
 
 def _cost_cells(ms: float | None, costs: Costs) -> tuple[str, ...]:

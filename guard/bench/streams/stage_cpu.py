@@ -11,7 +11,8 @@ class StageCpu:
 
     receive: the event loop's thread without publishing: datagrams, SRTP, RTP, jitter buffer, taking decoded pictures
     over, and sending events to viewers. decode: the decoders' threads. pixels, engine, verify: of the pipeline's
-    thread. publish: making and queueing events. total: the whole process.
+    thread. publish: making and queueing events. workers: the processes that receive, decode and crop, where there are
+    some. total: the whole process, and the workers.
     """
 
     receive: float
@@ -20,6 +21,7 @@ class StageCpu:
     engine: float
     verify: float
     publish: float
+    workers: float
     total: float
 
     @property

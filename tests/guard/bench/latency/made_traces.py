@@ -33,13 +33,15 @@ def traced(count: int, *, painted: bool = False) -> list[Trace]:
     return trace_frames(log, frames, scores, START, END, paints)
 
 
-def made_row(sender: str = "aiortc", *, painted: bool = False, plain_ms: float = 75.0) -> LatencyRow:
+def made_row(
+    sender: str = "aiortc", isolation: str = "none", *, painted: bool = False, plain_ms: float = 75.0
+) -> LatencyRow:
     """Ten frames sent, eight scored."""
     counts, cpu = Counts(sent=10, plain_sent=10, received=9, dropped=1), CpuSplit(10.0, 3.0, 12.0, 1.0)
-    return make_row(sender, 1, counts, cpu, traced(8, painted=painted), [plain_ms] * 8, {"sender": 0.05})
+    return make_row(sender, isolation, 1, counts, cpu, traced(8, painted=painted), [plain_ms] * 8, {"sender": 0.05})
 
 
 def made_report(skipped: str | None = None) -> LatencyReport:
-    """A row of each sender."""
-    rows = (made_row(), made_row("Chromium", painted=True))
+    """A row of each sender, and one with workers."""
+    rows = (made_row(), made_row(isolation="process", plain_ms=60.0), made_row("Chromium", painted=True))
     return LatencyReport("a machine", "guard bench latency", (1.0, 2.0), "an engine", 10.0, rows, skipped)

@@ -88,7 +88,7 @@ def test_a_row_counts_what_never_came_and_compares_with_the_plain_sink() -> None
 
 def test_a_row_without_any_score_has_counts_and_no_latency() -> None:
     full = made_row()
-    row = make_row("aiortc", 8, full_counts(), full.cpu_per_stream, [], [], {})
+    row = make_row("aiortc", "none", 8, full_counts(), full.cpu_per_stream, [], [], {})
     assert (row.unscored_frames, row.p50_ms, row.camera_to_score, row.plain_ratio, row.stages) == (
         240,
         None,

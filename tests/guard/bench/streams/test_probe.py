@@ -45,8 +45,8 @@ def test_cpu_is_for_each_stream_and_frame() -> None:
 
 
 def test_cpu_since_the_mark_is_a_difference() -> None:
-    before, after = StageCpu(1, 1, 1, 1, 1, 1, 7), StageCpu(2, 3, 4, 5, 6, 7, 40)
-    assert after - before == StageCpu(1, 2, 3, 4, 5, 6, 33)
+    before, after = StageCpu(1, 1, 1, 1, 1, 1, 1, 8), StageCpu(2, 3, 4, 5, 6, 7, 8, 40)
+    assert after - before == StageCpu(1, 2, 3, 4, 5, 6, 7, 32)
 
 
 def test_decoding_is_the_mean_of_before_and_after() -> None:

@@ -33,13 +33,21 @@ async def test_one_stream_from_end_to_end(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(command, "_PUPPETS", 1)
     monkeypatch.setattr(probe, "WARM_UP_SECONDS", 0.5)
     monkeypatch.setattr(costs, "WARM_UP_SECONDS", 0.5)
-    report = await measure(GuardConfig(), StreamsBench(2.0, 1, None), "guard bench streams")
+    report = await measure(GuardConfig(), StreamsBench(2.0, 1, None, isolated=True), "guard bench streams")
     [full], [empty] = report.with_engine.probes, report.without_engine.probes
     assert full.engine.startswith("f5c")
     assert empty.engine.endswith("on none")
     assert full.latency is not None
     assert full.cpu is not None
     assert min(full.cpu.receive, full.cpu.decode, full.cpu.pixels, full.cpu.engine, full.cpu.total) > 0
+    assert full.cpu.workers == 0
+    assert report.isolated is not None
+    [isolated] = report.isolated.probes
+    assert isolated.latency is not None
+    assert isolated.cpu is not None
+    assert isolated.cpu.decode == 0
+    assert min(isolated.cpu.workers, isolated.cpu.engine) > 0
+    assert report.costs.isolated is not None
     assert report.costs.plain_ms is not None
     assert min(report.costs.native.ms, report.costs.libvpx.ms, report.costs.paced.ms) > 0
     assert min(report.decoding_alone) > 0
@@ -50,7 +58,10 @@ def test_tables_file_and_picture_tell_the_same(run: BenchCommand, tmp_path: Path
     found, picture = tmp_path / "s.json", tmp_path / "s.png"
     code, out, err = run("--json", str(found), "--plot", str(picture))
     assert (code, err) == (0, "")
-    assert "2 with the engine, 0 without; decoding alone would allow 66 (libvpx: 33)" in " ".join(out.split())
+    assert (
+        "2 with the engine, 1 with workers and engine, 0 without; decoding alone would allow 66 (libvpx: 33)"
+        in " ".join(out.split())
+    )
     assert "p99 500 ms" in out
     assert "30.00" in out  # ms/frame of the guard without engine, and so its ratio to 1 ms of decoding
     assert "15.00" in out  # and its ratio to 2 ms of decoding at the pace of a call
