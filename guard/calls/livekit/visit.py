@@ -8,7 +8,8 @@ Limits, which are the SDK's (1.2): its native library receives and decodes in th
   servers that you trust.
 - The time of a picture is the SDK's own, about when it was decoded, not the sender's: the network's jitter is in it,
   what was lost shows only as a longer step of it, and there is no capture time.
-- No LiveKit server has been at hand: this was tried with the SDK's library against a small server of the tests' own.
+- No LiveKit server has been at hand: this was tried with the SDK's library against a small server of the tests' own
+  (README.md beside this file says where a server was looked for).
 """
 
 from __future__ import annotations
