@@ -48,9 +48,10 @@ class FindFace(Protocol):
 
 
 @contextmanager
-def face_finder(landmarker: Path, *, video: bool) -> Iterator[FindFace]:
+def face_finder(landmarker: Path | bytes, *, video: bool) -> Iterator[FindFace]:
     """A finder for one video, whose points follow the face from frame to frame, or for single pictures.
 
+    landmarker: face_landmarker_v2.task, or what that file holds, for processes that cannot open files any more.
     Raises TrackerError without MediaPipe, with one that may call home, or without the very landmarker file.
     """
     try:
@@ -60,7 +61,7 @@ def face_finder(landmarker: Path, *, video: bool) -> Iterator[FindFace]:
         advice = f"pip install mediapipe=={_PINNED_TEXT}"
         raise TrackerError(f"finding landmarks needs MediaPipe ({error}); {advice}") from error
     _check_version(mp.__version__)
-    model = _checked(landmarker)
+    model = landmarker if isinstance(landmarker, bytes) else read_landmarker(landmarker)
     mode = vision.RunningMode.VIDEO if video else vision.RunningMode.IMAGE
     options = vision.FaceLandmarkerOptions(
         base_options=BaseOptions(model_asset_buffer=model),
@@ -86,8 +87,8 @@ def _check_version(version: str) -> None:
         raise TrackerError(f"MediaPipe {version} may send usage data; pip install mediapipe=={_PINNED_TEXT}")
 
 
-def _checked(landmarker: Path) -> bytes:
-    """The file's bytes: what was checked is what is loaded."""
+def read_landmarker(landmarker: Path) -> bytes:
+    """What the file holds, checked: that is loaded, and not the file once more. Raises TrackerError for any other."""
     try:
         model = landmarker.read_bytes()
     except OSError as error:
