@@ -57,6 +57,15 @@ def test_a_tracker_holds_nothing_of_the_guards_environment(stand_in: StandIn, mo
         assert b"s3cret" not in Path(f"/proc/{link.pid}/environ").read_bytes()
 
 
+def test_a_tracker_gives_way_to_everybody(stand_in: StandIn) -> None:
+    with link_to(stand_in()) as link:
+        link.wait_ready()
+        assert os.getpriority(os.PRIO_PROCESS, link.pid) == 19
+        group = Path(f"/proc/{link.pid}/autogroup")
+        if group.exists() and Path("/proc/sys/kernel/sched_autogroup_enabled").read_text("ascii").strip() == "1":
+            assert group.read_text("ascii").split()[-1] == "19"
+
+
 @pytest.mark.skipif(platform.machine() not in _NUMBERS, reason="no system call table for this machine")
 def test_a_library_that_calls_home_cannot(stand_in: StandIn) -> None:
     with link_to(stand_in("calls_home")) as link:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from guard.bench.streams import command as streams_command
+from guard.bench.streams.probe import Scene
 from guard.bench.witnesses import command, turn
 from guard.bench.witnesses.command import WitnessesBench, measure
 from guard.bench.witnesses.findings import p99_ratio, side, tracking_cost
@@ -51,7 +52,7 @@ async def test_a_tracker_that_does_not_come_up_is_told(monkeypatch: pytest.Monke
     monkeypatch.setattr(streams_command, "CLIP_SECONDS", 0.2)
     monkeypatch.setattr(turn, "WARM_UP_SECONDS", 0.1)
     config = GuardConfig(expressions=stand_in("refuses"))
-    scene = streams_command.Scene(config, Path("/tmp"), (), 1.0)
+    scene = Scene(config, Path("/tmp"), (), 1.0)
     with pytest.raises(SourceError, match=r"expressions are not tracked: MediaPipe 1\.2\.2 is newer"):
         await turn.take_turn(scene, 1, with_expressions=True)
 
@@ -81,7 +82,7 @@ def test_the_cost_is_for_a_second_of_one_participants_video() -> None:
     assert cost.cpu_ms_per_frame == pytest.approx(8.0)
     assert cost.rate_hz == pytest.approx(10.0)
     assert cost.cpu_ms_per_second == pytest.approx(80.0)
-    assert (cost.found, cost.dropped) == (pytest.approx(0.95), pytest.approx(0.2))
+    assert (cost.found, cost.dropped) == pytest.approx((0.95, 0.2))
     assert tracking_cost([made_turn(4.0)], 2) is None
 
 
