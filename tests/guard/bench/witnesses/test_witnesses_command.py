@@ -68,10 +68,10 @@ def test_the_ratio_is_of_rounds_and_has_its_spread() -> None:
     ratio = p99_ratio(*sides)
     assert ratio.ratios == pytest.approx((1.1, 1.1))
     assert (ratio.middle, ratio.low, ratio.high, ratio.pooled) == pytest.approx((1.1, 1.1, 1.1, 1.1))
-    uneven = p99_ratio(side([made_turn(4.0)] * 4), side([tracking(each) for each in (4.0, 4.0, 8.0, 8.0)]))
-    assert uneven.middle == pytest.approx(2**0.5)
+    uneven = p99_ratio(side([made_turn(4.0)] * 5), side([tracking(each) for each in (4.0, 4.0, 4.4, 8.0, 40.0)]))
+    assert uneven.middle == pytest.approx(1.1)
     assert uneven.low == pytest.approx(1.0)
-    assert uneven.high == pytest.approx(2.0)
+    assert uneven.high == pytest.approx(10.0)
     with pytest.raises(SourceError, match="no frame was scored"):
         side([])
 
