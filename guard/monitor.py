@@ -17,6 +17,8 @@ from guard import __version__
 from guard.calls.source import LatestFrames
 from guard.config import GuardConfig
 from guard.errors import EnrolmentBusyError, EnrolmentError, GuardError, NotInCallError, UnknownNameError
+from guard.expressions.front_end import ExpressionFrontEnd
+from guard.expressions.sample import NoExpressions
 from guard.media.front_end import FaceFrontEnd
 from guard.media.latest_faces import LatestFaces
 from guard.pipeline import EngineChanged, EnrolmentMoved, Judged, Outcome, Pipeline, Seat, SeatKey
@@ -64,7 +66,13 @@ class Monitor:
         self._store = store
         self._hub = hub
         self._engine = engine
-        self.pipeline = Pipeline(engine, config, make_front_end)
+        self.expressions = (
+            ExpressionFrontEnd(config.expressions, config.calls.max_participants)
+            if config.expressions.enabled
+            else None
+        )
+        """None where they are not tracked."""
+        self.pipeline = Pipeline(engine, config, make_front_end, expressions=self.expressions or NoExpressions())
         self.source_board = SourceBoard(config.calls.sources, hub)
         self._members: dict[SeatKey, Member] = {}
         self._seated: dict[SeatKey, str | None] = {}
@@ -83,6 +91,8 @@ class Monitor:
         """Start the pipeline's thread, and the clock of the health reports."""
         self._loop = asyncio.get_running_loop()
         await self.expire_templates(datetime.now(UTC))
+        if self.expressions is not None:
+            self.expressions.start()
         self._thread.start()
         self._spawn(self._report_health())
         self._spawn(self._expire_daily())
@@ -95,6 +105,8 @@ class Monitor:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await asyncio.to_thread(self._thread.stop)
+        if self.expressions is not None:
+            await asyncio.to_thread(self.expressions.stop)
         self._engine.close()
 
     # --- CallListener and FaceListener -------------------------------------------------------------------------------

@@ -84,7 +84,7 @@ async def measure(config: GuardConfig, bench: StreamsBench, command: str) -> Str
     progress = Console(stderr=True)
     with tempfile.TemporaryDirectory(prefix="guard-bench-") as folder:
         progress.print("encoding the clip")
-        clips, about = await asyncio.to_thread(_make_clips, Path(folder), bench.video)
+        clips, about = await asyncio.to_thread(make_clips, Path(folder), bench.video)
         scene = Scene(config, Path(folder), clips, bench.seconds)
         with_engine = await _search(scene, bench.limit, progress, with_engine=True)
         isolated = None
@@ -133,9 +133,9 @@ async def _costs(scene: Scene, streams: int, isolated: bool, progress: Console) 
     return await measure_costs(scene, streams, isolated=isolated)
 
 
-def _make_clips(folder: Path, video: Path | None) -> tuple[tuple[Path, ...], str]:
-    """Files of encoded frames, and what they show. Raises NoVideoError, SourceError."""
-    frames = round(CLIP_SECONDS * FPS)
+def make_clips(folder: Path, video: Path | None, seconds: float | None = None) -> tuple[tuple[Path, ...], str]:
+    """Files of encoded frames, of 10 s where nothing is said, and what they show. Raises NoVideoError, SourceError."""
+    frames = round((seconds or CLIP_SECONDS) * FPS)
     if video is not None:
         pictures, _ = filmed(video)
         encoded, source = [encode_clip(islice(pictures, frames), BITRATE_BPS)], str(video)

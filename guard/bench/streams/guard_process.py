@@ -27,6 +27,7 @@ from guard.bench.process_cpu import cpu_seconds
 from guard.bench.streams.null_engine import NullEngine
 from guard.bench.streams.stage_cpu import StageCpu
 from guard.config import CallsConfig, GuardConfig, ServerConfig, StoreConfig
+from guard.expressions.front_end import TrackerCounts
 from guard.pipeline import Judged, Outcome
 from guard.server import RunningGuard, running_guard
 from guard.verify.store import TemplateStore
@@ -43,7 +44,7 @@ _TEMPLATE_WINDOWS = 10
 class GuardJob:
     """How the guard is to run. streams: how many it must admit. with_engine: else one that computes nothing.
 
-    isolated: video is received in worker processes.
+    isolated: video is received in worker processes. expressions: whether they are tracked, whatever `config` says.
     """
 
     config: GuardConfig
@@ -51,6 +52,7 @@ class GuardJob:
     streams: int
     with_engine: bool
     isolated: bool
+    expressions: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,7 @@ class GuardSample:
     """What happened since the mark, and CPU seconds by stage.
 
     scored, received, dropped: frames, by participant. latencies_ms: from a decoded frame's arrival to its verdict.
+    tracked: what the tracker of expressions did, where there is one.
     """
 
     seconds: float
@@ -76,6 +79,7 @@ class GuardSample:
     received: dict[str, int]
     dropped: dict[str, int]
     latencies_ms: list[float]
+    tracked: TrackerCounts | None = None
 
 
 JOB: TypeAdapter[GuardJob] = TypeAdapter(GuardJob)
@@ -108,6 +112,7 @@ class _Meter:
         self._latencies_ms.clear()
         self._scored.clear()
         self._started, self._cpu, self._frames = time.monotonic(), self._read_cpu(), self._read_frames()
+        self._tracked = self._read_tracked()
 
     def sample(self) -> GuardSample:
         frames = dict.fromkeys(self._read_frames(), (0, 0)) | self._frames
@@ -118,7 +123,16 @@ class _Meter:
             received={name: now[0] - frames[name][0] for name, now in self._read_frames().items()},
             dropped={name: now[1] - frames[name][1] for name, now in self._read_frames().items()},
             latencies_ms=list(self._latencies_ms),
+            tracked=self._tracked_since_the_mark(),
         )
+
+    def _tracked_since_the_mark(self) -> TrackerCounts | None:
+        now, before = self._read_tracked(), self._tracked
+        return None if now is None or before is None else now - before
+
+    def _read_tracked(self) -> TrackerCounts | None:
+        expressions = self._guard.monitor.expressions
+        return None if expressions is None else expressions.counts
 
     def _read_cpu(self) -> StageCpu:
         """Called on the event loop's thread."""
@@ -157,6 +171,7 @@ async def _guarding(line: bytes) -> AsyncIterator[Mapping[str, Answer]]:
                 streams_per_worker=job.config.calls.streams_per_worker,
             ),
             "store": StoreConfig(path=job.folder / f"templates-{time.time_ns()}.sqlite3"),
+            "expressions": job.config.expressions.model_copy(update={"enabled": job.expressions}),
         }
     )
     spec = read_model_folder(find_model(config.engine.model)).spec
@@ -179,7 +194,11 @@ async def _guarding(line: bytes) -> AsyncIterator[Mapping[str, Answer]]:
         async def sample() -> object:
             return SAMPLE.dump_python(meter.sample())
 
-        yield {"where": where, "mark": mark, "report": sample}
+        async def expressions() -> object:
+            tracking = guard.monitor.expressions
+            return None if tracking is None else [tracking.status.state, tracking.status.reason]
+
+        yield {"where": where, "mark": mark, "report": sample, "expressions": expressions}
 
 
 def participant(number: int) -> str:
