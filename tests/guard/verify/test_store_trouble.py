@@ -254,7 +254,7 @@ def test_a_newer_schema_is_refused_and_left_alone(config: StoreConfig, filled: T
     connection = sqlite3.connect(config.path)
     connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
     connection.close()
-    with pytest.raises(StoreError, match=r"newer version \(schema 2, this one knows 1\); update") as caught:
+    with pytest.raises(StoreError, match=r"newer version \(schema 3, this one knows 2\); update") as caught:
         TemplateStore(config)
     one_line(caught, config)
     connection = sqlite3.connect(config.path)
