@@ -52,6 +52,11 @@ class WitnessThread:
         """Samples for which there was no time."""
 
     @property
+    def waiting(self) -> int:
+        """Samples and orders that it has not got round to."""
+        return self._jobs.qsize()
+
+    @property
     def panel_cpu_seconds(self) -> float:
         """CPU spent on samples since the start."""
         return self._panel.cpu_seconds

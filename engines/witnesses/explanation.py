@@ -21,7 +21,7 @@ PICTURES_FOLDER = "pictures"
 PICTURE_BYTES = 10 * 1024
 """Largest picture of a movement."""
 
-_PictureName = Annotated[str, Field(pattern=r"^pictures/[A-Za-z0-9][A-Za-z0-9_-]*\.png$")]
+_PictureName = Annotated[str, Field(pattern=r"^pictures/[A-Za-z0-9][A-Za-z0-9_-]{0,63}\.png$")]
 
 
 class ExplainedToken(BaseModel):

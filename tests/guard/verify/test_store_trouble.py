@@ -16,7 +16,8 @@ import pytest
 from guard.config import StoreConfig
 from guard.errors import StoreError
 from guard.verify import store as store_module
-from guard.verify.store import SCHEMA_VERSION, TemplateStore
+from guard.verify.store import TemplateStore
+from guard.verify.store_schema import SCHEMA_VERSION
 from guard.verify.template import Template
 from tests.conftest import REPOSITORY
 from tests.guard.verify.driver_space import DriverSpace
