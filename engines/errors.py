@@ -4,6 +4,7 @@ EngineError
 ├── ModelFolderError      an engine folder is missing, incomplete, altered or of another format
 ├── EngineInputError      a call with arrays of the wrong shape, dtype or slot
 ├── CodeCacheError        the folder of compiled code cannot be trusted or written
+├── TrackerError          the face tracker cannot run: not installed, one that calls home, another model file
 └── BackendError          a backend cannot do its work; where there is another one, it takes over
     ├── BackendUnavailableError    it cannot run on this machine
     │   └── PlanBuildError         TensorRT cannot compile or load an engine's graph
@@ -29,6 +30,10 @@ class EngineInputError(EngineError, ValueError):
 
 class CodeCacheError(EngineError):
     """The folder of compiled code (plans, kernels) cannot be used: others may write to it, or the disk is full."""
+
+
+class TrackerError(EngineError):
+    """The face tracker cannot run: MediaPipe is missing or may call home, or its model file is missing or another."""
 
 
 class BackendError(EngineError):

@@ -14,6 +14,7 @@ GuardError
 ├── TemplateError         trouble with stored templates
 │   ├── UnknownNameError  nobody of this name is enrolled
 │   └── StoreError        the template store cannot be read or written (full disk, damaged, locked)
+├── ExpressionError       expressions cannot be tracked: no tracker here, or it ended
 └── ServerError           the running guard cannot be reached or refused a request
 """
 
@@ -90,6 +91,14 @@ class StoreError(TemplateError):
     """The template store cannot be read or written: full disk, damaged file, locked by another process."""
 
     retryable = True
+
+
+class ExpressionError(GuardError):
+    """Expressions cannot be tracked; `retryable` where another tracker process may do better."""
+
+    def __init__(self, message: str, *, retryable: bool) -> None:
+        super().__init__(message)
+        self.retryable = retryable
 
 
 class ServerError(GuardError):

@@ -18,6 +18,8 @@ from guard import __version__
 from guard.calls.source import LatestFrames
 from guard.config import GuardConfig
 from guard.errors import EnrolmentBusyError, EnrolmentError, GuardError, NotInCallError, UnknownNameError
+from guard.expressions.front_end import ExpressionFrontEnd
+from guard.expressions.sample import NoExpressions
 from guard.media.front_end import FaceFrontEnd
 from guard.media.latest_faces import LatestFaces
 from guard.pipeline import EngineChanged, EnrolmentMoved, Judged, Outcome, Pipeline, Seat, SeatKey
@@ -73,7 +75,13 @@ class Monitor:
         self._store = store
         self._hub = hub
         self._engine = engine
-        self.pipeline = Pipeline(engine, config, make_front_end)
+        self.expressions = (
+            ExpressionFrontEnd(config.expressions, config.calls.max_participants)
+            if config.expressions.enabled
+            else None
+        )
+        """None where they are not tracked."""
+        self.pipeline = Pipeline(engine, config, make_front_end, expressions=self.expressions or NoExpressions())
         self.witnesses = self._make_witnesses(witnesses)
         self._pictures = {} if witnesses is None else witnesses.pictures
         self.source_board = SourceBoard(config.calls.sources, hub)
@@ -96,6 +104,8 @@ class Monitor:
         await self.expire_templates(datetime.now(UTC))
         if self.witnesses is not None:
             self.witnesses.start()
+        if self.expressions is not None:
+            self.expressions.start()
         self._thread.start()
         self._spawn(self._report_health())
         self._spawn(self._expire_daily())
@@ -108,6 +118,8 @@ class Monitor:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await asyncio.to_thread(self._thread.stop)
+        if self.expressions is not None:
+            await asyncio.to_thread(self.expressions.stop)
         if self.witnesses is not None:
             await asyncio.to_thread(self.witnesses.stop)
         self._engine.close()
@@ -233,8 +245,12 @@ class Monitor:
     def _make_witnesses(self, witnesses: WitnessSet | None) -> WitnessThread | None:
         if witnesses is None:
             return None
-        thread = WitnessThread(WitnessPanel(witnesses.witnesses), lambda: self.pipeline.clock())
-        self.pipeline.witnesses, self.pipeline.fusion = thread, witnesses.fusion
+        tracker = self.expressions
+        thread = WitnessThread(
+            WitnessPanel(witnesses.witnesses), lambda: None if tracker is None else tracker.status.reason
+        )
+        self.pipeline.watch = self.pipeline.witnesses = thread
+        self.pipeline.fusion = witnesses.fusion
         return thread
 
     async def _seat_on_joining(self, key: SeatKey) -> None:

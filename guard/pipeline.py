@@ -4,7 +4,8 @@ No thread, no clock and no network in here: the monitor says what time it is and
 
     LatestFrames -> FaceFrontEnd -> BatchScheduler -> Engine.step (one batch over seats) -> Verifier | Enrolment
 
-A seat whose video is decoded in another process starts from `LatestFaces`: its front end is over there.
+A seat whose video is decoded in another process starts from `LatestFaces`: its front end is over there. Face frames
+that are evidence also go to `expressions`, which tracks them elsewhere; what comes back of it goes to `watch`.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from engines.protocol import Engine, EngineStatus
 from guard.calls.source import LatestFrames, ReceivedFrame
 from guard.config import GuardConfig
 from guard.errors import EnrolmentError, SourceError
+from guard.expressions.sample import ExpressionSource, ExpressionWatch, NoExpressions
 from guard.liveness.watch import LivenessWatch
 from guard.media.front_end import FaceFrame, FaceFrontEnd, NoFrame
 from guard.media.latest_faces import LatestFaces
@@ -160,10 +162,13 @@ class Pipeline:
     config: GuardConfig
     make_front_end: Callable[[], FaceFrontEnd]
     clock: Callable[[], float] = time.monotonic
+    expressions: ExpressionSource = field(default_factory=NoExpressions)
+    watch: ExpressionWatch = field(default_factory=NoExpressions)
     seats: dict[SeatKey, Seat] = field(default_factory=dict)
     cpu: StageCpu = field(default_factory=StageCpu)
     scheduler: BatchScheduler[_Taken] = field(default_factory=BatchScheduler)
     witnesses: SecondOpinions | None = None
+    """Whose opinions on the seats are heard; as the `watch` it hears of them."""
     fusion: Fusion | None = None
     """Weighs what the witnesses say."""
     _free_slots: list[int] = field(default_factory=list)
@@ -190,8 +195,7 @@ class Pipeline:
         seat = Seat(key, slot, frames, self.make_front_end(), verifier, liveness)
         self.seats[key] = seat
         self.scheduler.join(slot)
-        if self.witnesses is not None:
-            self.witnesses.join(key)
+        self.watch.join(key)
         return seat
 
     def remove(self, key: SeatKey) -> None:
@@ -200,8 +204,8 @@ class Pipeline:
         if seat is not None:
             self.scheduler.leave(seat.slot)
             self._free_slots.append(seat.slot)
-            if self.witnesses is not None:
-                self.witnesses.forget(key)
+            self.expressions.leave(key)
+            self.watch.leave(key)
 
     def set_template(self, key: SeatKey, template: Template | None) -> Judged:
         """Compare a participant with this template from now on, or with nobody."""
@@ -220,6 +224,8 @@ class Pipeline:
             yield from self._judge_batch(batch)
             self._offer_frames()
         now = self.clock()
+        for sample in self.expressions.take():
+            self.watch.observe(sample.seat, sample, now)
         if now - self._looked_seconds >= _LOOK_SECONDS:
             self._looked_seconds = now
             self._unjudged = list(self.seats.values())
@@ -330,6 +336,7 @@ class Pipeline:
             yield from self._enrol(seat, face, embedding, valid_fraction)
             opinion = self._opinion(seat)
             verdict = seat.verifier.update(embedding, valid_fraction, face.arrival_seconds, fps, opinion)
+            self.expressions.offer(seat.key, face)
         stages = StageSeconds(
             face.arrival_seconds, taken.queue_seconds, taken.pixels_seconds, engine_seconds, self.clock() - started
         )

@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import os
 import threading
-import time
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future
 from contextlib import suppress
@@ -38,12 +37,10 @@ class WitnessThread:
     def __init__(
         self,
         panel: WitnessPanel,
-        clock: Callable[[], float] = time.monotonic,
         tracker_trouble: Callable[[], str | None] = lambda: None,
     ) -> None:
-        """clock: the one that verdicts go by. tracker_trouble: why no samples come, None while they should."""
+        """tracker_trouble: why no samples come, None while they should."""
         self._panel = panel
-        self._clock = clock
         self._tracker_trouble = tracker_trouble
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._opinions: dict[Hashable, Opinion] = {}
@@ -75,20 +72,19 @@ class WitnessThread:
         """See `WitnessPanel.join`."""
         self._order(seat, lambda: self._panel.join(seat))
 
-    def forget(self, seat: Hashable) -> None:
-        """See `WitnessPanel.forget`."""
-        self._order(seat, lambda: self._panel.forget(seat))
+    def leave(self, seat: Hashable) -> None:
+        """See `WitnessPanel.leave`."""
+        self._order(seat, lambda: self._panel.leave(seat))
 
     def set_template(self, seat: Hashable, template: Template | None) -> None:
         """See `WitnessPanel.set_template`."""
         self._order(seat, lambda: self._panel.set_template(seat, template))
 
-    def observe(self, seat: Hashable, sample: Sample) -> None:
+    def observe(self, seat: Hashable, sample: Sample, now: float) -> None:
         """See `WitnessPanel.observe`; a sample for which there is no time is dropped."""
         if self._jobs.qsize() >= _MOST_WAITING:
             self.dropped += 1
             return
-        now = self._clock()
         self._order(seat, lambda: self._panel.observe(seat, sample, now))
 
     def opinion(self, seat: Hashable) -> Opinion | None:

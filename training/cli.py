@@ -90,9 +90,9 @@ def track(
     """
     from functools import partial
 
+    from engines.expressions.face_landmarker import face_finder
     from training.data import prepare, tracking_run
     from training.data.manifest import NO_GENERATOR
-    from training.drivers.face_landmarker import face_finder
 
     with one_line_errors():
         found = prepare.find_clips(manifest, layout, root)

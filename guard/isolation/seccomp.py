@@ -75,8 +75,9 @@ def _refuse(error: int = errno.EPERM) -> _Instruction:
 _PASS: _Instruction = (_RETURN, 0, 0, _ALLOW)
 
 
-def filter_program(machine: str, pid: int, *, tcp: bool, reading: bool) -> list[_Instruction]:
-    """The filter for process `pid`; `tcp` leaves it stream sockets, `reading` lets it open files to read.
+def filter_program(machine: str, pid: int, *, tcp: bool, reading: bool, udp: bool = True) -> list[_Instruction]:
+    """The filter for process `pid`; `tcp` leaves it stream sockets, `udp` those for datagrams, `reading` lets it open
+    files to read. Without `udp` it makes no socket at all.
 
     Raises KeyError for a machine whose numbers are not known.
     """
@@ -85,12 +86,12 @@ def filter_program(machine: str, pid: int, *, tcp: bool, reading: bool) -> list[
     if machine == "x86_64":
         program += [(_AT_LEAST, 0, 1, _X32_BIT), _refuse()]
     for name, number in numbers.items():
-        rule = _rule(name, pid, tcp, reading)
+        rule = _rule(name, pid, tcp, reading, udp)
         program += [(_EQUAL, 0, len(rule), number), *rule]
     return [*program, _PASS]
 
 
-def _rule(name: str, pid: int, tcp: bool, reading: bool) -> list[_Instruction]:
+def _rule(name: str, pid: int, tcp: bool, reading: bool, udp: bool) -> list[_Instruction]:
     """What to do with one call; every path ends in a return."""
     match name:
         case "clone3":
@@ -105,7 +106,7 @@ def _rule(name: str, pid: int, tcp: bool, reading: bool) -> list[_Instruction]:
         case "openat" | "open" if reading:
             flags = _argument(2 if name == "openat" else 1)
             return [_load(flags), (_ANY_BIT, 0, 1, _WRITING), _refuse(), _PASS]
-        case "socket":
+        case "socket" if udp:
             families: list[_Instruction] = [
                 _load(_argument(0)),
                 (_EQUAL, 3, 0, _AF_INET),
@@ -140,15 +141,20 @@ def refuse_new_privileges(libc: ctypes.CDLL) -> None:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_NO_NEW_PRIVS)")
 
 
-def install(libc: ctypes.CDLL, *, tcp: bool, reading: bool) -> None:
+def install(libc: ctypes.CDLL, *, tcp: bool, reading: bool, udp: bool = True) -> None:
     """Filter this process from now on, all of its threads. Raises OSError."""
     machine = platform.machine()
     if machine not in _NUMBERS:
         raise OSError(errno.ENOSYS, f"no table of system calls for {machine}")
-    code = _pack(filter_program(machine, os.getpid(), tcp=tcp, reading=reading))
+    install_program(libc, filter_program(machine, os.getpid(), tcp=tcp, reading=reading, udp=udp))
+
+
+def install_program(libc: ctypes.CDLL, filter_: Sequence[_Instruction]) -> None:
+    """Filter this process by a program of one's own. Raises OSError."""
+    code = _pack(filter_)
     buffer = ctypes.create_string_buffer(code, len(code))
     program = _SockFprog(len(code) // 8, ctypes.addressof(buffer))
-    if libc.syscall(_NUMBERS[machine]["seccomp"], _SET_MODE_FILTER, _FLAG_TSYNC, ctypes.byref(program)) != 0:
+    if libc.syscall(_NUMBERS[platform.machine()]["seccomp"], _SET_MODE_FILTER, _FLAG_TSYNC, ctypes.byref(program)) != 0:
         raise OSError(ctypes.get_errno(), "seccomp(SECCOMP_SET_MODE_FILTER)")
 
 

@@ -52,15 +52,16 @@ class Sample(Protocol):
 
 
 class SecondOpinions(Protocol):
-    """Who is asked for opinions on the seats of a pipeline: the panel itself, or a thread around it."""
+    """Who is asked for opinions on the seats of a pipeline: the panel itself, or a thread around it.
 
-    def join(self, seat: Hashable) -> None: ...
+    It hears of seats and samples as the pipeline's `watch` (`guard.expressions.sample.ExpressionWatch`).
+    """
 
-    def forget(self, seat: Hashable) -> None: ...
+    def set_template(self, seat: Hashable, template: Template | None) -> None:
+        """Compare a seat with this template from now on, or with nobody."""
 
-    def set_template(self, seat: Hashable, template: Template | None) -> None: ...
-
-    def opinion(self, seat: Hashable) -> Opinion | None: ...
+    def opinion(self, seat: Hashable) -> Opinion | None:
+        """What was said about a seat last; None where nobody sits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +203,7 @@ class WitnessPanel:
         """A participant's video starts; whoever had this seat before is forgotten."""
         self._seats[seat] = _Seat(self._witnesses)
 
-    def forget(self, seat: Hashable) -> None:
+    def leave(self, seat: Hashable) -> None:
         """A participant's video has ended. Harmless where nobody sits."""
         self._seats.pop(seat, None)
 

@@ -61,7 +61,8 @@ class Room:
                     await asyncio.sleep(0)
                 frames.push(gray_frame(ALICE, self.media_seconds, self.start_seconds + self.media_seconds))
                 if who is not None and step % 2 == 0:
-                    self.monitor.witnesses.observe(SEAT, who.at(self.media_seconds))
+                    now = self.start_seconds + self.media_seconds
+                    self.monitor.witnesses.observe(SEAT, who.at(self.media_seconds), now)
 
     async def until(self, wanted: Callable[[LiveEvent], bool]) -> LiveEvent:
         async with asyncio.timeout(20):

@@ -45,7 +45,7 @@ def template() -> Template:
 
 @pytest.fixture
 def thread() -> Iterator[WitnessThread]:
-    thread = WitnessThread(WitnessPanel(made_panel_witnesses()[2]), clock=lambda: 7.0)
+    thread = WitnessThread(WitnessPanel(made_panel_witnesses()[2]))
     thread.start()
     yield thread
     thread.stop()
@@ -56,14 +56,14 @@ def test_what_was_said_lies_ready(thread: WitnessThread, template: Template) -> 
     thread.set_template(SEAT, template)
     thread.begin_enrolment(SEAT)
     for k in range(125):
-        thread.observe(SEAT, ALICE.at(k * 0.08))
+        thread.observe(SEAT, ALICE.at(k * 0.08), 7.0)
     collected = thread.end_enrolment(SEAT)  # After all that was asked for before.
     assert [part.witness for part in collected.parts] == ["expression_dynamics", "facial_codes"]
     opinion = thread.opinion(SEAT)
     assert opinion is not None
     assert opinion.template is template
     assert all(said.llr is not None and said.llr > 0 and said.heard_seconds == 7.0 for said in opinion.statements)
-    thread.forget(SEAT)
+    thread.leave(SEAT)
     thread.end_enrolment(SEAT)
     assert thread.opinion(SEAT) is None
 
@@ -91,7 +91,7 @@ def test_whoever_hands_samples_in_never_waits_and_the_queue_is_bounded(template:
     thread.join(SEAT)
     thread.set_template(SEAT, template)
     for k in range(_MOST_WAITING + 500):
-        thread.observe(SEAT, ALICE.at(k * 0.08))
+        thread.observe(SEAT, ALICE.at(k * 0.08), 7.0)
     assert thread.dropped > 0
     held.go_on.set()
     thread.end_enrolment(SEAT)
@@ -102,9 +102,9 @@ def test_whoever_hands_samples_in_never_waits_and_the_queue_is_bounded(template:
 def test_a_sample_that_breaks_it_ends_nothing(thread: WitnessThread, template: Template) -> None:
     thread.join(SEAT)
     thread.set_template(SEAT, template)
-    thread.observe(SEAT, object())  # type: ignore[arg-type]
+    thread.observe(SEAT, object(), 7.0)  # type: ignore[arg-type]
     for k in range(60):
-        thread.observe(SEAT, ALICE.at(k * 0.08))
+        thread.observe(SEAT, ALICE.at(k * 0.08), 7.0)
     thread.end_enrolment(SEAT)
     opinion = thread.opinion(SEAT)
     assert opinion is not None

@@ -12,15 +12,16 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from engines.expressions.face_landmarker import FindFace, FoundFace
 from training.data.manifest import ManifestRow, read_manifest, write_manifest
 from training.data.strict_decoding import decoded_frames
 from training.data.tracking import fit_basis, track_video, upright
 from training.data.tracking_run import track_recordings
-from training.drivers.face_landmarker import FindFace, FoundFace, face_finder
 from training.drivers.tracks import load_tracks
 from training.errors import DataError
 
 FRAMES = 40
+HEAD = np.eye(4, dtype=np.float32)
 RNG = np.random.default_rng(0)
 FACE = RNG.uniform(-1, 1, (478, 2))
 FACE[33], FACE[263] = (-0.5, 0), (0.5, 0)
@@ -45,7 +46,7 @@ def finder(hidden: tuple[int, ...] = ()) -> FindFace:
         assert not times or milliseconds > times[-1]
         times.append(milliseconds)
         number = next(numbers)
-        return None if number in hidden else FoundFace(points(number), np.full(52, 0.5, np.float32))
+        return None if number in hidden else FoundFace(points(number), np.full(52, 0.5, np.float32), HEAD)
 
     return find
 
@@ -151,13 +152,6 @@ def test_other_folders_are_left_alone(tmp_path: Path) -> None:
     write_manifest([row("a.mp4", "ann", "1", generator="warp")], tmp_path / "manifest.csv")
     with pytest.raises(DataError, match="lists no recording"):
         track_recordings(read_manifest(tmp_path / "manifest.csv"), tmp_path / "out", shown, None, lambda _: None)
-
-
-def test_another_model_is_refused(tmp_path: Path) -> None:
-    pytest.importorskip("mediapipe")
-    (tmp_path / "other.task").write_bytes(b"another")
-    with pytest.raises(DataError, match="is another model"), face_finder(tmp_path / "other.task", video=True):
-        pass
 
 
 def test_every_frame_is_decoded(tmp_path: Path) -> None:

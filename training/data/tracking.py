@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from engines.expressions.face_landmarker import BLENDSHAPES, POINTS, FindFace
 from training.data.strict_decoding import decoded_frames
-from training.drivers.face_landmarker import BLENDSHAPES, POINTS, FindFace
 from training.errors import DataError
 
 _OUTER_CORNERS = (33, 263)

@@ -17,11 +17,11 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import NDArray
 
+from engines.expressions.face_landmarker import LANDMARKER_SHA256, FindFace
 from training.data.manifest import NO_GENERATOR, Manifest, ManifestRow, write_manifest
 from training.data.recipe import RECIPE, claim, refuse_foreign
 from training.data.refusals import Refusal, write_refusals
 from training.data.tracking import ShapeBasis, TrackedVideo, fit_basis, track_video
-from training.drivers.face_landmarker import LANDMARKER_SHA256, FindFace
 from training.errors import DataError
 
 _BASIS_FRAMES = 20_000

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from training.drivers.face_landmarker import face_finder
+from engines.expressions.face_landmarker import face_finder
 from training.drivers.landmarks import MEDIAPIPE_INDICES, eye_apertures, eye_frame, to_face_units
 from training.errors import DataError
 from training.generators.targets import TargetSet, frame_target
@@ -28,7 +28,7 @@ def prepare_portraits(folder: Path, out: Path, landmarker: Path) -> TargetSet:
     """Landmarks and canonical crops of all JPEG and PNG portraits in a folder, saved to `out`.
 
     Portraits without a usable face (none found, too small, turned away, eyes closed) are dropped and counted on
-    stderr. Raises DataError without MediaPipe, without the landmarker file or when nothing is left.
+    stderr. Raises TrackerError without MediaPipe or the landmarker file, DataError when nothing is left.
     """
     images, landmarks, names = [], [], []
     files = sorted(path for path in folder.iterdir() if path.suffix.lower() in {".jpg", ".jpeg", ".png"})

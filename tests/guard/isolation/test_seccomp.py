@@ -18,10 +18,10 @@ TRIALS = """
 import ctypes, os, signal, socket, sys, threading
 from guard.isolation import seccomp
 libc = ctypes.CDLL(None, use_errno=True)
-tcp, reading = (text == "True" for text in sys.argv[1:])
+tcp, reading, udp = (text == "True" for text in sys.argv[1:])
 here = open(__file__ if "__file__" in globals() else "/proc/self/status")
 seccomp.refuse_new_privileges(libc)
-seccomp.install(libc, tcp=tcp, reading=reading)
+seccomp.install(libc, tcp=tcp, reading=reading, udp=udp)
 
 def tried(name, work):
     try:
@@ -54,14 +54,15 @@ os.abort()
 
 
 @needs_table
-@pytest.mark.parametrize(("tcp", "reading"), [(False, False), (True, True)])
-def test_a_filtered_process_is_left_threads_and_udp(tcp: bool, reading: bool) -> None:
-    arguments = [sys.executable, "-c", TRIALS, str(tcp), str(reading)]
+@pytest.mark.parametrize(("tcp", "reading", "udp"), [(False, False, True), (True, True, True), (False, False, False)])
+def test_a_filtered_process_is_left_threads_and_udp_where_asked(tcp: bool, reading: bool, udp: bool) -> None:
+    arguments = [sys.executable, "-c", TRIALS, str(tcp), str(reading), str(udp)]
     ended = subprocess.run(arguments, capture_output=True, text=True, timeout=60, check=False)
     told = dict(line.rsplit(" ", 1) for line in ended.stdout.splitlines())
     refused = {name for name, what in told.items() if what == "refused"}
     always = {"fork", "exec", "kill", "write", "unlink", "unix", "pidfd"}
-    assert refused == always | (set() if tcp else {"tcp"}) | (set() if reading else {"read", "read in a thread"})
+    asked = (set() if tcp else {"tcp"}) | (set() if udp else {"udp"})
+    assert refused == always | asked | (set() if reading else {"read", "read in a thread"})
     assert {"udp", "pair"} <= set(told)
     assert ended.returncode < 0, "it can end itself"
 
@@ -69,8 +70,11 @@ def test_a_filtered_process_is_left_threads_and_udp(tcp: bool, reading: bool) ->
 @pytest.mark.parametrize("machine", sorted(_NUMBERS))
 @pytest.mark.parametrize("tcp", [False, True])
 @pytest.mark.parametrize("reading", [False, True])
-def test_every_jump_of_a_filter_lands_inside_it_and_every_path_returns(machine: str, tcp: bool, reading: bool) -> None:
-    program = filter_program(machine, 1234, tcp=tcp, reading=reading)
+@pytest.mark.parametrize("udp", [False, True])
+def test_every_jump_of_a_filter_lands_inside_it_and_every_path_returns(
+    machine: str, tcp: bool, reading: bool, udp: bool
+) -> None:
+    program = filter_program(machine, 1234, tcp=tcp, reading=reading, udp=udp)
     returns, jumps = 0x06, (0x15, 0x35, 0x45)
     for at, (code, on_true, on_false, _) in enumerate(program):
         if code in jumps:

@@ -130,8 +130,8 @@ def test_another_template_starts_from_nothing(watched: Watched, space: DriverSpa
 
 
 def test_who_leaves_is_forgotten(watched: Watched, space: DriverSpace) -> None:
-    watched.panel.forget(SEAT)
-    watched.panel.forget(SEAT)
+    watched.panel.leave(SEAT)
+    watched.panel.leave(SEAT)
     assert watched.panel.opinion(SEAT) is None
     watched.watch(ALICE, 4)
     watched.panel.set_template(SEAT, space.template(space.driver(1)))
