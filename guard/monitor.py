@@ -246,9 +246,8 @@ class Monitor:
         if witnesses is None:
             return None
         tracker = self.expressions
-        thread = WitnessThread(
-            WitnessPanel(witnesses.witnesses), lambda: None if tracker is None else tracker.status.reason
-        )
+        panel = WitnessPanel(witnesses.witnesses, lambda: None if tracker is None else tracker.status.reason)
+        thread = WitnessThread(panel)
         self.pipeline.watch = self.pipeline.witnesses = thread
         self.pipeline.fusion = witnesses.fusion
         return thread

@@ -34,14 +34,8 @@ _Job = Callable[[], object]
 class WitnessThread:
     """Runs a panel from `start` to `stop`; nobody who calls the other methods waits for it, but for `end_enrolment`."""
 
-    def __init__(
-        self,
-        panel: WitnessPanel,
-        tracker_trouble: Callable[[], str | None] = lambda: None,
-    ) -> None:
-        """tracker_trouble: why no samples come, None while they should."""
+    def __init__(self, panel: WitnessPanel) -> None:
         self._panel = panel
-        self._tracker_trouble = tracker_trouble
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._opinions: dict[Hashable, Opinion] = {}
         self._thread = Thread(target=self._run, name="guard-witnesses", daemon=True)
@@ -90,8 +84,8 @@ class WitnessThread:
     def opinion(self, seat: Hashable) -> Opinion | None:
         """What was said about a seat last; None where nobody sits."""
         opinion = self._opinions.get(seat)
-        trouble = self._tracker_trouble()
-        return opinion if opinion is None or trouble is None else replace(opinion, trouble=trouble)
+        trouble = self._panel.tracker_trouble()  # It may have come since, and then nothing else does.
+        return opinion if opinion is None or opinion.trouble == trouble else replace(opinion, trouble=trouble)
 
     def begin_enrolment(self, seat: Hashable) -> None:
         """See `WitnessPanel.begin_enrolment`."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -189,8 +189,12 @@ class WitnessPanel:
     `now` is the time of a call on the clock that the verdicts go by.
     """
 
-    def __init__(self, witnesses: Sequence[LoadedWitness]) -> None:
+    def __init__(
+        self, witnesses: Sequence[LoadedWitness], tracker_trouble: Callable[[], str | None] = lambda: None
+    ) -> None:
+        """tracker_trouble: why no samples come, None while they should."""
         self._witnesses = tuple(witnesses)
+        self.tracker_trouble = tracker_trouble
         self._seats: dict[Hashable, _Seat] = {}
         self.cpu_seconds = 0.0
         """Of the calling thread, spent on samples since the start."""
@@ -229,7 +233,8 @@ class WitnessPanel:
         found = self._seats.get(seat)
         if found is None:
             return None
-        return Opinion(found.template, tuple(each.statement() for each in found.witnesses))
+        statements = tuple(each.statement() for each in found.witnesses)
+        return Opinion(found.template, statements, self.tracker_trouble())
 
     def begin_enrolment(self, seat: Hashable) -> None:
         """Collect parts of a template from now on; what was collected before is forgotten."""
@@ -242,6 +247,9 @@ class WitnessPanel:
         collected = CollectedParts.of([each.enrolment for each in witnesses if each.enrolment is not None])
         for each in witnesses:
             each.enrolment = None
+        trouble = self.tracker_trouble()
+        if trouble is not None and not collected.parts and collected.missing:
+            return CollectedParts(missing=(f"no witness has a part in it: {trouble}",))
         return collected
 
     def _witnesses_of(self, seat: Hashable) -> list[_SeatWitness]:

@@ -70,7 +70,7 @@ def test_what_was_said_lies_ready(thread: WitnessThread, template: Template) -> 
 
 def test_why_the_tracker_is_away_is_told_with_the_opinion(template: Template) -> None:
     trouble: list[str | None] = [None]
-    thread = WitnessThread(WitnessPanel(made_panel_witnesses()[2]), tracker_trouble=lambda: trouble[0])
+    thread = WitnessThread(WitnessPanel(made_panel_witnesses()[2], lambda: trouble[0]))
     thread.start()
     thread.join(SEAT)
     thread.end_enrolment(SEAT)
