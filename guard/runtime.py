@@ -28,4 +28,4 @@ def make_witnesses(config: GuardConfig, engine: EngineSpec) -> WitnessSet | None
     """The configured witnesses, loaded and checked; None where expressions are not tracked. Raises EngineError."""
     if not config.expressions.enabled:
         return None
-    return load_witness_set(config.witnesses, engine, config.verify.evidence_limit)
+    return load_witness_set(config.witnesses, engine)

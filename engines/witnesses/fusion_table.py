@@ -4,7 +4,7 @@ The engine ("f5c") and the witnesses each give a log-likelihood ratio (LLR). The
 must not simply be added; logistic regression on people that trained none of them gives a bias and weights
 (Brümmer et al., "Fusion of heterogeneous speaker recognition systems", IEEE TASLP 15(7), 2007):
 
-    fused = bias + sum over the set of weight * llr
+    fused = bias + sum over the set of weight * llr, each llr held within +-limit
 
 Every set has weights of its own: where a witness is missing, the remaining ones are weighed as they are worth without
 it, and the fused LLR comes out smaller, not wrong.
@@ -61,6 +61,12 @@ class FusionTable(_Part):
     seconds: float = Field(gt=0)
     """Video that a fused LLR speaks for: the length of the trials that the weights were fitted on, whose LLRs are means
     over their windows."""
+    engine_windows: float = Field(gt=0)
+    """How many of the engine's windows such a trial is worth: the weight of the engine's LLR where it is regressed
+    alone. Evidence counts in windows, so a fused LLR divided by this takes the place of one window's."""
+    limit: float = Field(gt=0)
+    """Nats within which each LLR is held before it is weighed, since calibration extrapolates beyond what it was
+    fitted on."""
     models: dict[str, Sha256]
     """Which model each name stands for; the weights are worth nothing with another one."""
     training_data: str = Field(min_length=1)

@@ -21,24 +21,19 @@ class Fused:
     llr: float
     """Nats, of `seconds` of video; positive speaks for the enrolled driver."""
     seconds: float
+    per_window: float
+    """The share of one engine window in it, in nats: what evidence adds up in place of the engine's own LLR. The engine
+    alone comes to its own LLR by this measure, so that evidence keeps its scale when witnesses come and go."""
     weights: Mapping[str, float]
     """Of those that were weighed, the engine's among them."""
-
-    def per_window(self, window_seconds: float) -> float:
-        """The share of one engine window in it, in nats: what evidence adds up in place of the engine's own LLR."""
-        return self.llr * window_seconds / self.seconds
 
 
 class Fusion:
     """The weights of a table for the models that run here."""
 
-    def __init__(self, table: FusionTable | None, models: Mapping[str, str], limit: float) -> None:
-        """models: SHA-256 of the running models by name, the engine's as "f5c".
-
-        limit: nats within which a single LLR is held, since calibration extrapolates beyond what it was fitted on.
-        """
-        self._limit = limit
-        self._seconds = 0.0 if table is None else table.seconds
+    def __init__(self, table: FusionTable | None, models: Mapping[str, str]) -> None:
+        """models: SHA-256 of the running models by name, the engine's as "f5c"."""
+        self._table = table
         self._models = {} if table is None else table.models
         self._running = dict(models)
         known = {name for name, sha256 in models.items() if self._models.get(name) == sha256}
@@ -51,15 +46,13 @@ class Fusion:
         """
         heard = {name: llr for name, llr in others.items() if math.isfinite(llr)}
         best = self._best({ENGINE, *heard})
-        if best is None or not math.isfinite(engine_llr):
+        if best is None or self._table is None or not math.isfinite(engine_llr):
             return None
+        limit = self._table.limit
         llrs = {ENGINE: engine_llr, **heard}
-        total = best.bias + sum(weight * self._held(llrs[name]) for name, weight in best.weights.items())
-        return Fused(total, self._seconds, best.weights)
-
-    def weighs(self, name: str) -> bool:
-        """Whether a witness can count at all."""
-        return any(name in each.names for each in self._sets)
+        held = {name: min(max(llr, -limit), limit) for name, llr in llrs.items()}
+        total = best.bias + sum(weight * held[name] for name, weight in best.weights.items())
+        return Fused(total, self._table.seconds, total / self._table.engine_windows, best.weights)
 
     def why_unweighed(self, name: str) -> str:
         """For people: why this witness does not count."""
@@ -73,6 +66,3 @@ class Fusion:
         """The largest set of those that speak; of two as large, the one that is first in the table."""
         fitting = [each for each in self._sets if each.names <= speaking and len(each.names) > 1]
         return max(fitting, key=lambda each: len(each.names), default=None)
-
-    def _held(self, nats: float) -> float:
-        return min(max(nats, -self._limit), self._limit)

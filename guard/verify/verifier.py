@@ -108,7 +108,7 @@ class Verifier:
         second = self._second(comparison.llr, opinion, seconds)
         llr = comparison.llr
         if second is not None and second.fused is not None:
-            llr = second.fused.per_window(self._spec.window_frames / (fps if fps > 0 else self._spec.fps_max))
+            llr = second.fused.per_window
         verdict = self._decision.observe(llr, new_share, seconds)
         return replace(verdict, llr=comparison.llr, similarity=comparison.similarity, second=second)
 

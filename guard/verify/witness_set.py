@@ -25,8 +25,8 @@ class WitnessSet:
     """PNG files of movements, by witness and by name without folder."""
 
 
-def load_witness_set(config: WitnessesConfig, engine: EngineSpec, limit: float) -> WitnessSet:
-    """Load and check everything. limit: nats within which a single LLR is held.
+def load_witness_set(config: WitnessesConfig, engine: EngineSpec) -> WitnessSet:
+    """Load and check everything.
 
     Raises ModelFolderError for a folder or a fusion file that cannot be trusted, ConfigError where a file that the
     settings name is missing or a witness is named twice.
@@ -41,7 +41,7 @@ def load_witness_set(config: WitnessesConfig, engine: EngineSpec, limit: float) 
         raise ConfigError(f"setting witnesses.fusion: no file {config.fusion}; fit one with 'guard-train fusion'")
     return WitnessSet(
         tuple(LoadedWitness(OnnxWitness(folder), folder.explanation) for folder in folders),
-        Fusion(table, models, limit),
+        Fusion(table, models),
         {
             folder.spec.name: {name.rpartition("/")[2]: content for name, content in folder.pictures.items()}
             for folder in folders

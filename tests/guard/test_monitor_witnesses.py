@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from engines.witnesses.fusion_table import ENGINE, FusedSet, FusionTable
+from engines.witnesses.fusion_table import ENGINE, FusedSet
 from guard.calls.source import LatestFrames
 from guard.config import GuardConfig, StoreConfig, VerifyConfig
 from guard.media.front_end import FaceFrontEnd
@@ -24,7 +24,7 @@ from guard.verify.fusion import Fusion
 from guard.verify.store import TemplateStore
 from guard.verify.witness_set import WitnessSet
 from tests.guard.conftest import ALICE, BrightnessEngine, gray_frame
-from tests.guard.verify.made_witnesses import Mover, made_panel_witnesses
+from tests.guard.verify.made_witnesses import Mover, made_panel_witnesses, made_table
 
 FPS = 25
 SEAT = SeatKey("main", "alice")
@@ -35,10 +35,7 @@ SAME, OTHER = Mover(1), Mover(2)
 def weighed(engine_sha256: str) -> Fusion:
     models = {ENGINE: engine_sha256, "expression_dynamics": "c" * 64, "facial_codes": "c" * 64}
     weights = {ENGINE: 1.0, "expression_dynamics": 0.5, "facial_codes": 0.5}
-    table = FusionTable(
-        format=1, seconds=2.0, models=models, training_data="drawn", sets=(FusedSet(weights=weights, bias=0.0),)
-    )
-    return Fusion(table, models, 6.0)
+    return Fusion(made_table(models, FusedSet(weights=weights, bias=0.0)), models)
 
 
 @dataclass

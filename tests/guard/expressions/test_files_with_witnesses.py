@@ -14,7 +14,7 @@ from demo.recording import record
 from engines.model_folder import read_model_folder
 from engines.registry import find_model
 from engines.witnesses.folder import read_witness_folder
-from engines.witnesses.fusion_table import ENGINE, FusedSet, FusionTable
+from engines.witnesses.fusion_table import ENGINE, FusedSet
 from guard.config import ExpressionsConfig, GuardConfig, StoreConfig, VerifyConfig, WitnessesConfig
 from guard.errors import ConfigError
 from guard.offline import enroll_files, score_file
@@ -22,6 +22,7 @@ from guard.opinion_report import print_opinions
 from guard.verify.store import TemplateStore
 from tests.engines.witnesses.made_witness import made_movements, write_made_witness
 from tests.guard.expressions.conftest import StandIn
+from tests.guard.verify.made_witnesses import made_table
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +42,7 @@ def witnesses(tmp_path_factory: pytest.TempPathFactory) -> WitnessesConfig:
     models = {path.name: read_witness_folder(path).spec.model_sha256 for path in paths}
     models[ENGINE] = read_model_folder(find_model("default")).spec.model_sha256
     fused = FusedSet(weights=dict.fromkeys(models, 0.5), bias=0.0)
-    table = FusionTable(format=1, seconds=2.0, models=models, training_data="drawn", sets=(fused,))
+    table = made_table(models, fused)
     (folder / "fusion.json").write_text(table.model_dump_json())
     return WitnessesConfig(models=tuple(map(str, paths)), fusion=folder / "fusion.json")
 

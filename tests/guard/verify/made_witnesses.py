@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from engines.errors import BackendFailedError
 from engines.protocol import Calibration
 from engines.witnesses.explanation import ExplainedToken, Explanation
+from engines.witnesses.fusion_table import FusedSet, FusionTable
 from engines.witnesses.protocol import CHANNELS, WitnessSpec
 from guard.verify.witnesses import LoadedWitness
 
@@ -57,6 +58,13 @@ def made_panel_witnesses() -> tuple[SpreadWitness, SpreadWitness, list[LoadedWit
     """One that reads signals and one that reads blendshapes and explains itself."""
     dynamics, codes = SpreadWitness("expression_dynamics", "signals"), SpreadWitness("facial_codes", "blendshapes")
     return dynamics, codes, [LoadedWitness(dynamics), LoadedWitness(codes, explanation())]
+
+
+def made_table(models: dict[str, str], *sets: FusedSet) -> FusionTable:
+    """Weights as if they had been fitted, on trials of 5 s that are worth two windows; an LLR is held within 6 nats."""
+    return FusionTable(
+        format=1, seconds=5.0, engine_windows=2.0, limit=6.0, models=models, training_data="drawn", sets=sets
+    )
 
 
 class Mover:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from engines.witnesses.fusion_table import ENGINE, FusedSet, FusionTable
 from guard.verify.fusion import Fusion
+from tests.guard.verify.made_witnesses import made_table
 
 MODELS = {ENGINE: "a" * 64, "facial_codes": "b" * 64, "expression_dynamics": "c" * 64}
 LIMIT = 6.0
@@ -23,13 +24,9 @@ SETS = (
 nats = st.floats(-50, 50)
 
 
-def table(*sets: FusedSet) -> FusionTable:
-    return FusionTable(format=1, seconds=5.0, models=MODELS, training_data="drawn", sets=sets)
-
-
 @pytest.fixture(scope="module")
 def fusion() -> Fusion:
-    return Fusion(table(*SETS), MODELS, LIMIT)
+    return Fusion(made_table(MODELS, *SETS), MODELS)
 
 
 @given(engine=nats, codes=nats, dynamics=nats)
@@ -41,7 +38,7 @@ def test_the_formula_of_the_set_that_speaks(fusion: Fusion, engine: float, codes
     without = fusion.fuse(engine, {"expression_dynamics": dynamics})
     assert without is not None
     assert without.llr == pytest.approx(0.2 + 0.9 * held[0] + 0.8 * held[2])
-    assert without.per_window(2.5) == pytest.approx(without.llr / 2)
+    assert without.per_window == pytest.approx(without.llr / 2)
 
 
 @given(engine=nats, codes=nats, more=st.floats(0, 20), who=st.sampled_from(["engine", "codes"]))
@@ -78,7 +75,7 @@ def test_witnesses_alone_are_never_fused(fusion: Fusion) -> None:
 
 
 def test_without_weights_for_all_that_speak_the_largest_known_set_holds() -> None:
-    fusion = Fusion(table(*SETS[:2]), MODELS, LIMIT)
+    fusion = Fusion(made_table(MODELS, *SETS[:2]), MODELS)
     fused = fusion.fuse(1.0, {"facial_codes": 1.0, "expression_dynamics": 1.0})
     assert fused is not None
     assert set(fused.weights) == {ENGINE, "facial_codes"}
@@ -86,10 +83,10 @@ def test_without_weights_for_all_that_speak_the_largest_known_set_holds() -> Non
 
 def test_weights_of_other_models_are_worth_nothing() -> None:
     for name in (ENGINE, "facial_codes"):
-        fusion = Fusion(table(SETS[0]), {**MODELS, name: "f" * 64}, LIMIT)
+        fusion = Fusion(made_table(MODELS, SETS[0]), {**MODELS, name: "f" * 64})
         assert fusion.fuse(1.0, {"facial_codes": 1.0}) is None
         assert "another version" in fusion.why_unweighed("facial_codes")
-    assert "no fusion weights" in Fusion(None, MODELS, LIMIT).why_unweighed("facial_codes")
+    assert "no fusion weights" in Fusion(None, MODELS).why_unweighed("facial_codes")
 
 
 @pytest.mark.parametrize(
@@ -104,4 +101,4 @@ def test_weights_of_other_models_are_worth_nothing() -> None:
 )
 def test_a_table_that_makes_no_sense_is_refused(content: dict[str, object], reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
-        FusionTable.model_validate({**table(*SETS).model_dump(), **content})
+        FusionTable.model_validate({**made_table(MODELS, *SETS).model_dump(), **content})

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engines.witnesses.fusion_table import ENGINE, FusedSet, FusionTable
+from engines.witnesses.fusion_table import ENGINE, FusedSet
 from guard.config import VerifyConfig
 from guard.verify.decision import Verdict
 from guard.verify.fusion import Fusion
@@ -19,16 +19,11 @@ from guard.verify.template import Template
 from guard.verify.verifier import Verifier
 from guard.verify.witnesses import Opinion, Statement
 from tests.guard.verify.driver_space import FPS, WINDOW_FRAMES, DriverSpace, driver_space
+from tests.guard.verify.made_witnesses import made_table
 
 MODELS = {ENGINE: "a" * 64, "facial_codes": "b" * 64}
-TABLE = FusionTable(
-    format=1,
-    seconds=4.0,
-    models=MODELS,
-    training_data="drawn",
-    sets=(FusedSet(weights={ENGINE: 1.0, "facial_codes": 1.0}, bias=0.0),),
-)
-FUSION = Fusion(TABLE, MODELS, 6.0)
+TABLE = made_table(MODELS, FusedSet(weights={ENGINE: 1.0, "facial_codes": 1.0}, bias=0.0))
+FUSION = Fusion(TABLE, MODELS)
 
 
 @dataclass
@@ -106,21 +101,15 @@ def test_it_tells_what_was_weighed(seat: Seat) -> None:
     assert last.second.fused.llr == pytest.approx(min(last.llr, 6.0) + 2.0)
 
 
-def test_evidence_adds_a_fused_llr_up_over_the_video_that_it_speaks_for(space: DriverSpace) -> None:
-    """Four seconds of windows that say x each are worth x, however often they are looked at."""
+def test_evidence_adds_up_what_a_fused_llr_comes_to_per_window(space: DriverSpace) -> None:
     one = seated(space)
-    config = VerifyConfig(half_life_seconds=600, evidence_limit=100)
-    one.verifier = Verifier(space.spec, config, FUSION)
+    one.verifier = Verifier(space.spec, VerifyConfig(half_life_seconds=600, evidence_limit=100), FUSION)
     one.verifier.set_template(one.template)
-    one.play(1, 2 * WINDOW_FRAMES / FPS)
-    before = one.play(1, 1 / FPS)[-1].evidence
+    before = one.play(1, 8.0, 1.5)[-1].evidence
     verdicts = one.play(1, 4.0, 1.5)
-    fused = [verdict.second.fused.llr for verdict in verdicts if verdict.second and verdict.second.fused]
-    added = verdicts[-1].evidence - before
-    share = len(fused) / len(verdicts)
-    plain = sum(verdict.llr or 0 for verdict in verdicts if not (verdict.second and verdict.second.fused))
-    expected = float(np.mean(fused)) * share + plain / WINDOW_FRAMES
-    assert added == pytest.approx(expected, rel=0.05)
+    fused = [verdict.second.fused.per_window for verdict in verdicts if verdict.second and verdict.second.fused]
+    assert len(fused) == len(verdicts)
+    assert verdicts[-1].evidence - before == pytest.approx(sum(fused) / WINDOW_FRAMES, rel=0.05)
 
 
 def test_what_was_said_before_an_interruption_does_not_count_after_it(seat: Seat) -> None:
@@ -178,7 +167,7 @@ def _waiting() -> Statement:
 
 
 def test_a_witness_without_weights_is_shown_and_not_weighed(space: DriverSpace) -> None:
-    one, alone = seated(space, Fusion(None, MODELS, 6.0)), seated(space, None)
+    one, alone = seated(space, Fusion(None, MODELS)), seated(space, None)
     verdicts = one.play(1, 12, -6.0)
     assert [verdict.evidence for verdict in verdicts] == [verdict.evidence for verdict in alone.play(1, 12)]
     second = verdicts[-1].second
