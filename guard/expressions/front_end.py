@@ -38,6 +38,9 @@ _KEPT_SAMPLES = 64
 class Link(Protocol):
     """A tracker, as far as this thread needs it; `TrackerLink` is one."""
 
+    @property
+    def pid(self) -> int: ...
+
     def wait_ready(self) -> str: ...
 
     def track(self, frame: WaitingFrame) -> Reply: ...
@@ -57,6 +60,14 @@ class TrackerCounts:
     found: int = 0
     dropped: int = 0
     cpu_seconds: float = 0.0
+
+    def __sub__(self, earlier: TrackerCounts) -> TrackerCounts:
+        return TrackerCounts(
+            self.tracked - earlier.tracked,
+            self.found - earlier.found,
+            self.dropped - earlier.dropped,
+            self.cpu_seconds - earlier.cpu_seconds,
+        )
 
 
 @dataclass(slots=True)
@@ -102,6 +113,12 @@ class ExpressionFrontEnd:
         """What was done so far."""
         with self._changed:
             return self._counts
+
+    @property
+    def pid(self) -> int | None:
+        """The tracker's process, while there is one."""
+        link = self._link
+        return None if link is None else link.pid
 
     def start(self) -> None:
         """Begin. What keeps a tracker from running is told by `status`, and is nobody else's trouble."""

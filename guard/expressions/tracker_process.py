@@ -3,7 +3,7 @@
 The interpreter may be another than the guard's, in an environment with numpy and MediaPipe alone, so nothing is
 imported here but the standard library and what needs no more than these two. The process holds nothing of worth, and
 before it sees the first picture it gives up the network, files, other processes and its user: MediaPipe is a large
-library that gets a stranger's pictures, and newer ones of it send usage data.
+library that gets a stranger's pictures, and it sends usage data where it can.
 """
 
 from __future__ import annotations

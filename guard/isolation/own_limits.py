@@ -10,7 +10,7 @@ import os
 import resource
 import signal
 
-from guard.isolation import seccomp
+from engines import system_call_filter
 
 _PR_SET_PDEATHSIG = 1
 _NOBODY = 65534
@@ -45,5 +45,5 @@ def die_with(libc: ctypes.CDLL, parent: int) -> str:
 
 def refuse_new_privileges(libc: ctypes.CDLL) -> str:
     """Nothing that this process executes gains rights."""
-    seccomp.refuse_new_privileges(libc)
+    system_call_filter.refuse_new_privileges(libc)
     return "set"

@@ -1,4 +1,4 @@
-"""A filter of system calls for a process that decodes hostile video (seccomp(2), BPF without libseccomp).
+"""A filter of system calls for a process that decodes hostile video (seccomp(2)).
 
 What is refused fails with EPERM, so that a library that only tried goes on. Processes, other people's memory, files
 and the kernel's rarer corners are out of reach; threads, memory and UDP are left.
@@ -10,24 +10,27 @@ import ctypes
 import errno
 import os
 import platform
-import struct
-from collections.abc import Sequence
 
-_PR_SET_NO_NEW_PRIVS = 38
-_SET_MODE_FILTER, _FLAG_TSYNC = 1, 1
+from engines.system_call_filter import (
+    AF_INET,
+    AF_INET6,
+    AND,
+    ANY_BIT,
+    EQUAL,
+    PASS,
+    Instruction,
+    argument,
+    load,
+    preamble,
+    refuse,
+)
+from engines.system_call_filter import install as install_program
 
-# Offsets in struct seccomp_data.
-_NR, _ARCH, _ARGUMENTS = 0, 4, 16
-_LOAD, _EQUAL, _AT_LEAST, _ANY_BIT, _AND, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x54, 0x06
-_ALLOW, _ERRNO, _KILL = 0x7FFF0000, 0x00050000, 0x80000000
-
-_X32_BIT = 0x40000000
 _CLONE_THREAD = 0x00010000
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
 _SOCK_TYPE_MASK, _SOCK_STREAM = 0xF, 1
-_AF_INET, _AF_INET6, _AF_NETLINK = 2, 10, 16
+_AF_NETLINK = 16
 
-_AUDIT_ARCH = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 # Numbers from the kernel's own tables; a call that the architecture lacks is left out.
 _NUMBERS = {
     machine: {name: int(number) for name, number in (entry.split("=") for entry in table.split())}
@@ -60,85 +63,55 @@ _NUMBERS = {
     }.items()
 }
 
-_Instruction = tuple[int, int, int, int]
-"""Code, jump if true, jump if false, operand."""
 
-
-def _load(offset: int) -> _Instruction:
-    return _LOAD, 0, 0, offset
-
-
-def _refuse(error: int = errno.EPERM) -> _Instruction:
-    return _RETURN, 0, 0, _ERRNO | error
-
-
-_PASS: _Instruction = (_RETURN, 0, 0, _ALLOW)
-
-
-def filter_program(machine: str, pid: int, *, tcp: bool, reading: bool, udp: bool = True) -> list[_Instruction]:
+def filter_program(machine: str, pid: int, *, tcp: bool, reading: bool, udp: bool = True) -> list[Instruction]:
     """The filter for process `pid`; `tcp` leaves it stream sockets, `udp` those for datagrams, `reading` lets it open
     files to read. Without `udp` it makes no socket at all.
 
     Raises KeyError for a machine whose numbers are not known.
     """
     numbers = _NUMBERS[machine]
-    program = [_load(_ARCH), (_EQUAL, 1, 0, _AUDIT_ARCH[machine]), (_RETURN, 0, 0, _KILL), _load(_NR)]
-    if machine == "x86_64":
-        program += [(_AT_LEAST, 0, 1, _X32_BIT), _refuse()]
+    program = preamble(machine)
     for name, number in numbers.items():
         rule = _rule(name, pid, tcp, reading, udp)
-        program += [(_EQUAL, 0, len(rule), number), *rule]
-    return [*program, _PASS]
+        program += [(EQUAL, 0, len(rule), number), *rule]
+    return [*program, PASS]
 
 
-def _rule(name: str, pid: int, tcp: bool, reading: bool, udp: bool) -> list[_Instruction]:
+def _rule(name: str, pid: int, tcp: bool, reading: bool, udp: bool) -> list[Instruction]:
     """What to do with one call; every path ends in a return."""
     match name:
         case "clone3":
             # Its flags lie in memory, where a filter cannot look; the C library then takes `clone`.
-            return [_refuse(errno.ENOSYS)]
+            return [refuse(errno.ENOSYS)]
         case "clone":
-            return [_load(_argument(0)), (_ANY_BIT, 1, 0, _CLONE_THREAD), _refuse(), _PASS]
+            return [load(argument(0)), (ANY_BIT, 1, 0, _CLONE_THREAD), refuse(), PASS]
         case "tgkill":  # `abort` uses it on its own process
-            return [_load(_argument(0)), (_EQUAL, 1, 0, pid), _refuse(), _PASS]
+            return [load(argument(0)), (EQUAL, 1, 0, pid), refuse(), PASS]
         case "prlimit64":  # reads and lowers the own limits
-            return [_load(_argument(0)), (_EQUAL, 1, 0, 0), _refuse(), _PASS]
+            return [load(argument(0)), (EQUAL, 1, 0, 0), refuse(), PASS]
         case "openat" | "open" if reading:
-            flags = _argument(2 if name == "openat" else 1)
-            return [_load(flags), (_ANY_BIT, 0, 1, _WRITING), _refuse(), _PASS]
+            flags = argument(2 if name == "openat" else 1)
+            return [load(flags), (ANY_BIT, 0, 1, _WRITING), refuse(), PASS]
         case "socket" if udp:
-            families: list[_Instruction] = [
-                _load(_argument(0)),
-                (_EQUAL, 3, 0, _AF_INET),
-                (_EQUAL, 2, 0, _AF_INET6),
-                (_EQUAL, 1, 0, _AF_NETLINK),
-                _refuse(),
+            families: list[Instruction] = [
+                load(argument(0)),
+                (EQUAL, 3, 0, AF_INET),
+                (EQUAL, 2, 0, AF_INET6),
+                (EQUAL, 1, 0, _AF_NETLINK),
+                refuse(),
             ]
             if tcp:
-                return [*families, _PASS]
-            kinds: list[_Instruction] = [
-                _load(_argument(1)),
-                (_AND, 0, 0, _SOCK_TYPE_MASK),
-                (_EQUAL, 0, 1, _SOCK_STREAM),
-                _refuse(),
-                _PASS,
+                return [*families, PASS]
+            kinds: list[Instruction] = [
+                load(argument(1)),
+                (AND, 0, 0, _SOCK_TYPE_MASK),
+                (EQUAL, 0, 1, _SOCK_STREAM),
+                refuse(),
+                PASS,
             ]
             return [*families, *kinds]
-    return [_refuse()]
-
-
-def _argument(index: int) -> int:
-    return _ARGUMENTS + 8 * index
-
-
-class _SockFprog(ctypes.Structure):
-    _fields_ = (("length", ctypes.c_ushort), ("filter", ctypes.c_void_p))
-
-
-def refuse_new_privileges(libc: ctypes.CDLL) -> None:
-    """Nothing that this process executes gains rights; needed before a filter. Raises OSError."""
-    if libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0:
-        raise OSError(ctypes.get_errno(), "prctl(PR_SET_NO_NEW_PRIVS)")
+    return [refuse()]
 
 
 def install(libc: ctypes.CDLL, *, tcp: bool, reading: bool, udp: bool = True) -> None:
@@ -147,16 +120,3 @@ def install(libc: ctypes.CDLL, *, tcp: bool, reading: bool, udp: bool = True) ->
     if machine not in _NUMBERS:
         raise OSError(errno.ENOSYS, f"no table of system calls for {machine}")
     install_program(libc, filter_program(machine, os.getpid(), tcp=tcp, reading=reading, udp=udp))
-
-
-def install_program(libc: ctypes.CDLL, filter_: Sequence[_Instruction]) -> None:
-    """Filter this process by a program of one's own. Raises OSError."""
-    code = _pack(filter_)
-    buffer = ctypes.create_string_buffer(code, len(code))
-    program = _SockFprog(len(code) // 8, ctypes.addressof(buffer))
-    if libc.syscall(_NUMBERS[platform.machine()]["seccomp"], _SET_MODE_FILTER, _FLAG_TSYNC, ctypes.byref(program)) != 0:
-        raise OSError(ctypes.get_errno(), "seccomp(SECCOMP_SET_MODE_FILTER)")
-
-
-def _pack(program: Sequence[_Instruction]) -> bytes:
-    return b"".join(struct.pack("<HBBI", *instruction) for instruction in program)

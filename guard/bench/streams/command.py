@@ -79,7 +79,7 @@ async def measure(config: GuardConfig, bench: StreamsBench, command: str) -> Str
     progress = Console(stderr=True)
     with tempfile.TemporaryDirectory(prefix="guard-bench-") as folder:
         progress.print("encoding the clip")
-        clips, about = await asyncio.to_thread(_make_clips, Path(folder), bench.video)
+        clips, about = await asyncio.to_thread(make_clips, Path(folder), bench.video)
         scene = Scene(config, Path(folder), clips, bench.seconds)
         with_engine = await _search(scene, bench.limit, progress, with_engine=True)
         without_engine = await _search(scene, bench.limit, progress, with_engine=False)
@@ -122,7 +122,7 @@ async def _costs(scene: Scene, streams: int, progress: Console) -> Costs:
     return await measure_costs(scene, streams)
 
 
-def _make_clips(folder: Path, video: Path | None) -> tuple[tuple[Path, ...], str]:
+def make_clips(folder: Path, video: Path | None) -> tuple[tuple[Path, ...], str]:
     """Files of encoded frames, and what they show. Raises NoVideoError, SourceError."""
     frames = round(CLIP_SECONDS * FPS)
     if video is not None:

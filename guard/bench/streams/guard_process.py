@@ -26,6 +26,7 @@ from guard.bench.child import Answer, run_child
 from guard.bench.streams.null_engine import NullEngine
 from guard.bench.streams.stage_cpu import StageCpu
 from guard.config import CallsConfig, GuardConfig, ServerConfig, StoreConfig
+from guard.expressions.front_end import TrackerCounts
 from guard.pipeline import Judged, Outcome
 from guard.server import RunningGuard, running_guard
 from guard.verify.store import TemplateStore
@@ -40,12 +41,16 @@ _TEMPLATE_WINDOWS = 10
 
 @dataclass(frozen=True, slots=True)
 class GuardJob:
-    """How the guard is to run. streams: how many it must admit. with_engine: else one that computes nothing."""
+    """How the guard is to run. streams: how many it must admit. with_engine: else one that computes nothing.
+
+    expressions: whether they are tracked, whatever `config` says.
+    """
 
     config: GuardConfig
     folder: Path
     streams: int
     with_engine: bool
+    expressions: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +68,7 @@ class GuardSample:
     """What happened since the mark, and CPU seconds by stage.
 
     scored, received, dropped: frames, by participant. latencies_ms: from a decoded frame's arrival to its verdict.
+    tracked: what the tracker of expressions did, where there is one.
     """
 
     seconds: float
@@ -71,6 +77,7 @@ class GuardSample:
     received: dict[str, int]
     dropped: dict[str, int]
     latencies_ms: list[float]
+    tracked: TrackerCounts | None = None
 
 
 JOB: TypeAdapter[GuardJob] = TypeAdapter(GuardJob)
@@ -103,6 +110,7 @@ class _Meter:
         self._latencies_ms.clear()
         self._scored.clear()
         self._started, self._cpu, self._frames = time.monotonic(), self._read_cpu(), self._read_frames()
+        self._tracked = self._read_tracked()
 
     def sample(self) -> GuardSample:
         frames = dict.fromkeys(self._read_frames(), (0, 0)) | self._frames
@@ -113,7 +121,16 @@ class _Meter:
             received={name: now[0] - frames[name][0] for name, now in self._read_frames().items()},
             dropped={name: now[1] - frames[name][1] for name, now in self._read_frames().items()},
             latencies_ms=list(self._latencies_ms),
+            tracked=self._tracked_since_the_mark(),
         )
+
+    def _tracked_since_the_mark(self) -> TrackerCounts | None:
+        now, before = self._read_tracked(), self._tracked
+        return None if now is None or before is None else now - before
+
+    def _read_tracked(self) -> TrackerCounts | None:
+        expressions = self._guard.monitor.expressions
+        return None if expressions is None else expressions.counts
 
     def _read_cpu(self) -> StageCpu:
         """Called on the event loop's thread."""
@@ -145,6 +162,7 @@ async def _guarding(line: bytes) -> AsyncIterator[Mapping[str, Answer]]:
             "server": ServerConfig(port=0),
             "calls": CallsConfig(loopback=True, max_participants=job.streams, isolation="none"),
             "store": StoreConfig(path=job.folder / f"templates-{time.time_ns()}.sqlite3"),
+            "expressions": job.config.expressions.model_copy(update={"enabled": job.expressions}),
         }
     )
     spec = read_model_folder(find_model(config.engine.model)).spec
@@ -167,7 +185,11 @@ async def _guarding(line: bytes) -> AsyncIterator[Mapping[str, Answer]]:
         async def sample() -> object:
             return SAMPLE.dump_python(meter.sample())
 
-        yield {"where": where, "mark": mark, "report": sample}
+        async def expressions() -> object:
+            tracking = guard.monitor.expressions
+            return None if tracking is None else [tracking.status.state, tracking.status.reason]
+
+        yield {"where": where, "mark": mark, "report": sample, "expressions": expressions}
 
 
 def participant(number: int) -> str:

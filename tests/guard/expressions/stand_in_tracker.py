@@ -44,7 +44,7 @@ def find(picture: NDArray[np.uint8], milliseconds: int) -> FoundFace | None:
 @contextmanager
 def finder(mode: str) -> Iterator[object]:
     if mode == "refuses":
-        raise TrackerError("MediaPipe 1.2.2 may send usage data; pip install mediapipe==0.10.35")
+        raise TrackerError("MediaPipe 1.2.2 is newer than what was checked; pip install mediapipe==0.10.35")
     if mode == "blind":
         yield lambda _picture, _milliseconds: None
     elif mode == "calls_home":

@@ -34,6 +34,8 @@ class HeldLink:
         self._answers = answers
         self.closed = threading.Event()
 
+    pid = 0
+
     def let(self, error: Exception | None = None) -> None:
         self._go.put(error)
 

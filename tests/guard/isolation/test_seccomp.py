@@ -16,11 +16,12 @@ needs_table = pytest.mark.skipif(
 
 TRIALS = """
 import ctypes, os, signal, socket, sys, threading
+from engines.system_call_filter import refuse_new_privileges
 from guard.isolation import seccomp
 libc = ctypes.CDLL(None, use_errno=True)
 tcp, reading, udp = (text == "True" for text in sys.argv[1:])
 here = open(__file__ if "__file__" in globals() else "/proc/self/status")
-seccomp.refuse_new_privileges(libc)
+refuse_new_privileges(libc)
 seccomp.install(libc, tcp=tcp, reading=reading, udp=udp)
 
 def tried(name, work):

@@ -1,0 +1,1 @@
+"""What second opinions cost: the guard with them and without, in turns; do the engine's verdicts come later?"""

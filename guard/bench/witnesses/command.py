@@ -1,0 +1,90 @@
+"""`guard bench witnesses`: the guard with second opinions and without, in turns in one run.
+
+Every turn is a fresh guard with fresh senders; the two kinds take turns, and who begins changes from round to round, so
+that a machine that gets busier or hotter treats them alike.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shlex
+import sys
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+from guard.bench.machine import describe_machine
+from guard.bench.output_files import STANDARD_OUTPUT, check_output_files, write_output
+from guard.bench.streams.command import make_clips
+from guard.bench.streams.probe import Scene
+from guard.bench.witnesses.findings import p99_ratio, side, tracking_cost
+from guard.bench.witnesses.report import WitnessesReport, print_report
+from guard.bench.witnesses.turn import Turn, take_turn
+from guard.config import GuardConfig
+from guard.errors import ConfigError
+
+_PIPE_COLUMNS = 150
+"""Width of the tables where no terminal tells one: a figure that is cut short is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class WitnessesBench:
+    """What is to be measured. seconds: of each turn. rounds: turns of each kind. video: what to send, else puppets."""
+
+    streams: int
+    seconds: float
+    rounds: int
+    video: Path | None
+
+
+def run_witnesses_bench(config: GuardConfig, bench: WitnessesBench, *, json_file: Path | None) -> None:
+    """Print what was found, and write it where asked; "-" prints the JSON instead of the tables.
+
+    Raises GuardError or EngineError where the guard, its tracker or the video cannot be had, ConfigError where no
+    tracker is set or the file cannot be written, before anything is measured.
+    """
+    check_output_files(json_file)
+    report = asyncio.run(measure(config, bench, shlex.join(["guard", *sys.argv[1:]])))
+    text = json.dumps(asdict(report), indent=2) + "\n"
+    if json_file == STANDARD_OUTPUT:
+        sys.stdout.write(text)
+    else:
+        print_report(report, Console(width=None if sys.stdout.isatty() else _PIPE_COLUMNS))
+    if json_file is not None and json_file != STANDARD_OUTPUT:
+        write_output(json_file, text)
+
+
+async def measure(config: GuardConfig, bench: WitnessesBench, command: str) -> WitnessesReport:
+    """All rounds. Raises GuardError or EngineError."""
+    if config.expressions.landmarker is None:
+        raise ConfigError("no tracker of expressions is set; set expressions.landmarker (and expressions.python)")
+    load_before = os.getloadavg()[0]
+    progress = Console(stderr=True)
+    with tempfile.TemporaryDirectory(prefix="guard-bench-") as folder:
+        progress.print("encoding the clip")
+        clips, about = await asyncio.to_thread(make_clips, Path(folder), bench.video)
+        scene = Scene(config, Path(folder), clips, bench.seconds)
+        turns: list[Turn] = []
+        for number in range(bench.rounds):
+            for is_on in (False, True) if number % 2 == 0 else (True, False):
+                progress.print(f"round {number + 1} of {bench.rounds}: expressions {'on' if is_on else 'off'}")
+                turns.append(await take_turn(scene, bench.streams, with_expressions=is_on))
+    without, with_expressions = ([turn for turn in turns if turn.with_expressions is is_on] for is_on in (False, True))
+    sides = side(without), side(with_expressions)
+    return WitnessesReport(
+        machine=describe_machine(),
+        command=command,
+        load=(load_before, os.getloadavg()[0]),
+        clip=about,
+        streams=bench.streams,
+        seconds=bench.seconds,
+        rounds=bench.rounds,
+        without=sides[0],
+        with_expressions=sides[1],
+        ratio=p99_ratio(*sides),
+        cost=tracking_cost(with_expressions, bench.streams),
+    )
