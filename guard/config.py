@@ -207,7 +207,7 @@ class WitnessesConfig(_Section):
         None, title="Names of shipped witnesses, or paths of witness folders; all shipped ones where unset"
     )
     fusion: Path | None = Field(
-        None, title="How opinions are weighed: a file of 'guard-train fusion'; the shipped one where unset"
+        None, title="How opinions are weighed: a file of 'guard-train fusion fit'; the shipped one where unset"
     )
 
 

@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engines.witnesses.fusion_table import ENGINE
-from training.errors import DataError
 from training.metrics import Trials
-
-_LLR, _MODEL = "llr_", "model_"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,47 +72,3 @@ class FusionTrials:
         """The trials with one score each, to be measured."""
         anywhere = np.full(len(scores), -1, np.int64)
         return Trials(scores, self.template_driver, self.probe_driver, anywhere)
-
-
-def load_trials(path: Path) -> FusionTrials:
-    """Read trials from an .npz: `llr_NAME`, `template_driver`, `probe_driver`, `seconds`, each (n,), `model_NAME`
-    (SHA-256) for each name, and `training_data`. Raises DataError for anything else."""
-    try:
-        with np.load(path, allow_pickle=False) as found:
-            arrays = {name: found[name] for name in found.files}
-    except (OSError, ValueError, EOFError) as error:
-        raise DataError(f"{path}: no readable .npz of trials ({error})") from None
-    missing = {"template_driver", "probe_driver", "seconds", "training_data", _LLR + ENGINE} - arrays.keys()
-    if missing:
-        raise DataError(f"{path}: lacks {', '.join(sorted(missing))}")
-    names = [name.removeprefix(_LLR) for name in arrays if name.startswith(_LLR)]
-    if len(names) < 2:
-        raise DataError(f"{path}: holds the engine's LLRs alone; there is nothing to fuse")
-    if unknown := [name for name in names if _MODEL + name not in arrays]:
-        raise DataError(f"{path}: does not say which models {', '.join(unknown)} are ({_MODEL}NAME)")
-    count = len(arrays["seconds"])
-    columns = ["template_driver", "probe_driver", *(_LLR + name for name in names)]
-    if wrong := [name for name in columns if arrays[name].shape != (count,)]:
-        raise DataError(f"{path}: {', '.join(wrong)} must have {count} values, as seconds has")
-    return FusionTrials(
-        {name: arrays[_LLR + name].astype(np.float64) for name in names},
-        arrays["template_driver"].astype(np.int64),
-        arrays["probe_driver"].astype(np.int64),
-        arrays["seconds"].astype(np.float64),
-        {name: str(arrays[_MODEL + name]) for name in names},
-        str(arrays["training_data"]),
-    )
-
-
-def save_trials(trials: FusionTrials, path: Path) -> None:
-    """What `load_trials` reads."""
-    columns: dict[str, Any] = {_LLR + name: llr for name, llr in trials.llrs.items()}
-    columns |= {_MODEL + name: np.array(sha256) for name, sha256 in trials.models.items()}
-    np.savez_compressed(
-        path,
-        template_driver=trials.template_driver,
-        probe_driver=trials.probe_driver,
-        seconds=trials.seconds,
-        training_data=np.array(trials.training_data),
-        **columns,
-    )

@@ -144,29 +144,6 @@ def matrix(
     sys.stdout.write(matrix_text(found))
 
 
-@app.command()
-def fusion(
-    trials: Annotated[Path, typer.Argument(help="Trials: what engine and witnesses say of the same videos (.npz).")],
-    out: Annotated[Path | None, typer.Option(help="File of the weights; without, they are only measured.")] = None,
-    seconds: Annotated[float, typer.Option(min=0.5, help="Length of the trials that the weights are fitted on.")] = 5.0,
-    unseen: Annotated[
-        Path | None, typer.Option(help="Trials of other drivers to measure on [default: halves of the same].")
-    ] = None,
-    seed: Annotated[int, typer.Option(help="Which drivers are in which half.")] = 0,
-) -> None:
-    """Fit how the opinions of engine and witnesses are weighed, and print what each is worth alone and fused."""
-    from training.fusion import fit_table, measure, measured
-    from training.fusion_trials import load_trials
-
-    with one_line_errors():
-        found = load_trials(trials)
-        report = measure(found, seconds, None if unseen is None else load_trials(unseen), seed)
-        if out is not None:
-            table = measured(fit_table(found, seconds), report)
-            out.write_text(table.model_dump_json(indent=2) + "\n", encoding="utf-8")
-    sys.stdout.write(report.table() + "\n")
-
-
 @app.command(name="check-reference")
 def check_reference(
     file: Annotated[Path, typer.Argument(help="Reference outputs of the published network (.npz).")],

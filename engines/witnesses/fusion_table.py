@@ -88,10 +88,10 @@ def read_fusion_table(path: Path = FUSION_FILE) -> FusionTable | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
-        raise ModelFolderError(f"{path}: cannot be read ({error}); fit it again (guard-train fusion)") from None
+        raise ModelFolderError(f"{path}: cannot be read ({error}); fit it again (guard-train fusion fit)") from None
     try:
         return FusionTable.model_validate(content)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
-        raise ModelFolderError(f"{path}: {where}: {first['msg']}; fit it again (guard-train fusion)") from None
+        raise ModelFolderError(f"{path}: {where}: {first['msg']}; fit it again (guard-train fusion fit)") from None

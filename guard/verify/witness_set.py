@@ -38,7 +38,7 @@ def load_witness_set(config: WitnessesConfig, engine: EngineSpec) -> WitnessSet:
         raise ConfigError("setting witnesses.models: names a witness twice; name each once")
     table = read_fusion_table(FUSION_FILE if config.fusion is None else config.fusion.expanduser())
     if table is None and config.fusion is not None:
-        raise ConfigError(f"setting witnesses.fusion: no file {config.fusion}; fit one with 'guard-train fusion'")
+        raise ConfigError(f"setting witnesses.fusion: no file {config.fusion}; fit one with 'guard-train fusion fit'")
     return WitnessSet(
         tuple(LoadedWitness(OnnxWitness(folder), folder.explanation) for folder in folders),
         Fusion(table, models),

@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from engines.witnesses.fusion_table import ENGINE, read_fusion_table
+from training import fusion_cli
 from training.cli import app
 from training.errors import DataError
 from training.fusion import LIMIT_NATS, fit_set, fit_table, measure
-from training.fusion_trials import FusionTrials, load_trials, save_trials
+from training.fusion_trials import FusionTrials
 
 MODELS = {ENGINE: "a" * 64, "facial_codes": "b" * 64, "expression_dynamics": "c" * 64}
 
@@ -106,48 +107,21 @@ def test_what_cannot_be_fitted_is_refused(trials: FusionTrials) -> None:
         fit_table(deaf, 5.0)
 
 
-def test_trials_come_out_as_they_went_in(trials: FusionTrials, tmp_path: Path) -> None:
-    save_trials(trials, tmp_path / "trials.npz")
-    found = load_trials(tmp_path / "trials.npz")
-    assert (found.names, found.models, found.training_data) == (trials.names, trials.models, trials.training_data)
-    np.testing.assert_array_equal(found.llrs["facial_codes"], trials.llrs["facial_codes"])
-
-
-@pytest.mark.parametrize(
-    ("change", "reason"),
-    [
-        ({"seconds": None}, "lacks seconds"),
-        ({"llr_f5c": None}, "lacks llr_f5c"),
-        ({"model_facial_codes": None}, "which models facial_codes are"),
-        ({"llr_facial_codes": np.zeros(3)}, "llr_facial_codes must have"),
-    ],
-)
-def test_trials_that_lack_something_are_refused(
-    trials: FusionTrials, tmp_path: Path, change: dict[str, object], reason: str
-) -> None:
-    path = tmp_path / "trials.npz"
-    save_trials(trials, path)
-    with np.load(path) as found:
-        arrays = {name: found[name] for name in found.files}
-    arrays |= {name: np.asarray(value) for name, value in change.items()}
-    np.savez(path, **{name: value for name, value in arrays.items() if change.get(name, "") is not None})
-    with pytest.raises(DataError, match=reason):
-        load_trials(path)
-
-
-def test_no_npz_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "trials.npz").write_text("not one")
-    with pytest.raises(DataError, match="no readable"):
-        load_trials(tmp_path / "trials.npz")
-
-
-def test_the_command_writes_a_table_that_the_guard_reads(tmp_path: Path) -> None:
-    save_trials(drawn_trials(probes=4), tmp_path / "trials.npz")
+def test_the_command_writes_a_table_that_the_guard_reads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fusion_cli, "_trials", lambda *_: drawn_trials(probes=4))
     out = tmp_path / "fusion.json"
-    done = CliRunner().invoke(app, ["fusion", str(tmp_path / "trials.npz"), "--out", str(out)])
+    done = CliRunner().invoke(app, ["fusion", "fit", str(tmp_path), "--seconds", "5", "--out", str(out)])
     assert done.exit_code == 0, done.output
     assert "| f5c + expression_dynamics + facial_codes | 5 s |" in done.output
     table = read_fusion_table(out)
     assert table is not None
     assert table.sets[0].metrics[0].drivers == 12
     assert "12 drivers" in json.loads(out.read_text())["training_data"]
+
+
+def test_calls_that_are_not_there_are_told_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engines.witnesses.folder.available_witnesses", lambda: ("one",))
+    monkeypatch.setattr("engines.witnesses.onnx_witness.load_witness", lambda name: name)
+    done = CliRunner().invoke(app, ["fusion", "fit", str(tmp_path)])
+    assert done.exit_code != 0
+    assert "no calls in" in done.output and "guard-train fusion calls" in done.output
