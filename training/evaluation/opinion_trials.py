@@ -38,15 +38,20 @@ def opinion_trials(
     Raises DataError where no call is so long, or a driver cannot be enrolled.
     """
     parts = [_of_length(calls, spec, witnesses, seconds) for seconds in lengths]
-    columns = (np.concatenate([part[column] for part in parts]) for column in ("enrolled", "heard", "seconds"))
     names = [ENGINE, *(witness.spec.name for witness in witnesses)]
     models = {witness.spec.name: witness.spec.model_sha256 for witness in witnesses}
     return FusionTrials(
-        {name: np.concatenate([part[name] for part in parts]) for name in names},
-        *columns,
+        {name: _column(parts, name) for name in names},
+        _column(parts, "enrolled"),
+        _column(parts, "heard"),
+        _column(parts, "seconds"),
         {ENGINE: spec.model_sha256, **models},
         "Procedural drivers on painted faces, through VP8 at call bitrates, tracked as the guard tracks them.",
     )
+
+
+def _column(parts: Sequence[dict[str, NDArray[Any]]], name: str) -> NDArray[Any]:
+    return np.concatenate([part[name] for part in parts])
 
 
 def _of_length(
@@ -114,8 +119,11 @@ def _stretches(side: HeardSide, seconds: float) -> list[ExpressionSeries]:
     parts = []
     for number in range(count):
         inside = (track.seconds >= number * seconds) & (track.seconds < (number + 1) * seconds)
-        series = (track.seconds, track.blendshapes, track.signals, track.found)
-        parts.append(ExpressionSeries(*(values[inside] for values in series)))
+        parts.append(
+            ExpressionSeries(
+                track.seconds[inside], track.blendshapes[inside], track.signals[inside], track.found[inside]
+            )
+        )
     return parts
 
 

@@ -52,6 +52,6 @@ def _rendered(engine: Engine, sides: CallSides) -> Arrays:
     for side, clip in zip(SIDES, (sides.enrol, sides.probe), strict=True):
         embeddings, valid = stream_clip(engine, clip)
         chosen = tracked_frames(len(clip), FPS, TRACKED_HZ)
-        values = {"embeddings": embeddings, "valid": valid, "pictures": clip[chosen], "seconds": chosen / FPS}
-        arrays |= {f"{side}_{name}": value for name, value in values.items()}
+        arrays[f"{side}_embeddings"], arrays[f"{side}_valid"] = embeddings, valid
+        arrays[f"{side}_pictures"], arrays[f"{side}_seconds"] = clip[chosen], chosen / FPS
     return arrays
