@@ -5,18 +5,15 @@ Layout: `engines/models/README.md`.
 
 from __future__ import annotations
 
-import hashlib
-import io
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from engines.errors import ModelFolderError
+from engines.hashed_files import cohort_rows, verified_content
 from engines.manifest import FORMAT_VERSION, MANIFEST_FILE, FileEntry, Manifest
 from engines.protocol import Calibration, EngineSpec
 
@@ -28,7 +25,6 @@ EMBEDDING_FILE = "embedding.onnx"
 COHORT_FILE = "cohort.npy"
 
 _COMPUTING_FILES = (BACKBONE_FILE, HEAD_FILE, EMBEDDING_FILE, COHORT_FILE)
-_UNIT_TOLERANCE = 1e-3
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +60,7 @@ def read_model_folder(folder: Path) -> ModelFolder:
         calibration=Calibration(
             slope=manifest.calibration.slope,
             offset=manifest.calibration.offset,
-            cohort=_cohort(contents[COHORT_FILE], manifest.spec.embedding_size, folder / COHORT_FILE),
+            cohort=cohort_rows(contents[COHORT_FILE], manifest.spec.embedding_size, folder / COHORT_FILE),
         ),
         **manifest.spec.model_dump(),
     )
@@ -118,37 +114,9 @@ def _check_consistency(manifest: Manifest, path: Path) -> None:
 
 
 def _verified(path: Path, entry: FileEntry) -> bytes:
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        raise ModelFolderError(f"{path}: missing; copy the engine folder again") from None
-    except OSError as error:
-        raise ModelFolderError(f"{path}: cannot be read ({error.strerror})") from None
-    if len(content) != entry.size_bytes:
-        raise ModelFolderError(
-            f"{path}: {len(content)} bytes instead of {entry.size_bytes}, truncated or replaced; "
-            "copy the engine folder again"
-        )
-    if hashlib.sha256(content).hexdigest() != entry.sha256:
-        raise ModelFolderError(f"{path}: SHA-256 does not fit {MANIFEST_FILE}, altered; copy the engine folder again")
-    return content
+    return verified_content(path, entry, manifest=MANIFEST_FILE, folder="engine folder")
 
 
 def _cpu_graphs(contents: Mapping[str, bytes]) -> CpuGraphs | None:
     backbone, int8_head = contents.get(CPU_BACKBONE_FILE), contents.get(INT8_HEAD_FILE)
     return None if backbone is None or int8_head is None else CpuGraphs(backbone, int8_head)
-
-
-def _cohort(content: bytes, embedding_size: int, path: Path) -> NDArray[np.float32]:
-    try:
-        cohort = np.load(io.BytesIO(content), allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise ModelFolderError(f"{path}: not a readable array ({error})") from None
-    shape = getattr(cohort, "shape", None)
-    if shape is None or len(shape) != 2 or shape[0] < 2 or shape[1] != embedding_size or cohort.dtype != np.float32:
-        raise ModelFolderError(f"{path}: needs float32 (at least 2, {embedding_size}), found shape {shape}")
-    if not np.all(np.abs(np.linalg.norm(cohort, axis=1) - 1) < _UNIT_TOLERANCE):
-        raise ModelFolderError(f"{path}: rows are not L2-normalised")
-    rows: NDArray[np.float32] = cohort
-    rows.setflags(write=False)
-    return rows

@@ -200,6 +200,17 @@ class ExpressionsConfig(_Section):
         return self
 
 
+class WitnessesConfig(_Section):
+    """Second opinions beside the engine; they speak where expressions are tracked."""
+
+    models: tuple[str, ...] | None = Field(
+        None, title="Names of shipped witnesses, or paths of witness folders; all shipped ones where unset"
+    )
+    fusion: Path | None = Field(
+        None, title="How opinions are weighed: a file of 'guard-train fusion fit'; the shipped one where unset"
+    )
+
+
 class GuardConfig(BaseSettings):
     """The whole tree."""
 
@@ -211,6 +222,7 @@ class GuardConfig(BaseSettings):
     verify: VerifyConfig = VerifyConfig()
     store: StoreConfig = StoreConfig()
     expressions: ExpressionsConfig = ExpressionsConfig()
+    witnesses: WitnessesConfig = WitnessesConfig()
 
     @classmethod
     def settings_customise_sources(

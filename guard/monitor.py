@@ -10,6 +10,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from engines.protocol import Engine
@@ -32,6 +33,7 @@ from guard.reports import (
     state_fields,
     template_info,
     thresholds,
+    witness_fields,
 )
 from guard.roster import Member
 from guard.serve.events import ParticipantSnapshot, SourceSnapshot
@@ -42,10 +44,15 @@ from guard.thumbnail import jpeg_crop, jpeg_thumbnail
 from guard.verify.enrolment import Enrolment
 from guard.verify.store import TemplateStore
 from guard.verify.template import ConsentRecord, Template
+from guard.verify.witness_set import WitnessSet
+from guard.verify.witnesses import WitnessPanel
+from guard.witness_thread import WitnessThread
 
 logger = logging.getLogger(__name__)
 
 _HEALTH_SECONDS = 1.0
+_OPINIONS_SECONDS = 0.95
+"""Between two reports of second opinions on a participant; they go out with a score, so about once a second."""
 _EXPIRY_SECONDS = 24 * 3600.0
 _CAPACITY_FRAMES = 4
 """Frames that may wait for the pipeline: 130 ms at 30 fps; older ones are dropped and counted."""
@@ -61,7 +68,9 @@ class Monitor:
         store: TemplateStore,
         hub: EventHub,
         make_front_end: Callable[[], FaceFrontEnd],
+        witnesses: WitnessSet | None = None,
     ) -> None:
+        """witnesses: who is asked for second opinions; none where expressions are not tracked."""
         self._config = config
         self._store = store
         self._hub = hub
@@ -73,6 +82,8 @@ class Monitor:
         )
         """None where they are not tracked."""
         self.pipeline = Pipeline(engine, config, make_front_end, expressions=self.expressions or NoExpressions())
+        self.witnesses = self._make_witnesses(witnesses)
+        self._pictures = {} if witnesses is None else witnesses.pictures
         self.source_board = SourceBoard(config.calls.sources, hub)
         self._members: dict[SeatKey, Member] = {}
         self._seated: dict[SeatKey, str | None] = {}
@@ -91,6 +102,8 @@ class Monitor:
         """Start the pipeline's thread, and the clock of the health reports."""
         self._loop = asyncio.get_running_loop()
         await self.expire_templates(datetime.now(UTC))
+        if self.witnesses is not None:
+            self.witnesses.start()
         if self.expressions is not None:
             self.expressions.start()
         self._thread.start()
@@ -107,6 +120,8 @@ class Monitor:
         await asyncio.to_thread(self._thread.stop)
         if self.expressions is not None:
             await asyncio.to_thread(self.expressions.stop)
+        if self.witnesses is not None:
+            await asyncio.to_thread(self.witnesses.stop)
         self._engine.close()
 
     # --- CallListener and FaceListener -------------------------------------------------------------------------------
@@ -221,7 +236,21 @@ class Monitor:
             return jpeg_thumbnail(seat.last_received.image)
         return jpeg_crop(seat.last_face.pixels) if seat.last_face is not None else None
 
+    def witness_picture(self, witness: str, picture: str) -> bytes | None:
+        """The PNG of a facial movement out of a witness's folder, as it was when it was checked."""
+        return self._pictures.get(witness, {}).get(picture)
+
     # --- the loop's side ----------------------------------------------------------------------------------------
+
+    def _make_witnesses(self, witnesses: WitnessSet | None) -> WitnessThread | None:
+        if witnesses is None:
+            return None
+        tracker = self.expressions
+        panel = WitnessPanel(witnesses.witnesses, lambda: None if tracker is None else tracker.status.reason)
+        thread = WitnessThread(panel)
+        self.pipeline.watch = self.pipeline.witnesses = thread
+        self.pipeline.fusion = witnesses.fusion
+        return thread
 
     async def _seat_on_joining(self, key: SeatKey) -> None:
         async with self._storing:
@@ -240,9 +269,9 @@ class Monitor:
             if key in self._members:
                 self._seat(key, template)
 
-    def _seat(self, key: SeatKey, template: Template | None) -> None:
+    def _seat(self, key: SeatKey, template: Template | None, why: str = "") -> None:
         self._seated[key] = template.name if template is not None else None
-        self._compare_with(key, template)
+        self._compare_with(key, template, why)
 
     def _clear_seats(self, name: str) -> None:
         for key in [key for key, seated in self._seated.items() if seated == name]:
@@ -253,21 +282,25 @@ class Monitor:
         del self._seated[key]
         self._compare_with(key, None)
 
-    def _compare_with(self, key: SeatKey, template: Template | None) -> None:
+    def _compare_with(self, key: SeatKey, template: Template | None, why: str = "") -> None:
         if key not in self._members:
             return
         self._thread.order(lambda: self._set_template(key, template))
         action = "enrolled" if template is not None else "seat_cleared"
-        self._publish(key, {"type": "participant", "action": action, "enrolled_as": self._seated.get(key)})
+        self._publish(key, {"type": "participant", "action": action, "why": why, "enrolled_as": self._seated.get(key)})
 
     async def _keep_template(self, key: SeatKey, template: Template) -> None:
+        missing: tuple[str, ...] = ()
+        if self.witnesses is not None:
+            collected = await asyncio.to_thread(self.witnesses.end_enrolment, key)
+            template, missing = replace(template, parts=collected.parts), collected.missing
         async with self._storing:
             try:
                 await asyncio.to_thread(self._store.put, template)
             except GuardError as error:
                 self._publish(key, {"type": "participant", "action": "enrolment_failed", "why": str(error)})
                 return
-            self._seat(key, template)
+            self._seat(key, template, "; ".join(missing))
 
     def _receive(self, outcomes: list[Outcome]) -> None:
         cpu = time.thread_time()
@@ -299,6 +332,9 @@ class Monitor:
         if self._score_is_due(member, now) or verdict.transition is not None:
             member.last_score_seconds = now
             self._publish(judged.seat, score_fields(judged, now))
+        if verdict.second is not None and now - member.last_opinions_seconds >= _OPINIONS_SECONDS:
+            member.last_opinions_seconds = now
+            self._publish(judged.seat, witness_fields(verdict.second))
         if verdict.transition is not None:
             self._publish(judged.seat, state_fields(verdict.transition, verdict.abstain_reason))
         for alert in verdict.alerts:
@@ -315,6 +351,7 @@ class Monitor:
             self._spawn(self._keep_template(moved.seat, moved.template))
         elif moved.failure is not None:
             member.enrolment = None
+            self._collect_parts(moved.seat, begin=False)
             self._publish(moved.seat, {"type": "participant", "action": "enrolment_failed", "why": moved.failure})
         else:
             member.enrolment_progress = moved.progress
@@ -373,6 +410,11 @@ class Monitor:
         if (seat := self.pipeline.seats.get(key)) is not None:
             seat.enrolment = enrolment
             seat.announced_progress = 0.0
+            self._collect_parts(key, begin=enrolment is not None)
+
+    def _collect_parts(self, key: SeatKey, *, begin: bool) -> None:
+        if self.witnesses is not None:
+            (self.witnesses.begin_enrolment if begin else self.witnesses.cancel_enrolment)(key)
 
     def _hand_over(self, outcomes: list[Outcome]) -> None:
         """The loop gets up only for what is told: of thirty verdicts a second that is every sixth."""

@@ -1,82 +1,63 @@
-"""Files instead of calls: the same pipeline, with the file's media time for a clock."""
+"""`guard enroll`, `guard score` and the list of templates: what is done with files instead of calls."""
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from guard.calls.file import FileSource
-from guard.calls.source import LatestFrames
 from guard.config import GuardConfig
-from guard.errors import EnrolmentError, NoFaceError
-from guard.pipeline import EnrolmentMoved, Judged, Outcome, Pipeline, SeatKey
-from guard.runtime import front_end_factory, make_engine
+from guard.errors import EnrolmentError
+from guard.file_run import FILE_SEAT, FileRun
+from guard.opinion_report import opinions_report, print_opinions
+from guard.pipeline import EnrolmentMoved, Judged
 from guard.verify.enrolment import Enrolment
 from guard.verify.states import DriverState
 from guard.verify.store import TemplateStore
 from guard.verify.template import CONSENT_STATEMENT, CONSENT_TEXT_VERSION, ConsentRecord, Template
-
-_BETWEEN_FILES_SECONDS = 2.0
-"""Long enough for the pipeline to start a new window with each file."""
-_SEAT = SeatKey("file", "file")
-
-
-class FileRun:
-    """Runs files one after the other through one seat of a pipeline."""
-
-    def __init__(self, config: GuardConfig) -> None:
-        """Raises EngineError where the configured engine cannot be loaded."""
-        self._now = 0.0
-        self._faces = 0
-        one_seat = config.calls.model_copy(update={"max_participants": 1})
-        self.pipeline = Pipeline(
-            make_engine(config.engine),
-            config.model_copy(update={"calls": one_seat}),
-            front_end_factory(config.verify),
-            clock=lambda: self._now,
-        )
-        self._frames = LatestFrames(1)
-        self.seat = self.pipeline.add(_SEAT, self._frames, 0.0)
-
-    @property
-    def seconds(self) -> float:
-        """Media time so far, over all files."""
-        return self._now
-
-    def outcomes(self, path: Path) -> Iterator[Outcome]:
-        """What the pipeline says while it takes the file in. Raises NoVideoError, NoFaceError."""
-        start = self._now + _BETWEEN_FILES_SECONDS if self._now > 0 else 0.0
-        found = False
-        for frame in FileSource(path):
-            self._now = max(self._now, start + frame.pts_seconds)
-            self._frames.push(replace(frame, arrival_seconds=self._now))
-            for outcome in self.pipeline.tick():
-                found = found or (isinstance(outcome, Judged) and outcome.stages is not None)
-                yield outcome
-        if not found:
-            raise NoFaceError(f"no face can be followed in {path}; show one face, larger than a sixth of the height")
+from guard.verify.witness_enrolment import CollectedParts
+from guard.verify.witness_words import plain_name
 
 
 def enroll_files(config: GuardConfig, name: str, files: list[Path], consent_by: str, *, as_json: bool) -> None:
     """Enrol `name` from `files`; nothing is stored unless the whole enrolment is accepted. Raises GuardError."""
     store = TemplateStore(config.store)
     consent = ConsentRecord(CONSENT_TEXT_VERSION, CONSENT_STATEMENT, consent_by, datetime.now(UTC))
-    template = _make_template(FileRun(config), config, name, files, consent)
+    collected = CollectedParts()
+    with FileRun(config) as run:
+        if run.panel is not None:
+            run.panel.begin_enrolment(FILE_SEAT)
+        template = _make_template(run, config, name, files, consent)
+        if run.panel is not None:
+            _tell_trouble(run)
+            collected = run.panel.end_enrolment(FILE_SEAT)
+            template = replace(template, parts=collected.parts)
     store.put(template)
     if as_json:
-        report = {"name": name, "windows": len(template.embeddings), "engine_sha256": template.engine_sha256}
+        report: dict[str, object] = {
+            "name": name,
+            "windows": len(template.embeddings),
+            "engine_sha256": template.engine_sha256,
+        }
+        if config.expressions.enabled:
+            report["witnesses"] = {part.witness: len(part.embeddings) for part in template.parts}
+            report["missing"] = list(collected.missing)
         sys.stdout.write(json.dumps(report) + "\n")
-    else:
-        Console().print(f"enrolled [bold]{name}[/bold] from {len(template.embeddings)} windows; kept in {store.path}")
+        return
+    console = Console()
+    console.print(f"enrolled [bold]{name}[/bold] from {len(template.embeddings)} windows; kept in {store.path}")
+    for part in template.parts:
+        console.print(f"  {plain_name(part.witness)} took {len(part.embeddings)} windows of it")
+    for sentence in collected.missing:
+        console.print(f"  [yellow]{escape(sentence)}[/yellow]")
 
 
 def _make_template(run: FileRun, config: GuardConfig, name: str, files: list[Path], consent: ConsentRecord) -> Template:
@@ -99,12 +80,15 @@ def _make_template(run: FileRun, config: GuardConfig, name: str, files: list[Pat
 def score_file(config: GuardConfig, path: Path, name: str, *, as_json: bool) -> None:
     """Score a file against the template `name` and print the course of it. Raises GuardError."""
     template = TemplateStore(config.store).get(name)
-    run = FileRun(config)
-    judged = [(run.seconds, run.pipeline.set_template(_SEAT, template))]
-    with _progress() as progress:
-        progress.add_task(f"scoring {path.name}", total=None)
-        judged += [(run.seconds, outcome) for outcome in run.outcomes(path) if isinstance(outcome, Judged)]
+    with FileRun(config) as run:
+        judged = [(run.seconds, run.pipeline.set_template(FILE_SEAT, template))]
+        with _progress() as progress:
+            progress.add_task(f"scoring {path.name}", total=None)
+            judged += [(run.seconds, outcome) for outcome in run.outcomes(path) if isinstance(outcome, Judged)]
+        _tell_trouble(run)
     report = _score_report(path, name, template, judged, 1 / config.verify.scores_per_second)
+    if heard := [item.verdict.second for _, item in judged if item.verdict.second is not None]:
+        report["opinions"] = opinions_report(heard)
     if as_json:
         sys.stdout.write(json.dumps(report) + "\n")
     else:
@@ -169,10 +153,17 @@ def _print_score(report: dict[str, object]) -> None:
             f"log-likelihood ratio per window: median {report['llr_median']:+.2f} nats "
             f"(5 % {report['llr_p5']:+.2f}, 95 % {report['llr_p95']:+.2f}) over {report['seconds']} s"
         )
+    if isinstance(opinions := report.get("opinions"), dict):
+        print_opinions(opinions, console)
     colour = {DriverState.VERIFIED: "green", DriverState.MISMATCH: "red"}.get(
         DriverState(str(report["state"])), "yellow"
     )
     console.print(f"[bold {colour}]{report['state']}[/bold {colour}]: {report['why']}")
+
+
+def _tell_trouble(run: FileRun) -> None:
+    if (why := run.tracker_trouble) is not None:
+        Console(stderr=True).print(f"no second opinions: {why}", markup=False, style="yellow", soft_wrap=True)
 
 
 def list_templates(config: GuardConfig, *, as_json: bool) -> None:

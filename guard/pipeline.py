@@ -32,9 +32,11 @@ from guard.media.front_end import FaceFrame, FaceFrontEnd, NoFrame
 from guard.media.latest_faces import LatestFaces
 from guard.verify.decision import Verdict
 from guard.verify.enrolment import Enrolment
+from guard.verify.fusion import Fusion
 from guard.verify.states import AbstainReason
 from guard.verify.template import Template
 from guard.verify.verifier import Verifier
+from guard.verify.witnesses import Opinion, SecondOpinions
 from guard.wake import Pause
 
 logger = logging.getLogger(__name__)
@@ -165,6 +167,10 @@ class Pipeline:
     seats: dict[SeatKey, Seat] = field(default_factory=dict)
     cpu: StageCpu = field(default_factory=StageCpu)
     scheduler: BatchScheduler[_Taken] = field(default_factory=BatchScheduler)
+    witnesses: SecondOpinions | None = None
+    """Whose opinions on the seats are heard; as the `watch` it hears of them."""
+    fusion: Fusion | None = None
+    """Weighs what the witnesses say."""
     _free_slots: list[int] = field(default_factory=list)
     _looked_seconds: float = -np.inf
     _unjudged: list[Seat] = field(default_factory=list)
@@ -184,7 +190,7 @@ class Pipeline:
         if not self._free_slots:
             raise SourceError("all slots are taken; raise calls.max_participants or wait until somebody leaves")
         slot = self._free_slots.pop()
-        verifier = Verifier(self.engine.spec, self.config.verify)
+        verifier = Verifier(self.engine.spec, self.config.verify, self.fusion)
         liveness = LivenessWatch(self.config.verify.min_fps, self.config.calls.stalled_seconds, now)
         seat = Seat(key, slot, frames, self.make_front_end(), verifier, liveness)
         self.seats[key] = seat
@@ -204,6 +210,8 @@ class Pipeline:
     def set_template(self, key: SeatKey, template: Template | None) -> Judged:
         """Compare a participant with this template from now on, or with nobody."""
         seat = self.seats[key]
+        if self.witnesses is not None:
+            self.witnesses.set_template(key, template)
         return self._judged(seat, seat.verifier.set_template(template))
 
     def tick(self) -> Iterator[Outcome]:
@@ -323,10 +331,11 @@ class Pipeline:
         fps = face.fps if face.fps > 0 else self.engine.spec.fps_max  # Not known yet: no reason to abstain.
         if taken.doubt is not None:
             yield from self._wait(seat, face.arrival_seconds)
-            verdict = seat.verifier.abstain(taken.doubt, face.arrival_seconds)
+            verdict = seat.verifier.abstain(taken.doubt, face.arrival_seconds, self._opinion(seat))
         else:
             yield from self._enrol(seat, face, embedding, valid_fraction)
-            verdict = seat.verifier.update(embedding, valid_fraction, face.arrival_seconds, fps)
+            opinion = self._opinion(seat)
+            verdict = seat.verifier.update(embedding, valid_fraction, face.arrival_seconds, fps, opinion)
             self.expressions.offer(seat.key, face)
         stages = StageSeconds(
             face.arrival_seconds, taken.queue_seconds, taken.pixels_seconds, engine_seconds, self.clock() - started
@@ -346,7 +355,10 @@ class Pipeline:
             return
         seat.last_abstained_seconds = now
         yield from self._wait(seat, now)
-        yield self._judged(seat, seat.verifier.abstain(reason, now))
+        yield self._judged(seat, seat.verifier.abstain(reason, now, self._opinion(seat)))
+
+    def _opinion(self, seat: Seat) -> Opinion | None:
+        return None if self.witnesses is None else self.witnesses.opinion(seat.key)
 
     def _wait(self, seat: Seat, now: float) -> Iterator[Outcome]:
         """A running enrolment gets nothing for now, which it does not bear for ever."""

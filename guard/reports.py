@@ -11,6 +11,8 @@ from guard.serve.events import EngineInfo
 from guard.serve.service import Limits, TemplateInfo, Thresholds
 from guard.verify import store
 from guard.verify.decision import Alert, Transition
+from guard.verify.movements import MOST, Movement
+from guard.verify.second_opinion import SecondOpinion
 from guard.verify.states import AbstainReason
 
 _NOMINAL_FPS = 30.0
@@ -62,6 +64,7 @@ def template_info(stored: store.TemplateInfo, running_sha256: str) -> TemplateIn
         usable=stored.engine_sha256 == running_sha256,
         consent_given_by=stored.consent.given_by,
         consent_text_version=stored.consent.text_version,
+        witnesses=list(stored.witnesses),
     )
 
 
@@ -90,6 +93,37 @@ def _latency_fields(stages: StageSeconds, now: float) -> dict[str, float]:
         "pixels_ms": 1000 * stages.pixels,
         "engine_ms": 1000 * stages.engine,
         "verify_ms": 1000 * stages.verify,
+    }
+
+
+def witness_fields(second: SecondOpinion) -> dict[str, object]:
+    """Second opinions as an event."""
+    return {
+        "type": "witnesses",
+        "witnesses": [
+            {
+                "name": heard.name,
+                "llr": heard.llr,
+                "why": heard.why,
+                "age_seconds": heard.age_seconds,
+                "weight": heard.weight,
+            }
+            for heard in second.opinions
+        ],
+        "fused_llr": None if second.fused is None else second.fused.llr,
+        "fused_seconds": None if second.fused is None else second.fused.seconds,
+        "movements": [_movement_fields(movement) for movement in second.movements[:MOST]],
+    }
+
+
+def _movement_fields(movement: Movement) -> dict[str, object]:
+    return {
+        "token": movement.token,
+        "words": movement.words,
+        "picture": f"/api/witnesses/{movement.witness}/pictures/{movement.picture}",
+        "direction": movement.direction,
+        "share": movement.share,
+        "limits": movement.limits,
     }
 
 

@@ -26,6 +26,7 @@ class Member:
     """The running one."""
     enrolment_progress: float = 0.0
     last_score_seconds: float = 0.0
+    last_opinions_seconds: float = 0.0
     lag_ms: float = 0.0
 
     def snapshot(self, participant: str, enrolled_as: str | None, *, thumbnail: bool) -> ParticipantSnapshot:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from engines.face_detector import SlimFaceDetector
-from engines.protocol import Engine
+from engines.protocol import Engine, EngineSpec
 from engines.registry import load_engine
 from engines.stage_clock import StageClock
-from guard.config import EngineConfig, VerifyConfig
+from guard.config import EngineConfig, GuardConfig, VerifyConfig
 from guard.media.front_end import FaceFrontEnd
+from guard.verify.witness_set import WitnessSet, load_witness_set
 
 
 def make_engine(config: EngineConfig, clock: StageClock | None = None) -> Engine:
@@ -21,3 +22,10 @@ def front_end_factory(config: VerifyConfig) -> Callable[[], FaceFrontEnd]:
     """Makes one front end per participant; they share the face detector."""
     detector = SlimFaceDetector()
     return lambda: FaceFrontEnd(detector, min_fps=config.min_fps)
+
+
+def make_witnesses(config: GuardConfig, engine: EngineSpec) -> WitnessSet | None:
+    """The configured witnesses, loaded and checked; None where expressions are not tracked. Raises EngineError."""
+    if not config.expressions.enabled:
+        return None
+    return load_witness_set(config.witnesses, engine)

@@ -21,8 +21,10 @@ from guard.serve.events import (
     SourceEvent,
     SourceSnapshot,
     StateEvent,
+    WitnessesEvent,
 )
 from guard.verify.states import DriverState
+from guard.verify.witness_words import plain_name
 
 _STATE_STYLES = {
     DriverState.VERIFIED: "green",
@@ -94,6 +96,8 @@ def _body(event: Event) -> Text:
             return Text(
                 f"{event.severity}: {event.reason}", style="bold red" if event.severity == "critical" else "red"
             )
+        case WitnessesEvent():
+            return Text(_witnesses(event), style="dim")
         case EngineEvent():
             engine = event.engine
             slower = f": {engine.fallback_reason}" if engine.fallback_reason else ""
@@ -117,6 +121,15 @@ def _score(event: ScoreEvent) -> Text:
     if event.latency is not None:
         line.append(f"  {event.latency.total_ms:4.0f} ms")
     return line.append(f"  {event.why}" if event.why else "", "dim")
+
+
+def _witnesses(event: WitnessesEvent) -> str:
+    said = [
+        f"{plain_name(each.name)} {each.llr:+.1f}" if each.llr is not None else f"{plain_name(each.name)} -"
+        for each in event.witnesses
+    ]
+    fused = "" if event.fused_llr is None else f"  together {event.fused_llr:+.1f} nats"
+    return ", ".join(said) + fused + "".join(f"; {each.direction}: {each.words}" for each in event.movements[:2])
 
 
 def _source(source: SourceSnapshot) -> str:

@@ -42,8 +42,6 @@ MakeFinder = Callable[[], AbstractContextManager["FindFace"]]
 
 LOWEST_PRIORITY = 19
 _FILES = 64
-_ENLARGED = 2
-"""What the finder cuts out of a crop it samples bilinearly; enlarged before, that is smoother. Measured, see README."""
 _LONGEST_STEP_MS = 1000
 
 
@@ -94,15 +92,14 @@ class Tracks:
 
     def sample(self, order: Order) -> Reply:
         """What the frame of this order shows."""
-        import cv2
         import numpy as np
 
+        from engines.expressions.crops import enlarged
         from engines.expressions.signals import landmark_signals
 
         luma = np.frombuffer(order.pixels, np.uint8).reshape(SIDE_PX, SIDE_PX)
-        large = cv2.resize(luma, None, fx=_ENLARGED, fy=_ENLARGED, interpolation=cv2.INTER_CUBIC)
         find = self._finder(order.track)
-        face = find(np.repeat(large[..., None], 3, axis=2), self._milliseconds(order))
+        face = find(enlarged(luma), self._milliseconds(order))
         if face is None:
             return Reply(ReplyKind.SAMPLE, order.number)
         signals = landmark_signals(face.points[None])[0]

@@ -13,6 +13,9 @@ from guard.serve.events import ParticipantSnapshot, SourceSnapshot
 from guard.serve.problems import problem_responses
 from guard.serve.service import CallSnapshot, Consent, GuardService, Name, StatusReport, TemplateInfo
 
+WITNESS_PATTERN = r"^[a-z][a-z0-9_]{0,39}$"
+PICTURE_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}\.png$"
+
 CallName = Annotated[Name, Path(description="Name of the call")]
 ParticipantName = Annotated[Name, Path(description="Name of the participant")]
 
@@ -51,6 +54,7 @@ def api_router(service: GuardService, tickets: Tickets) -> APIRouter:
     _add_status(router, service, tickets)
     _add_participants(router, service)
     _add_templates(router, service)
+    _add_witnesses(router, service)
     return router
 
 
@@ -129,3 +133,20 @@ def _add_templates(router: APIRouter, service: GuardService) -> None:
     async def delete_template(name: Annotated[Name, Path(description="Name of the template")]) -> None:
         """Erase a template for good and clear every seat that uses it."""
         await service.delete_template(name)
+
+
+def _add_witnesses(router: APIRouter, service: GuardService) -> None:
+    @router.get(
+        "/witnesses/{witness}/pictures/{picture}",
+        response_class=Response,
+        responses={200: {"description": "A picture", "content": {"image/png": {}}}, **problem_responses(404)},
+    )
+    async def witness_picture(
+        witness: Annotated[str, Path(description="Name of the witness", pattern=WITNESS_PATTERN)],
+        picture: Annotated[str, Path(description="Name of the picture", pattern=PICTURE_PATTERN)],
+    ) -> Response:
+        """A facial movement that a `witnesses` event names, as a small picture."""
+        png = service.witness_picture(witness, picture)
+        if png is None:
+            raise HTTPException(404, f"there is no picture {picture!r} of a witness {witness!r}")
+        return Response(png, media_type="image/png")

@@ -2,8 +2,9 @@
 
 Every event is one JSON object: the envelope `v, type, seq, time, call, participant` and the fields of its type.
 `seq` is strictly increasing within a call, also when the server is restarted; it does not start at 1. A client that
-reconnects gives its last `seq` and gets what it missed. A gap in `seq` means that the viewer was slow and scores or
-health reports were left out for it; changes of state, engine or source, participants and alerts never are.
+reconnects gives its last `seq` and gets what it missed. A gap in `seq` means that the viewer was slow and scores,
+second opinions or health reports were left out for it; changes of state, engine or source, participants and alerts
+never are.
 """
 
 from __future__ import annotations
@@ -152,6 +153,44 @@ class AlertEvent(_Event):
     evidence_id: str = Field(description="Names this alert in logs and evidence")
 
 
+class WitnessOpinion(_Message):
+    """What one of those who are heard says: the engine ("f5c"), or a witness beside it."""
+
+    name: str
+    llr: float | None = Field(
+        description="Calibrated log-likelihood ratio of its newest window, in nats; positive speaks for the enrolled "
+        "driver; null where it says nothing"
+    )
+    why: str | None = Field(
+        description="Why it says nothing, or why what it says does not count, for people; null where it counts"
+    )
+    age_seconds: float | None = Field(ge=0, description="Since the end of its newest window; null where there is none")
+    weight: float = Field(ge=0, description="What its llr is multiplied with; 0 where it does not count")
+
+
+class MovementDifference(_Message):
+    """A facial movement that is seen more or less often than when the driver was enrolled."""
+
+    token: int = Field(ge=0, description="Its number in the witness's code")
+    words: str = Field(description="What moves, for people")
+    picture: str = Field(description="Path of a picture of the movement on this server; needs the token as all of /api")
+    direction: Literal["more", "less"]
+    share: float = Field(ge=0, le=1, description="Of the whole difference between this video and the template")
+    limits: str = Field(description="What to bear in mind about it; may be empty")
+
+
+class WitnessesEvent(_Event):
+    """Second opinions, about once a second per participant; only where witnesses are switched on."""
+
+    type: Literal["witnesses"] = "witnesses"
+    witnesses: list[WitnessOpinion] = Field(description="The engine first")
+    fused_llr: float | None = Field(
+        description="What all that count say together, in nats of fused_seconds of video; null where no witness counts"
+    )
+    fused_seconds: float | None = Field(description="Video that fused_llr speaks for; null where it is null")
+    movements: list[MovementDifference] = Field(max_length=5, description="Largest share first")
+
+
 class HealthEvent(_Event):
     """How the guard itself is doing, about once a second per participant."""
 
@@ -190,11 +229,19 @@ class Pong(_Message):
 
 
 LiveEvent = Annotated[
-    ParticipantEvent | ScoreEvent | StateEvent | AlertEvent | HealthEvent | EngineEvent | SourceEvent,
+    ParticipantEvent | ScoreEvent | StateEvent | AlertEvent | WitnessesEvent | HealthEvent | EngineEvent | SourceEvent,
     Field(discriminator="type"),
 ]
 Event = Annotated[
-    HelloEvent | ParticipantEvent | ScoreEvent | StateEvent | AlertEvent | HealthEvent | EngineEvent | SourceEvent,
+    HelloEvent
+    | ParticipantEvent
+    | ScoreEvent
+    | StateEvent
+    | AlertEvent
+    | WitnessesEvent
+    | HealthEvent
+    | EngineEvent
+    | SourceEvent,
     Field(discriminator="type"),
 ]
 HelloEvent.model_rebuild()

@@ -21,7 +21,7 @@ from guard.serve.events import LIVE_EVENT_ADAPTER, LiveEvent
 CALLS_KEPT = 64
 """Calls whose history is kept; the one that has been quiet for longest is forgotten first."""
 
-_EPHEMERAL = frozenset({"score", "health"})
+_EPHEMERAL = frozenset({"score", "witnesses", "health"})
 """Types of which the next one replaces the last: a slow viewer can do without those it missed."""
 
 
@@ -45,8 +45,8 @@ class Subscription:
     """One viewer's queue.
 
     What it missed before it came is handed out first and does not count towards `limit`. When `limit` live events
-    wait, waiting scores and health reports are dropped; changes of state, engine or source, participants and alerts
-    never are.
+    wait, waiting scores, second opinions and health reports are dropped; changes of state, engine or source,
+    participants and alerts never are.
     When those alone fill the queue the viewer is evicted: its queue ends, and it may come back with its last seq.
     """
 

@@ -77,6 +77,7 @@ class TemplateInfo(_Value):
     usable: bool = Field(description="False where it belongs to another engine than the running one")
     consent_given_by: str
     consent_text_version: str
+    witnesses: list[str] = Field(default_factory=list, description="Which witnesses have a part in it, by name")
 
 
 class GuardService(Protocol):
@@ -119,3 +120,6 @@ class GuardService(Protocol):
 
         Raises NotInCallError.
         """
+
+    def witness_picture(self, witness: str, picture: str) -> bytes | None:
+        """The PNG of a facial movement out of a witness's folder; None where there is none of that name."""

@@ -25,6 +25,7 @@ from typing import Literal
 
 from engines.evidence import Evidence
 from guard.config import VerifyConfig
+from guard.verify.second_opinion import SecondOpinion
 from guard.verify.states import AbstainReason, DriverState
 
 _WARM_WINDOWS = 1.0
@@ -66,7 +67,7 @@ class Verdict:
     evidence: float
     """Nats; 0 where nothing speaks either way."""
     llr: float | None
-    """Of this window, in nats; None where it said nothing."""
+    """The engine's, of this window, in nats; None where it said nothing."""
     similarity: float | None
     """Cohort-normalised comparison score of this window; None where it said nothing."""
     abstain_reason: AbstainReason | None = None
@@ -74,6 +75,8 @@ class Verdict:
     """What this input has changed."""
     alerts: tuple[Alert, ...] = ()
     """What this input has raised; the same alert never comes twice within an episode."""
+    second: SecondOpinion | None = None
+    """What witnesses say beside the engine; None where there are none."""
 
 
 class Decision:

@@ -1,5 +1,8 @@
 """Where templates are kept: one SQLite file, readable by its owner only.
 
+Schema 2 keeps what witnesses took from an enrolment beside the engine's embeddings; a file of schema 1 gets the table
+for it when it is opened, and loses nothing.
+
 Every operation opens its own connection, so that the store may be used from any thread, and is one transaction: a
 write that fails (full disk, lost power) leaves what was there before. A file that is damaged, foreign or newer than
 this program is refused and left as it is. Deleted templates are overwritten with zeros (`secure_delete`) and the
@@ -9,7 +12,6 @@ write-ahead log is emptied.
 from __future__ import annotations
 
 import difflib
-import hashlib
 import os
 import sqlite3
 from collections.abc import Iterator
@@ -18,39 +20,21 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-import numpy as np
-
 from guard.config import StoreConfig
 from guard.errors import StoreError, UnknownNameError
-from guard.verify.template import ConsentRecord, Template, check_name
+from guard.verify.store_rows import checksum, to_part, to_part_row, to_row, to_template
+from guard.verify.store_schema import (
+    APPLICATION_ID,
+    CREATE,
+    FORGET_STRAY_PARTS,
+    MIGRATIONS,
+    PARTS_IN_FORCE,
+    SCHEMA_VERSION,
+)
+from guard.verify.template import ConsentRecord, Template
 
-SCHEMA_VERSION = 1
-_APPLICATION_ID = 0x77686F64  # "whod": tells a template store from any other SQLite file
 _BUSY_SECONDS = 2.0
 """How long to wait for another process that is writing."""
-
-# No template without a consent record: the columns are one row, and none may be null.
-_SCHEMA = f"""
-BEGIN IMMEDIATE;
-CREATE TABLE IF NOT EXISTS template (
-    name TEXT PRIMARY KEY,
-    engine_sha256 TEXT NOT NULL,
-    created TEXT NOT NULL,
-    windows INTEGER NOT NULL,
-    embedding_size INTEGER NOT NULL,
-    embeddings BLOB NOT NULL,
-    consent_text_version TEXT NOT NULL,
-    consent_statement TEXT NOT NULL,
-    consent_given_by TEXT NOT NULL,
-    consent_time TEXT NOT NULL,
-    checksum BLOB NOT NULL
-) STRICT;
-PRAGMA application_id = {_APPLICATION_ID};
-PRAGMA user_version = {SCHEMA_VERSION};
-COMMIT;
-"""
-
-_Row = tuple[str, str, str, int, int, bytes, str, str, str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +46,8 @@ class TemplateInfo:
     created: datetime
     expires: datetime
     consent: ConsentRecord
+    witnesses: tuple[str, ...] = ()
+    """Which witnesses have a part in it, by name."""
 
 
 class TemplateStore:
@@ -86,10 +72,14 @@ class TemplateStore:
 
     def put(self, template: Template) -> None:
         """Keep a template; one of the same name is replaced, wholly or not at all."""
-        row = _to_row(template)
+        row = to_row(template)
+        own = checksum(row)
+        parts = [to_part_row(template.name, own, part) for part in template.parts]
         with self._connection() as connection, connection:
-            connection.execute(
-                "INSERT OR REPLACE INTO template VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", (*row, _checksum(row))
+            connection.execute("DELETE FROM witness_part WHERE template = ?", (template.name,))
+            connection.execute("INSERT OR REPLACE INTO template VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", (*row, own))
+            connection.executemany(
+                "INSERT INTO witness_part VALUES (?, ?, ?, ?, ?, ?, ?, ?)", [(*part, checksum(part)) for part in parts]
             )
 
     def get(self, name: str) -> Template:
@@ -98,11 +88,13 @@ class TemplateStore:
             found = connection.execute("SELECT * FROM template WHERE name = ?", (_key(name),)).fetchone()
             if found is None:
                 raise UnknownNameError(_unknown(name, _names(connection)))
-        *values, checksum = found
-        row: _Row = tuple(values)
-        if _checksum(row) != checksum:
+            query = "SELECT * FROM witness_part WHERE template = ? AND template_checksum = ? ORDER BY witness"
+            found_parts = connection.execute(query, (found[0], found[-1])).fetchall()
+        rows = [(tuple(values), kept) for *values, kept in (found, *found_parts)]
+        if any(checksum(values) != kept for values, kept in rows):
             raise StoreError(f"the template of {name} in {self._path} is damaged; enrol {name} again")
-        return _to_template(row)
+        (row, _), *parts = rows
+        return to_template(row, tuple(to_part(part) for part, _ in parts))
 
     def list(self) -> tuple[TemplateInfo, ...]:
         """All templates, by name, without their embeddings."""
@@ -111,17 +103,23 @@ class TemplateStore:
         )
         with self._connection() as connection:
             rows = connection.execute(f"SELECT {columns} FROM template ORDER BY name").fetchall()  # noqa: S608 - no input
+            parts = connection.execute(PARTS_IN_FORCE).fetchall()
+        witnesses: dict[str, list[str]] = {}
+        for template, witness in parts:
+            witnesses.setdefault(template, []).append(witness)
         infos = []
         for name, engine, created_text, version, statement, given_by, time in rows:
             created = self._time(created_text)
             consent = ConsentRecord(version, statement, given_by, self._time(time))
-            infos.append(TemplateInfo(name, engine, created, created + self._retention, consent))
+            taken = tuple(witnesses.get(name, ()))
+            infos.append(TemplateInfo(name, engine, created, created + self._retention, consent, taken))
         return tuple(infos)
 
     def delete(self, name: str) -> None:
         """Erase a template. Raises UnknownNameError, which lists near names."""
         with self._connection() as connection:
             with connection:
+                connection.execute("DELETE FROM witness_part WHERE template = ?", (_key(name),))
                 erased = connection.execute("DELETE FROM template WHERE name = ?", (_key(name),)).rowcount
             if erased == 0:
                 raise UnknownNameError(_unknown(name, _names(connection)))
@@ -133,8 +131,11 @@ class TemplateStore:
             with connection:
                 rows = connection.execute("SELECT name, created FROM template ORDER BY name").fetchall()
                 gone = [name for name, created in rows if self._time(created) + self._retention <= now]
-                connection.executemany("DELETE FROM template WHERE name = ?", [(name,) for name in gone])
-            if gone:
+                for table, column in (("witness_part", "template"), ("template", "name")):
+                    sql = f"DELETE FROM {table} WHERE {column} = ?"  # noqa: S608 - no input
+                    connection.executemany(sql, [(name,) for name in gone])
+                strays = connection.execute(FORGET_STRAY_PARTS).rowcount
+            if gone or strays:
                 _empty_log(connection)
         return tuple(gone)
 
@@ -169,7 +170,7 @@ class TemplateStore:
         version = int(connection.execute("PRAGMA user_version").fetchone()[0])
         application = int(connection.execute("PRAGMA application_id").fetchone()[0])
         tables = int(connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0])
-        if application != _APPLICATION_ID and (tables or version or application):
+        if application != APPLICATION_ID and (tables or version or application):
             raise StoreError(f"{self._path} is a database of another program; choose another path (store.path)")
         if version > SCHEMA_VERSION:
             raise StoreError(
@@ -178,10 +179,12 @@ class TemplateStore:
             )
         if tables == 0:
             connection.execute("PRAGMA journal_mode = WAL")
-            connection.executescript(_SCHEMA)
+            connection.executescript(CREATE)
         problem = str(connection.execute("PRAGMA quick_check(1)").fetchone()[0])
         if problem != "ok":
             raise StoreError(f"template store {self._path}: {_DAMAGED}")
+        if tables and version in MIGRATIONS:
+            connection.executescript(MIGRATIONS[version])
 
 
 _DAMAGED = "the file is damaged and was left as it is; restore it from a backup, or move it away and enrol again"
@@ -223,35 +226,3 @@ def _unknown(name: str, known: list[str]) -> str:
 def _empty_log(connection: sqlite3.Connection) -> None:
     """The write-ahead log would keep the old pages until it is overwritten."""
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-
-
-def _to_row(template: Template) -> _Row:
-    windows, size = template.embeddings.shape
-    consent = template.consent
-    return (
-        check_name(template.name),
-        template.engine_sha256,
-        template.created.isoformat(),
-        windows,
-        size,
-        np.ascontiguousarray(template.embeddings, dtype="<f4").tobytes(),
-        consent.text_version,
-        consent.statement,
-        consent.given_by,
-        consent.time.isoformat(),
-    )
-
-
-def _to_template(row: _Row) -> Template:
-    name, engine, created, windows, size, blob, version, statement, given_by, time = row
-    embeddings = np.frombuffer(blob, "<f4").reshape(windows, size).astype(np.float32)
-    consent = ConsentRecord(version, statement, given_by, datetime.fromisoformat(time))
-    return Template(name, embeddings, engine, datetime.fromisoformat(created), consent)
-
-
-def _checksum(row: _Row) -> bytes:
-    digest = hashlib.sha256()
-    for value in row:
-        part = value if isinstance(value, bytes) else str(value).encode()
-        digest.update(len(part).to_bytes(8, "little") + part)
-    return digest.digest()

@@ -42,8 +42,30 @@ class ConsentRecord:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class WitnessPart:
+    """What one witness (`engines.witnesses`) took from an enrolment.
+
+    embeddings: float32 (k, D), L2-normalised, one row per window of the enrolment. Raises TemplateError for an array
+    that does not fit.
+    """
+
+    witness: str
+    embeddings: NDArray[np.float32]
+    model_sha256: str
+    """`WitnessSpec.model_sha256`: no other version of the witness can compare with them."""
+
+    def __post_init__(self) -> None:
+        _check_embeddings(self.embeddings, f"part {self.witness} of a template")
+
+    @property
+    def mean(self) -> NDArray[np.float32]:
+        """The row (D,) that probes are compared with."""
+        return mean_embedding(self.embeddings)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Template:
-    """An enrolled driver, in the space of one engine.
+    """An enrolled driver, in the space of one engine and, beside it, of those witnesses that saw the enrolment.
 
     embeddings: float32 (k, D), L2-normalised, one row per independent window of the enrolment. Raises TemplateError
     for a name or an array that does not fit.
@@ -55,16 +77,14 @@ class Template:
     """`EngineSpec.model_sha256` of the engine that made the embeddings: no other engine can compare with them."""
     created: datetime
     consent: ConsentRecord
+    parts: tuple[WitnessPart, ...] = ()
+    """By witness; none in templates that were made without expressions, or before there were any."""
 
     def __post_init__(self) -> None:
         check_name(self.name)
-        if self.embeddings.ndim != 2 or 0 in self.embeddings.shape or self.embeddings.dtype != np.float32:
-            raise TemplateError(
-                f"template {self.name}: embeddings must be float32 (k, D), "
-                f"got {self.embeddings.dtype} {self.embeddings.shape}"
-            )
-        if not np.isfinite(self.embeddings).all():
-            raise TemplateError(f"template {self.name}: embeddings hold values that are not numbers; enrol again")
+        _check_embeddings(self.embeddings, f"template {self.name}")
+        if len({part.witness for part in self.parts}) != len(self.parts):
+            raise TemplateError(f"template {self.name}: holds two parts of one witness")
         if self.created.tzinfo is None:
             raise TemplateError(f"template {self.name}: its time of creation has no time zone")
 
@@ -72,6 +92,17 @@ class Template:
     def mean(self) -> NDArray[np.float32]:
         """The row (D,) that probes are compared with: what calibration was fitted on."""
         return mean_embedding(self.embeddings)
+
+    def part(self, witness: str) -> WitnessPart | None:
+        """What this witness took from the enrolment, if it took part."""
+        return next((part for part in self.parts if part.witness == witness), None)
+
+
+def _check_embeddings(embeddings: NDArray[np.float32], whose: str) -> None:
+    if embeddings.ndim != 2 or 0 in embeddings.shape or embeddings.dtype != np.float32:
+        raise TemplateError(f"{whose}: embeddings must be float32 (k, D), got {embeddings.dtype} {embeddings.shape}")
+    if not np.isfinite(embeddings).all():
+        raise TemplateError(f"{whose}: embeddings hold values that are not numbers; enrol again")
 
 
 def check_name(name: str) -> str:

@@ -75,6 +75,7 @@ def test_enrol_then_score_two_files(run: Run, recording: Path, tmp_path: Path) -
     code, out, err = run("enroll", "alice", str(recording), "--consent-by", "alice", "--json")
     assert (code, err) == (0, "")
     assert json.loads(out)["windows"] >= 4
+    assert set(json.loads(out)) == {"name", "windows", "engine_sha256"}, "expressions are off: no word on witnesses"
     for driver in (7, 8):
         path = record(make_player(7, driver, take=1), 20, FPS, tmp_path / f"driver-{driver}.webm")
         code, out, err = run("score", str(path), "--as", "alice", "--json")
@@ -83,6 +84,7 @@ def test_enrol_then_score_two_files(run: Run, recording: Path, tmp_path: Path) -
         assert report["llr_p5"] <= report["llr_median"] <= report["llr_p95"]
         assert len(report["scores"]) > 50
         assert report["states"][0]["state"] == "warming"
+        assert "opinions" not in report
     code, out, _ = run("templates", "--json")
     assert [row["name"] for row in json.loads(out)] == ["alice"]
     assert run("forget", "alice")[0] == 0

@@ -40,7 +40,7 @@ class Turn:
 
 async def take_turn(scene: Scene, streams: int, *, with_expressions: bool) -> Turn:
     """Measure once. Raises GuardError where the guard or its tracker cannot start, or nothing was scored."""
-    job = GuardJob(scene.config, scene.folder, streams, with_engine=True, expressions=with_expressions)
+    job = GuardJob(scene.config, scene.folder, streams, with_engine=True, isolated=False, expressions=with_expressions)
     async with child_process(guard_process.__name__, guard_process.JOB.dump_json(job)) as guard:
         if with_expressions:
             await _wait_ready(guard)

@@ -18,5 +18,5 @@ export default defineConfig({
       "/ws": { target: "ws://127.0.0.1:8734", ws: true },
     },
   },
-  test: { environment: "happy-dom", include: ["test/**/*.test.ts"], isolate: false },
+  test: { environment: "happy-dom", include: ["test/**/*.test.{ts,tsx}"], isolate: false },
 });

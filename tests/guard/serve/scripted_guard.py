@@ -47,6 +47,7 @@ class ScriptedGuard:
     enrolling: set[str] = field(default_factory=set)
     picture: bytes | None = None
     store_broken: bool = False
+    pictures: dict[tuple[str, str], bytes] = field(default_factory=dict)
 
     def status(self) -> StatusReport:
         return StatusReport(
@@ -114,6 +115,9 @@ class ScriptedGuard:
         self._check(call, participant)
         return self.picture
 
+    def witness_picture(self, witness: str, picture: str) -> bytes | None:
+        return self.pictures.get((witness, picture))
+
     def _check(self, call: str, participant: str) -> None:
         if call != "main" or participant not in self.seats:
             raise NotInCallError(f"{participant!r} is not in call {call!r}")
@@ -168,6 +172,29 @@ def score(why: str = "") -> dict[str, object]:
         "valid_fraction": 1.0,
         "fps": 29.8,
         "latency": {"total_ms": 40.0, "queue_ms": 1.0, "pixels_ms": 2.0, "engine_ms": 36.0, "verify_ms": 1.0},
+    }
+
+
+def witnesses() -> dict[str, object]:
+    """Fields of a witnesses event."""
+    return {
+        "type": "witnesses",
+        "witnesses": [
+            {"name": "f5c", "llr": 1.2, "why": None, "age_seconds": 0.0, "weight": 1.0},
+            {"name": "facial_codes", "llr": None, "why": "no face tracked for 3 s", "age_seconds": 3.1, "weight": 0.0},
+        ],
+        "fused_llr": 1.4,
+        "fused_seconds": 5.1,
+        "movements": [
+            {
+                "token": 7,
+                "words": "left brow rises",
+                "picture": "/api/witnesses/facial_codes/pictures/7.png",
+                "direction": "more",
+                "share": 0.2,
+                "limits": "",
+            }
+        ],
     }
 
 

@@ -63,6 +63,21 @@ async def test_templates_are_listed_and_erased(client: httpx.AsyncClient) -> Non
     assert (await client.get("/api/templates")).json() == []
 
 
+async def test_pictures_of_movements_come_from_the_witness_and_from_nowhere_else(
+    client: httpx.AsyncClient, guard_service: ScriptedGuard
+) -> None:
+    guard_service.pictures["facial_codes", "7.png"] = b"\x89PNG..."
+    response = await client.get("/api/witnesses/facial_codes/pictures/7.png")
+    assert (response.status_code, response.headers["content-type"]) == (200, "image/png")
+    assert response.content == b"\x89PNG..."
+    for path in ("facial_codes/pictures/8.png", "nobody/pictures/7.png"):
+        assert problem(await client.get(f"/api/witnesses/{path}"))[0] == 404
+    for path in ("facial_codes/pictures/..%2F7.png", "facial_codes/pictures/7.json", "..%2Fx/pictures/7.png"):
+        assert (await client.get(f"/api/witnesses/{path}")).status_code in (404, 422)
+    without = await client.get("/api/witnesses/facial_codes/pictures/7.png", headers={"Authorization": ""})
+    assert without.status_code == 401
+
+
 async def test_thumbnails_are_there_only_when_switched_on(
     client: httpx.AsyncClient, guard_service: ScriptedGuard
 ) -> None:

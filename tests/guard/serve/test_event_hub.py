@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from guard.serve.events import AlertEvent, LiveEvent
 from guard.serve.hub import CALLS_KEPT, EventHub, Subscription
-from tests.guard.serve.scripted_guard import alert, health
+from tests.guard.serve.scripted_guard import alert, health, witnesses
 
 START = datetime(2026, 11, 21, tzinfo=UTC)
 
@@ -99,12 +99,12 @@ def test_a_viewer_of_a_call_without_events_resumes_from_its_start() -> None:
     assert drain(hub.subscribe("main", position)) == [event]
 
 
-def test_a_full_queue_loses_scores_and_health_but_no_alert() -> None:
+def test_a_full_queue_loses_scores_opinions_and_health_but_no_alert() -> None:
     hub = make_hub(queue=8)
     viewer = hub.subscribe("main", None)
     kept = [hub.publish("main", None, alert("early"))]
     for count in range(7):
-        hub.publish("main", "alice", health(count))
+        hub.publish("main", "alice", health(count) if count % 2 else witnesses())
     kept.append(hub.publish("main", None, alert("late")))
     assert drain(viewer) == kept
     assert viewer.dropped == 7

@@ -16,7 +16,8 @@ import pytest
 from guard.config import StoreConfig
 from guard.errors import StoreError
 from guard.verify import store as store_module
-from guard.verify.store import SCHEMA_VERSION, TemplateStore
+from guard.verify.store import TemplateStore
+from guard.verify.store_schema import SCHEMA_VERSION
 from guard.verify.template import Template
 from tests.conftest import REPOSITORY
 from tests.guard.verify.driver_space import DriverSpace
@@ -254,7 +255,7 @@ def test_a_newer_schema_is_refused_and_left_alone(config: StoreConfig, filled: T
     connection = sqlite3.connect(config.path)
     connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
     connection.close()
-    with pytest.raises(StoreError, match=r"newer version \(schema 2, this one knows 1\); update") as caught:
+    with pytest.raises(StoreError, match=r"newer version \(schema 3, this one knows 2\); update") as caught:
         TemplateStore(config)
     one_line(caught, config)
     connection = sqlite3.connect(config.path)

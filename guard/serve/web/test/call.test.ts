@@ -14,6 +14,7 @@ import {
   source,
   sourceSnapshot,
   state,
+  witnesses,
 } from "./event-builders";
 
 function modelAfter(...events: GuardEvent[]): CallModel {
@@ -121,6 +122,22 @@ describe("participants", () => {
   test("health is kept beside the score", () => {
     const model = modelAfter(hello(10), health(11), score(12));
     expect(model.participants.get("alice")?.health).toEqual({ dropped_frames: 2, breaks: 1 });
+  });
+
+  test("second opinions are there once they were heard, and change nothing else", () => {
+    const model = modelAfter(hello(10), score(11));
+    expect(model.participants.get("alice")?.opinions).toBeNull();
+    model.apply(witnesses(12));
+    expect(model.participants.get("alice")).toMatchObject({ opinions: witnesses(12), state: "verified" });
+    model.apply(witnesses(13, { participant: "nobody" }));
+    expect(model.participants.has("nobody")).toBe(false);
+  });
+
+  test("an enrolment says which witnesses have no part in it, until the next one", () => {
+    const model = modelAfter(hello(10), roster(11, { action: "enrolled", enrolled_as: "Alice", why: "no part of X" }));
+    expect(model.participants.get("alice")?.enrolmentNote).toBe("no part of X");
+    model.apply(roster(12, { action: "enrolling", enrolment_progress: 0 }));
+    expect(model.participants.get("alice")?.enrolmentNote).toBe("");
   });
 
   test("an unchanged participant stays the same object", () => {

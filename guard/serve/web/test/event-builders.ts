@@ -12,6 +12,7 @@ import type {
   SourceEvent,
   SourceSnapshot,
   StateEvent,
+  WitnessesEvent,
 } from "../src/events/schema";
 
 const START = Date.UTC(2026, 10, 21, 12) / 1000;
@@ -112,6 +113,31 @@ export function state(seq: number, change: Partial<StateEvent> = {}): StateEvent
     state: "verified",
     abstain_reason: null,
     why: "it matches",
+    ...change,
+  };
+}
+
+export function witnesses(seq: number, change: Partial<WitnessesEvent> = {}): WitnessesEvent {
+  return {
+    ...envelope(seq),
+    type: "witnesses",
+    witnesses: [
+      { name: "f5c", llr: 1.2, why: null, age_seconds: 0, weight: 0.8 },
+      { name: "expression_dynamics", llr: -2.1, why: null, age_seconds: 0.4, weight: 0.6 },
+      { name: "facial_codes", llr: null, why: "no face tracked for 4 s", age_seconds: 4.2, weight: 0 },
+    ],
+    fused_llr: -0.3,
+    fused_seconds: 5.1,
+    movements: [
+      {
+        token: 7,
+        words: "left brow rises",
+        picture: "/api/witnesses/facial_codes/pictures/7.png",
+        direction: "more",
+        share: 0.25,
+        limits: "",
+      },
+    ],
     ...change,
   };
 }

@@ -17,7 +17,10 @@ import {
   type ScoreEvent,
   type SourceEvent,
   type SourceSnapshot,
+  type MovementDifference,
   type StateEvent,
+  type WitnessesEvent,
+  type WitnessOpinion,
 } from "../src/events/schema";
 import published from "../../schema/events.json";
 import { alert } from "./event-builders";
@@ -98,6 +101,29 @@ const EVENT_FIELDS = {
     queue_frames: "integer",
     engine_lag_ms: "number",
   } satisfies Fields<HealthEvent>,
+  WitnessesEvent: {
+    ...OF_SOMEONE,
+    type: "const witnesses",
+    witnesses: "array",
+    fused_llr: "number|null",
+    fused_seconds: "number|null",
+    movements: "array",
+  } satisfies Fields<WitnessesEvent>,
+  WitnessOpinion: {
+    name: "string",
+    llr: "number|null",
+    why: "string|null",
+    age_seconds: "number|null",
+    weight: "number",
+  } satisfies Fields<WitnessOpinion>,
+  MovementDifference: {
+    token: "integer",
+    words: "string",
+    picture: "string",
+    direction: "string",
+    share: "number",
+    limits: "string",
+  } satisfies Fields<MovementDifference>,
   EngineEvent: { ...OF_SOMEONE, type: "const engine", engine: "EngineInfo" } satisfies Fields<EngineEvent>,
   SourceEvent: { ...OF_SOMEONE, type: "const source", source: "SourceSnapshot" } satisfies Fields<SourceEvent>,
   SourceSnapshot: {

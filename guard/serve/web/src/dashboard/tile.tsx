@@ -9,6 +9,7 @@ import { nats, percent, STATE_LABEL, STATE_MEANING } from "../model/wording";
 import { Icon, StateIcon } from "../parts/icons";
 import { Chart } from "./chart";
 import { EnrolDialog } from "./enrol-dialog";
+import { Opinions } from "./opinions";
 import { SeatDialog } from "./seat-dialog";
 import type { Session } from "./session";
 import { Thumbnail } from "./thumbnail";
@@ -72,12 +73,14 @@ export function Tile({ participant, session, dark }: TileProps) {
         />
       )}
       <Figures participant={participant} />
+      {participant.opinions && <Opinions participant={name} opinions={participant.opinions} session={session} />}
       {participant.enrolmentProgress !== null && <EnrolmentProgress progress={participant.enrolmentProgress} />}
       {participant.enrolmentError !== "" && (
         <p class="problem">
           <Icon name="warning" /> Enrolment failed: {participant.enrolmentError}
         </p>
       )}
+      {participant.enrolmentNote !== "" && <p class="enrolment-note">{participant.enrolmentNote}</p>}
       <footer class="tile-foot">
         <button
           type="button"

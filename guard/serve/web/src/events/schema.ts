@@ -136,6 +136,34 @@ export interface AlertEvent extends Envelope {
   evidence_id: string;
 }
 
+/** One of those who are heard: the engine ("f5c") or a witness beside it. Nats; `why` is null where it counts. */
+export interface WitnessOpinion {
+  name: string;
+  llr: number | null;
+  why: string | null;
+  age_seconds: number | null;
+  weight: number;
+}
+
+/** A facial movement seen more or less often than at enrolment; `share` is of the whole difference. */
+export interface MovementDifference {
+  token: number;
+  words: string;
+  picture: string;
+  direction: "more" | "less";
+  share: number;
+  limits: string;
+}
+
+/** Second opinions, about once a second per participant; only where witnesses are switched on. */
+export interface WitnessesEvent extends Envelope {
+  type: "witnesses";
+  witnesses: WitnessOpinion[];
+  fused_llr: number | null;
+  fused_seconds: number | null;
+  movements: MovementDifference[];
+}
+
 export interface HealthEvent extends Envelope {
   type: "health";
   received_frames: number;
@@ -163,6 +191,7 @@ export type GuardEvent =
   | ScoreEvent
   | StateEvent
   | AlertEvent
+  | WitnessesEvent
   | HealthEvent
   | EngineEvent
   | SourceEvent;
@@ -174,6 +203,7 @@ const EVENT_TYPES: ReadonlySet<string> = new Set<EventType>([
   "score",
   "state",
   "alert",
+  "witnesses",
   "health",
   "engine",
   "source",

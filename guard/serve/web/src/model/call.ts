@@ -16,6 +16,7 @@ import type {
   ScoreEvent,
   Severity,
   SourceSnapshot,
+  WitnessesEvent,
 } from "../events/schema";
 import { Timeline } from "./timeline";
 
@@ -53,9 +54,13 @@ export interface Participant {
   enrolmentProgress: number | null;
   /** Why the last enrolment failed; empty otherwise. */
   enrolmentError: string;
+  /** What the last enrolment lacks; empty where it is whole. */
+  enrolmentNote: string;
   thumbnail: boolean;
   score: ScoreEvent | null;
   health: Health | null;
+  /** What witnesses say beside the engine; null where there are none. */
+  opinions: WitnessesEvent | null;
   timeline: Timeline;
 }
 
@@ -107,6 +112,8 @@ export class CallModel {
         return this.update(event.participant, {
           health: { dropped_frames: event.dropped_frames, breaks: event.breaks },
         });
+      case "witnesses":
+        return this.update(event.participant, { opinions: event });
       case "alert":
         return this.alert(event);
       case "engine":
@@ -180,9 +187,9 @@ export class CallModel {
         this.participants = new Map(this.participants).set(name, { ...newParticipant(name), ...seat, why: event.why });
         return [{ kind: "roster" }];
       case "enrolling":
-        return this.update(name, { enrolmentProgress: event.enrolment_progress ?? 0, enrolmentError: "" });
+        return this.update(name, { enrolmentProgress: event.enrolment_progress ?? 0, enrolmentError: "", enrolmentNote: "" });
       case "enrolled":
-        return this.update(name, { ...seat, enrolmentProgress: null, enrolmentError: "" });
+        return this.update(name, { ...seat, enrolmentProgress: null, enrolmentError: "", enrolmentNote: event.why });
       case "enrolment_failed":
         return this.update(name, { enrolmentProgress: null, enrolmentError: event.why });
       case "seat_cleared":
@@ -246,9 +253,11 @@ function newParticipant(name: string): Participant {
     enrolledAs: null,
     enrolmentProgress: null,
     enrolmentError: "",
+    enrolmentNote: "",
     thumbnail: false,
     score: null,
     health: null,
+    opinions: null,
     timeline: new Timeline(TIMELINE_POINTS),
   };
 }

@@ -1,6 +1,6 @@
 /** The words that people read. The guard says whose motion it sees; it never says "fake" or "real". */
 
-import type { AbstainReason, DriverState, SourceSnapshot, SourceState } from "../events/schema";
+import type { AbstainReason, DriverState, MovementDifference, SourceSnapshot, SourceState } from "../events/schema";
 
 export const STATE_LABEL: Record<DriverState, string> = {
   warming: "Warming up",
@@ -58,6 +58,49 @@ export function consentStatement(name: string): string {
     `it expires, or earlier when I ask for it.`
   );
 }
+
+const OPINION_NAMES: Record<string, string> = {
+  f5c: "Facial motion (F5C)",
+  expression_dynamics: "Expression dynamics",
+  facial_codes: "Facial movements",
+  person_model: "Person model",
+};
+
+const OPINION_MEANINGS: Record<string, string> = {
+  f5c: "How the whole picture of the face moves, frame by frame",
+  expression_dynamics: "How brows, eyes and mouth move over some seconds",
+  facial_codes: "Which small facial movements are made, and how often",
+  person_model: "How well a model of this person's face explains what is seen",
+};
+
+/** What an opinion is called; an unknown witness by its own name. */
+export function opinionName(name: string): string {
+  const words = name.replaceAll("_", " ");
+  return OPINION_NAMES[name] ?? words.charAt(0).toUpperCase() + words.slice(1);
+}
+
+export function opinionMeaning(name: string): string {
+  return OPINION_MEANINGS[name] ?? "";
+}
+
+/** In words what a bar shows, so that nothing hangs on its colour. */
+export function leaning(llr: number): string {
+  if (Math.abs(llr) < 0.05) return "says neither";
+  return llr > 0 ? "for the enrolled driver" : "against the enrolled driver";
+}
+
+/** How long ago, for opinions that are renewed about every second. */
+export function ago(seconds: number): string {
+  return seconds < 1 ? "just now" : `${Math.round(seconds)} s ago`;
+}
+
+export function movementText({ words, direction }: MovementDifference): string {
+  return `${words}: ${direction} often than when enrolled`;
+}
+
+export const OPINION_LIMITS =
+  "These are clues, not proof. Everybody moves differently when tired, excited or in another kind of talk; light, " +
+  "glasses and a poor line blur what is tracked. A list of movements says what differs, not who is there.";
 
 /** A number of nats with its sign, such as "+3.2"; an en dash where there is none. */
 export function nats(value: number | null | undefined): string {

@@ -95,6 +95,13 @@ export class Api {
     return response.ok ? response.blob() : null;
   }
 
+  /** A picture of a facial movement, by the path that its event names; null where there is none. */
+  async movementPicture(path: string): Promise<Blob | null> {
+    if (!path.startsWith("/api/witnesses/")) return null;
+    const response = await this.fetch("GET", path);
+    return response.ok ? response.blob() : null;
+  }
+
   /** A single-use ticket for the WebSocket: browsers cannot send the token in a header there. */
   async ticket(): Promise<string> {
     return (await this.json<{ ticket: string }>("POST", "/api/tickets")).ticket;

@@ -1,0 +1,91 @@
+"""Weighs what witnesses say beside the engine: who counts at this moment, and what all say together.
+
+A witness counts while its newest window is of the person who is judged now: it was compared with the seat's own
+template, began after the last interruption, and ended a moment ago.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from engines.witnesses.fusion_table import ENGINE
+from guard.verify.fusion import Fused, Fusion
+from guard.verify.movements import Movement
+from guard.verify.witnesses import Opinion, Statement
+
+LONGEST_SECONDS = 2.5
+"""Age at which a witness is not heard any more: two of its steps and the way through the tracker. Our own choice."""
+
+TRACKER_SECONDS = 1.0
+"""The longest way of a frame through the tracker: a window's true beginning may lie so much earlier than it seems."""
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """One opinion, as it counts now."""
+
+    name: str
+    llr: float | None
+    """Nats; None where it says nothing."""
+    why: str | None
+    """Why it says nothing, or why what it says does not count; None where it counts."""
+    age_seconds: float | None
+    """Since the end of its newest window; None where it has none."""
+    weight: float
+    """What its LLR is multiplied with; 0 where it does not count."""
+
+
+@dataclass(frozen=True, slots=True)
+class SecondOpinion:
+    """All opinions on one participant, the engine's first."""
+
+    opinions: tuple[Heard, ...]
+    fused: Fused | None
+    """None where no witness counts: the engine's LLR stands as it is."""
+    movements: tuple[Movement, ...]
+    """What sets this video apart from the template, of witnesses that speak."""
+
+
+def weigh(
+    opinion: Opinion, fusion: Fusion, engine_llr: float | None, now: float, fresh_since: float | None
+) -> SecondOpinion:
+    """What holds at `now`.
+
+    engine_llr: nats of the newest window; None where the engine has nothing to say, and then nothing counts.
+    fresh_since: when the newest uninterrupted stretch of video began; None within an interruption.
+    """
+    said = [_at(statement, opinion.trouble, now, fresh_since) for statement in opinion.statements]
+    llrs = {statement.name: statement.llr for statement in said if statement.llr is not None}
+    fused = None if engine_llr is None else fusion.fuse(engine_llr, llrs)
+    engine_weight = 0.0 if engine_llr is None else 1.0 if fused is None else fused.weights[ENGINE]
+    why = "nothing to judge at the moment" if engine_llr is None else None
+    heard = [Heard(ENGINE, engine_llr, why, None if engine_llr is None else 0.0, engine_weight)]
+    heard += [_heard(statement, fused, fusion, engine_llr is None, now) for statement in said]
+    return SecondOpinion(tuple(heard), fused, _movements(said))
+
+
+def _at(statement: Statement, trouble: str | None, now: float, fresh_since: float | None) -> Statement:
+    """The statement, or the reason why it is not heard at this moment."""
+    if statement.llr is None or statement.since_seconds is None or statement.heard_seconds is None:
+        return statement if trouble is None or not statement.waits else replace(statement, why=trouble)
+    if fresh_since is None or statement.since_seconds - TRACKER_SECONDS < fresh_since:
+        return Statement(statement.name, None, "starting anew after an interruption", None, statement.heard_seconds)
+    age = now - statement.heard_seconds
+    if age > LONGEST_SECONDS:
+        why = trouble or f"no face tracked for {age:.0f} s"
+        return Statement(statement.name, None, why, None, statement.heard_seconds)
+    return statement
+
+
+def _heard(statement: Statement, fused: Fused | None, fusion: Fusion, engine_silent: bool, now: float) -> Heard:
+    weight = 0.0 if fused is None else fused.weights.get(statement.name, 0.0)
+    why = statement.why
+    if why is None and (fused is None or statement.name not in fused.weights):
+        why = "not weighed: no verdict without facial motion" if engine_silent else fusion.why_unweighed(statement.name)
+    age = None if statement.heard_seconds is None else max(0.0, now - statement.heard_seconds)
+    return Heard(statement.name, statement.llr, why, age, weight)
+
+
+def _movements(said: Sequence[Statement]) -> tuple[Movement, ...]:
+    return tuple(movement for statement in said if statement.llr is not None for movement in statement.movements)

@@ -1,0 +1,17 @@
+"""What opinions are called before people."""
+
+from __future__ import annotations
+
+from engines.witnesses.fusion_table import ENGINE
+
+_PLAIN_NAMES = {
+    ENGINE: "Facial motion (F5C)",
+    "expression_dynamics": "Expression dynamics",
+    "facial_codes": "Facial movements",
+    "person_model": "Person model",
+}
+
+
+def plain_name(name: str) -> str:
+    """The name of an opinion for people; that of an unknown witness in words as it is."""
+    return _PLAIN_NAMES.get(name, name.replace("_", " ").capitalize())

@@ -1,0 +1,52 @@
+"""Tracks the faces of rendered calls (`guard-train fusion track`), with MediaPipe and without torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engines.expressions.crops import enlarged
+from engines.expressions.face_landmarker import BLENDSHAPES, LANDMARKER_SHA256, FindFace
+from engines.expressions.signals import SIGNAL_NAMES, landmark_signals
+from training.evaluation.witness_calls import SIDES, Arrays, call_files, save, track_file
+
+
+def track_calls(
+    calls: Path, finder: Callable[[], AbstractContextManager[FindFace]], advance: Callable[[int], None]
+) -> tuple[int, int]:
+    """Track the pictures of every call that has no track yet; how many pictures there are, and how many show a face.
+
+    finder: makes one for each recording. Raises DataError for a folder without calls.
+    """
+    pictures = found = 0
+    for number, path in enumerate(call_files(calls), 1):
+        kept = track_file(path)
+        if not kept.exists():
+            arrays: Arrays = {"landmarker": np.array(LANDMARKER_SHA256)}
+            with np.load(path) as rendered:
+                for side in SIDES:
+                    with finder() as find:
+                        track = _tracked(rendered[f"{side}_pictures"], rendered[f"{side}_seconds"], find)
+                    arrays |= {f"{side}_{name}": value for name, value in track.items()}
+            save(kept, arrays)
+        with np.load(kept) as tracked:
+            seen = [tracked[f"{side}_found"] for side in SIDES]
+        pictures, found = pictures + sum(map(len, seen)), found + sum(int(side.sum()) for side in seen)
+        advance(number)
+    return pictures, found
+
+
+def _tracked(pictures: NDArray[np.uint8], seconds: NDArray[np.float64], find: FindFace) -> Arrays:
+    blendshapes = np.zeros((len(pictures), BLENDSHAPES), np.float32)
+    signals = np.zeros((len(pictures), len(SIGNAL_NAMES)), np.float32)
+    found = np.zeros(len(pictures), np.bool_)
+    for place, (picture, time) in enumerate(zip(pictures, seconds, strict=True)):
+        face = find(enlarged(picture), round(float(time) * 1000))
+        if face is not None:
+            blendshapes[place], found[place] = face.blendshapes, True
+            signals[place] = landmark_signals(face.points[None])[0]
+    return {"blendshapes": blendshapes, "signals": signals, "found": found}
