@@ -33,6 +33,8 @@ START_SECONDS = 60.0
 SILENT_SECONDS = 15.0
 """A tracker that has not answered for so long hangs: a frame takes it 10 ms, at the lowest priority on a full machine
 many times that."""
+_EXIT_SECONDS = 5.0
+"""Of the process, after its socket: on a full machine it takes its time."""
 _BASE_BYTES, _TRACK_BYTES, _CORE_BYTES = 1 << 30, 96 << 20, 12 << 20
 """Address space: 0.6 GB with its libraries, 60 MB more with every participant, and a thread's stack for every core."""
 _OUTPUT_BYTES = 4096
@@ -147,7 +149,7 @@ class TrackerLink:
     def _end(self) -> ExpressionError:
         """Why the process ended, as far as it can be known."""
         with suppress(subprocess.TimeoutExpired):
-            self._process.wait(1.0)
+            self._process.wait(_EXIT_SECONDS)
         said = self._last_line()
         status = self._process.poll()
         how = "closed its socket" if status is None else f"ended with {_status_text(status)}"

@@ -93,7 +93,7 @@ def test_without_a_tracker_the_engine_goes_on(
     enrolled = files.enrol(recording, capsys)
     assert enrolled["witnesses"] == {}
     assert enrolled["missing"] == [
-        "no witness has a part in it: MediaPipe 1.2.2 may send usage data; pip install mediapipe==0.10.35"
+        "no witness has a part in it: MediaPipe 1.2.2 is newer than what was checked; pip install mediapipe==0.10.35"
     ]
     assert TemplateStore(files.config.store).get("alice").parts == ()
     report, err = files.score(recording, capsys)
@@ -101,7 +101,7 @@ def test_without_a_tracker_the_engine_goes_on(
     assert all(each["llr_median"] is None and each["why"] for each in report["opinions"]["witnesses"][1:])
     assert report["opinions"]["fused_llr_median"] is None
     assert err.splitlines() == [
-        "no second opinions: MediaPipe 1.2.2 may send usage data; pip install mediapipe==0.10.35"
+        "no second opinions: MediaPipe 1.2.2 is newer than what was checked; pip install mediapipe==0.10.35"
     ]
 
 
