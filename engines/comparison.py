@@ -43,11 +43,7 @@ def cohort_statistics(embeddings: NDArray[np.float32], cohort: NDArray[np.float3
     Raises EngineInputError when the shapes do not fit.
     """
     _check_rows(embeddings, cohort)
-    similarity = embeddings @ cohort.T
-    nearest = min(COHORT_NEAREST, cohort.shape[0])
-    top = np.partition(similarity, similarity.shape[1] - nearest, axis=1)[:, -nearest:]
-    std = np.maximum(top.std(axis=1), _STD_FLOOR)
-    return CohortStatistics(top.mean(axis=1).astype(np.float32), std.astype(np.float32))
+    return _nearest_statistics(embeddings @ cohort.T)
 
 
 def normalised_scores(
@@ -57,6 +53,13 @@ def normalised_scores(
     by_template = (cosine - template.mean[:, None]) / template.std[:, None]
     by_probe = (cosine - probe.mean[None, :]) / probe.std[None, :]
     return ((by_template + by_probe) / 2).astype(np.float32)
+
+
+def normalised_score(cosine: float, template: CohortStatistics, probe: CohortStatistics) -> float:
+    """The same for one template and one probe, whose statistics have one row each."""
+    by_template = (cosine - template.mean.item()) / template.std.item()
+    by_probe = (cosine - probe.mean.item()) / probe.std.item()
+    return (by_template + by_probe) / 2
 
 
 def comparison_scores(
@@ -85,6 +88,22 @@ def mean_embedding(embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
         raise EngineInputError("the embeddings cancel out: their mean has no direction")
     row: NDArray[np.float32] = (mean / length).astype(np.float32)
     return row
+
+
+def _nearest_statistics(similarity: NDArray[np.float32]) -> CohortStatistics:
+    """Of similarities (n, m) to the cohort's rows, which are spoilt.
+
+    By ufuncs: a live call asks for one row at a time, and NumPy's mean, std and partition take longer than their sums.
+    """
+    rows = similarity.shape[1]
+    nearest = min(COHORT_NEAREST, rows)
+    similarity.partition(rows - nearest, axis=1)
+    top = similarity[:, rows - nearest :]
+    mean = np.add.reduce(top, axis=1) / np.float32(nearest)
+    top -= mean[:, None]
+    top *= top
+    std = np.sqrt(np.add.reduce(top, axis=1) / np.float32(nearest))
+    return CohortStatistics(mean, np.maximum(std, np.float32(_STD_FLOOR)))
 
 
 def _check_rows(embeddings: NDArray[np.float32], cohort: NDArray[np.float32]) -> None:

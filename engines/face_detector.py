@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Protocol
 
 import cv2
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from engines.libfacedetection import face_boxes
 from engines.pixels import CropBox, FaceBox, LumaPlane
+from engines.stable_crop import fits
 
 SEARCH_SIDE_PX = 320
 """The whole frame is searched at this many pixels on its longer side: finds faces from about a sixth of the height of a
@@ -17,6 +19,14 @@ SEARCH_SIDE_PX = 320
 
 NEAR_SIDE_PX = 160
 """The surroundings of a known face are searched at this side: 3 ms."""
+
+GLANCE_SIDE_PX = 96
+"""Before that, at this side, for a face that is where it should be: 0.7 ms."""
+
+GLANCE_SHARE = 0.7
+"""Of what `fits` allows. On real clips (tests/bench/face_glance.py: 546 frames, 8 boxes each) a glance is enough for
+96 % of the boxes as they were drawn; of 2,174 times that the larger look wanted a new one, it was content 9
+times. Of 2,730 covered faces it takes 116 for faces, the larger look 385."""
 
 NEAR_REACH = 1.5
 """Side of these surroundings over the side of the crop."""
@@ -35,6 +45,7 @@ class FaceDetector(Protocol):
         """The largest confident face, from hair line to chin, in the plane's pixels; None where there is none.
 
         near: look around this crop first, which is cheaper and stays with the face that it shows; only then everywhere.
+        A face that is well within what the crop may hold is told less exactly than one for which a new crop is due.
         """
 
 
@@ -44,14 +55,23 @@ class SlimFaceDetector:
     def detect(self, luma: LumaPlane, near: CropBox | None = None) -> FaceBox | None:
         """See FaceDetector."""
         if near is not None:
-            reach = round(near.side * NEAR_REACH)
-            margin = (reach - near.side) // 2
-            left, top = max(near.x - margin, 0), max(near.y - margin, 0)
-            around = luma.pixels[top : max(near.y - margin + reach, 0), left : max(near.x - margin + reach, 0)]
-            face = _largest_face(around, NEAR_SIDE_PX)
+            face = face_around(near, luma, GLANCE_SIDE_PX)
+            if face is not None and fits(near, face, GLANCE_SHARE):
+                return face
+            face = face_around(near, luma, NEAR_SIDE_PX)
             if face is not None:
-                return FaceBox(face.x + left, face.y + top, face.width, face.height, face.score)
+                return face
         return _largest_face(luma.pixels, SEARCH_SIDE_PX)
+
+
+def face_around(crop: CropBox, luma: LumaPlane, side_px: int) -> FaceBox | None:
+    """The largest confident face in the surroundings of a crop, which are shrunk to `side_px` for the search."""
+    reach = round(crop.side * NEAR_REACH)
+    margin = (reach - crop.side) // 2
+    left, top = max(crop.x - margin, 0), max(crop.y - margin, 0)
+    around = luma.pixels[top : max(crop.y - margin + reach, 0), left : max(crop.x - margin + reach, 0)]
+    face = _largest_face(around, side_px)
+    return None if face is None else replace(face, x=face.x + left, y=face.y + top)
 
 
 def _largest_face(gray: NDArray[np.uint8], side_px: int) -> FaceBox | None:

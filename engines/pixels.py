@@ -107,8 +107,9 @@ def luma_plane(frame: av.VideoFrame) -> LumaPlane:
         raise ValueError(f"rows of {plane.line_size} bytes are too short for {frame.width} pixels")
     rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
     full = int(frame.color_range) == _COLOR_RANGE_JPEG or name in _FULL_RANGE_FORMATS
-    upright = np.rot90(rows[: frame.height, : frame.width], round(frame.rotation / 90))
-    return LumaPlane(upright, full)
+    upright, turns = rows[: frame.height, : frame.width], round(frame.rotation / 90)
+    # Frames of calls are not turned, and finding that out in there costs them as much as all of the above.
+    return LumaPlane(np.rot90(upright, turns) if turns else upright, full)
 
 
 def full_range(gray: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -118,9 +118,13 @@ class StableCrop:
         self._generation += 1
 
 
-def fits(box: CropBox, face: FaceBox) -> bool:
-    """True while the face is near enough to the middle of the box, and of about the size it was drawn for."""
-    return stray_px(box, face) <= INNER_REACH * box.side and 1 / SIZE_RATIO <= growth(box, face) <= SIZE_RATIO
+def fits(box: CropBox, face: FaceBox, share: float = 1.0) -> bool:
+    """True while the face is near enough to the middle of the box, and of about the size it was drawn for.
+
+    share: of what it may be off, for a face that is known less well than others.
+    """
+    most_growth = 1 + share * (SIZE_RATIO - 1)
+    return stray_px(box, face) <= share * INNER_REACH * box.side and 1 / most_growth <= growth(box, face) <= most_growth
 
 
 def stray_px(box: CropBox, face: FaceBox) -> float:

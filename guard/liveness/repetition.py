@@ -161,7 +161,7 @@ class RepetitionWatch:
 
 def held(difference: Floats) -> Floats:
     """A difference without its mean and of bounded length: root mean square r becomes r / (r + noise level)."""
-    motion: Floats = difference - difference.sum() * _SHARE
+    motion: Floats = difference - np.add.reduce(difference) * _SHARE
     level = math.sqrt(float(motion @ motion) / _SIZE)
     motion *= np.float32(1 / (level + _NOISE_LEVEL))
     return motion

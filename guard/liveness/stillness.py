@@ -8,6 +8,7 @@ of `WINDOW_SECONDS`.
 
 from __future__ import annotations
 
+from bisect import bisect_left, insort
 from collections import deque
 
 import numpy as np
@@ -31,7 +32,9 @@ class StillnessWatch:
 
     def __init__(self) -> None:
         self._pictures: deque[tuple[float, NDArray[np.float32]]] = deque(maxlen=_MAX_FRAMES)
-        self._changes: deque[tuple[float, float]] = deque(maxlen=_MAX_FRAMES)
+        self._changes: deque[tuple[float, float]] = deque()
+        self._sorted: list[float] = []
+        """The same changes by size."""
         self._generation: int | None = None
         self._frozen = False
 
@@ -45,14 +48,14 @@ class StillnessWatch:
         """Median change of the window, in grey levels; None while too little is known."""
         if len(self._changes) < _MIN_FRAMES or self._changes[-1][0] - self._changes[0][0] < WINDOW_SECONDS / 2:
             return None
-        changes = sorted(change for _, change in self._changes)
-        return changes[len(changes) // 2]
+        return self._sorted[len(self._sorted) // 2]
 
     def step(self, picture: NDArray[np.float32], generation: int, seconds: float) -> None:
         """Take the fingerprint of the next frame, float32 (16, 16); pictures of two crop generations do not compare."""
         if self._pictures and seconds <= self._pictures[-1][0]:
             self._pictures.clear()
             self._changes.clear()
+            self._sorted.clear()
         if generation != self._generation:
             self._generation = generation
             self._pictures.clear()
@@ -60,15 +63,26 @@ class StillnessWatch:
         while len(self._pictures) > 1 and seconds - self._pictures[1][0] >= SPAN_SECONDS:
             self._pictures.popleft()
         if seconds - self._pictures[0][0] >= SPAN_SECONDS:
-            self._changes.append((seconds, change(self._pictures[0][1], picture)))
+            self._remember(seconds, change(self._pictures[0][1], picture))
         while self._changes and seconds - self._changes[0][0] > WINDOW_SECONDS:
-            self._changes.popleft()
+            self._forget_oldest()
         if (level := self.level) is not None:
             self._frozen = level < (MOVING_LEVEL if self._frozen else STILL_LEVEL)
+
+    def _remember(self, seconds: float, level: float) -> None:
+        if len(self._changes) == _MAX_FRAMES:
+            self._forget_oldest()
+        self._changes.append((seconds, level))
+        insort(self._sorted, level)
+
+    def _forget_oldest(self) -> None:
+        _, level = self._changes.popleft()
+        del self._sorted[bisect_left(self._sorted, level)]
 
 
 def change(before: NDArray[np.float32], after: NDArray[np.float32]) -> float:
     """Mean change of the eight blocks that changed most, in grey levels."""
-    changes = np.abs(after - before).ravel()
+    changes = (after - before).ravel()
+    np.absolute(changes, out=changes)
     changes.partition(changes.size - _MOST_CHANGED)
-    return float(changes[-_MOST_CHANGED:].sum()) / _MOST_CHANGED
+    return float(np.add.reduce(changes[-_MOST_CHANGED:])) / _MOST_CHANGED

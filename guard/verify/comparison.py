@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.comparison import cohort_statistics, normalised_scores
+from engines.comparison import cohort_statistics, normalised_score
 from engines.protocol import Calibration
 
 
@@ -26,13 +26,12 @@ class TemplateComparison:
 
     def __init__(self, template: NDArray[np.float32], calibration: Calibration) -> None:
         """template: float32 (D,), L2-normalised. Raises EngineInputError where it does not fit the cohort."""
-        self._template = template[None, :]
+        self._template = template
         self._calibration = calibration
-        self._statistics = cohort_statistics(self._template, calibration.cohort)
+        self._statistics = cohort_statistics(template[None, :], calibration.cohort)
 
     def compare(self, probe: NDArray[np.float32]) -> Comparison:
         """probe: float32 (D,), L2-normalised. Raises EngineInputError for another length."""
-        row = probe[None, :]
-        statistics = cohort_statistics(row, self._calibration.cohort)
-        similarity = float(normalised_scores(self._template @ row.T, self._statistics, statistics)[0, 0])
+        statistics = cohort_statistics(probe[None, :], self._calibration.cohort)
+        similarity = normalised_score(float(self._template @ probe), self._statistics, statistics)
         return Comparison(similarity, self._calibration.slope * similarity + self._calibration.offset)

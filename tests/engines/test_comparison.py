@@ -8,7 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from engines.comparison import COHORT_NEAREST, cohort_statistics, comparison_scores, mean_embedding
+from engines.comparison import (
+    COHORT_NEAREST,
+    cohort_statistics,
+    comparison_scores,
+    mean_embedding,
+    normalised_score,
+)
 from engines.errors import EngineInputError
 
 
@@ -34,6 +40,24 @@ def test_follows_the_definition(cohort_size: int) -> None:
     expected = [[by_definition(t, p, cohort) for p in probes] for t in templates]
     assert scores.dtype == np.float32
     np.testing.assert_allclose(scores, expected, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("cohort_size", [2, COHORT_NEAREST, 200])
+def test_statistics_are_those_of_the_nearest_rows(cohort_size: int) -> None:
+    probes, cohort = rows(5, 24, 4), rows(cohort_size, 24, 5)
+    nearest = np.sort(probes @ cohort.T, axis=1)[:, -COHORT_NEAREST:]
+    found = cohort_statistics(probes, cohort)
+    np.testing.assert_allclose(found.mean, nearest.mean(axis=1), rtol=1e-5, atol=1e-7)
+    np.testing.assert_allclose(found.std, nearest.std(axis=1), rtol=1e-5)
+    assert found.mean.dtype == found.std.dtype == np.float32
+
+
+def test_one_template_and_one_probe_score_as_in_a_table() -> None:
+    template, probe, cohort = rows(1, 24, 6), rows(1, 24, 7), rows(100, 24, 8)
+    [[expected]] = comparison_scores(template, probe, cohort)
+    cosine = float(template[0] @ probe[0])
+    score = normalised_score(cosine, cohort_statistics(template, cohort), cohort_statistics(probe, cohort))
+    assert score == pytest.approx(expected, rel=1e-5)
 
 
 @settings(max_examples=25, deadline=None)

@@ -9,7 +9,8 @@ import av
 import numpy as np
 import pytest
 
-from engines.face_detector import MIN_FACE_PX, SlimFaceDetector
+from engines import face_detector
+from engines.face_detector import GLANCE_SIDE_PX, MIN_FACE_PX, NEAR_SIDE_PX, SEARCH_SIDE_PX, SlimFaceDetector
 from engines.pixels import CropBox, LumaPlane, crop_from_eyes, face_crop, luma_plane
 from engines.stable_crop import fits
 
@@ -47,6 +48,39 @@ def test_noise_holds_no_face() -> None:
 )
 def test_a_crop_from_nowhere_is_survived(near: CropBox) -> None:
     assert SlimFaceDetector().detect(LumaPlane(np.full((240, 320), 90, np.uint8), full_range=True), near) is None
+
+
+@pytest.mark.parametrize(
+    ("across", "looks"),
+    [
+        (0.0, [GLANCE_SIDE_PX]),
+        (0.08, [GLANCE_SIDE_PX]),
+        (0.13, [GLANCE_SIDE_PX, NEAR_SIDE_PX]),
+        (0.3, [GLANCE_SIDE_PX, NEAR_SIDE_PX]),
+        (None, [GLANCE_SIDE_PX, NEAR_SIDE_PX, SEARCH_SIDE_PX]),
+    ],
+)
+def test_a_glance_is_enough_for_a_face_that_is_where_it_should_be(
+    across: float | None, looks: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """across: of the crop's side that the face has moved; None where it has gone."""
+    crop, sides = CropBox(200, 100, 300), list[int]()
+
+    def boxes(gray: np.ndarray[tuple[int, int], np.dtype[np.uint8]]) -> list[tuple[int, int, int, int, int]]:
+        side = max(gray.shape)
+        sides.append(side)
+        if across is None or side == SEARCH_SIDE_PX:
+            return []
+        # A face of two thirds of the crop, in the middle of surroundings of 1.5 crops.
+        return [(round(side * (1.25 / 4.5 + across / 1.5)), side * 5 // 18, side * 4 // 9, side * 4 // 9, 90)]
+
+    monkeypatch.setattr(face_detector, "face_boxes", boxes)
+    face = SlimFaceDetector().detect(LumaPlane(np.zeros((720, 1280), np.uint8), full_range=True), crop)
+    assert sides == looks
+    assert (face is None) is (across is None)
+    if face is not None and across is not None:
+        assert fits(crop, face) is (across < 0.15)
+        assert face.center[0] == pytest.approx(350 + 300 * across, abs=4)
 
 
 @pytest.mark.shared_data

@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from guard.liveness.stillness import MOVING_LEVEL, STILL_LEVEL, StillnessWatch, change
+from guard.liveness.stillness import (
+    MOVING_LEVEL,
+    SPAN_SECONDS,
+    STILL_LEVEL,
+    WINDOW_SECONDS,
+    StillnessWatch,
+    change,
+)
 
 FPS = 30
 
@@ -74,3 +81,20 @@ def test_two_crops_are_not_compared_and_time_may_run_back() -> None:
     for n in range(60):
         watch.step(grainy(1, 20, n)[0], 1, -n / FPS)
     assert watch.level is None
+
+
+def test_the_level_is_the_median_of_the_newest_window_however_fast_frames_come() -> None:
+    watch, random = StillnessWatch(), np.random.default_rng(3)
+    pictures, changes, seconds = [], [], 0.0
+    for _ in range(600):
+        seconds += float(random.choice([0.004, 0.033, 0.2]))
+        pictures.append((seconds, random.normal(100, 3, (16, 16)).astype(np.float32)))
+        watch.step(pictures[-1][1], 1, seconds)
+        kept = pictures[-128:]
+        old = [picture for at, picture in kept if seconds - at >= SPAN_SECONDS]
+        if old:
+            changes.append((seconds, change(old[-1], pictures[-1][1])))
+        window = [level for at, level in changes if seconds - at <= WINDOW_SECONDS][-128:]
+        if watch.level is not None:
+            assert watch.level == sorted(window)[len(window) // 2]
+    assert watch.level is not None
