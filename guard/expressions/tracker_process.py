@@ -79,6 +79,7 @@ class Tracks:
 
         Raises EngineError where there is no tracker, RuntimeError for one that finds nothing.
         """
+        self._finder(0)  # tells what is missing before anything else does
         import cv2
 
         drawn = cv2.imread(str(Path(__file__).with_name("drawn_face.png")), cv2.IMREAD_GRAYSCALE)

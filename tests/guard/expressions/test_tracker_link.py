@@ -109,6 +109,17 @@ def test_a_python_that_is_none_is_told(tmp_path: Path) -> None:
     assert not refused.value.retryable
 
 
+def test_a_python_is_found_as_a_shell_finds_it(
+    stand_in: StandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = stand_in()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    for named in ("./python", "python"):
+        with link_to(config.model_copy(update={"python": Path(named)})) as link:
+            assert link.wait_ready()
+
+
 def test_an_early_end_is_told_with_what_it_wrote_last(stand_in: StandIn) -> None:
     wanted = r"ended with status 1 \(SyntaxError: too old a Python\)"
     with link_to(stand_in("dies")) as link, pytest.raises(ExpressionError, match=wanted) as ended:
