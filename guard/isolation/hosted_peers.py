@@ -41,30 +41,31 @@ class CropRings:
     """Where the streams' frames go: through a front end each, on the thread that decoded them, into a ring each."""
 
     def __init__(self, segment: Segment, bell: socket.socket, make_front_end: Callable[[], FaceFrontEnd]) -> None:
-        """`bell`: not blocking; a byte on it tells the guard of new frames."""
+        """`bell`: not blocking; a byte on it, the ring's number, tells the guard of new frames."""
         self._segment = segment
         self._bell = bell
         self._make_front_end = make_front_end
 
     def open(self, number: int) -> LatestFrames:
         """A stream begins; its frames go into the returned queue, which keeps none."""
-        return _RingFrames(self._make_front_end(), RingWriter(self._segment[number]), self._bell)
+        return _RingFrames(self._make_front_end(), RingWriter(self._segment[number]), self._bell, number)
 
 
 class _RingFrames(LatestFrames):
-    def __init__(self, front_end: FaceFrontEnd, ring: RingWriter, bell: socket.socket) -> None:
+    def __init__(self, front_end: FaceFrontEnd, ring: RingWriter, bell: socket.socket, number: int) -> None:
         super().__init__()
         self._front_end = front_end
         self._ring = ring
         self._bell = bell
+        self._number = bytes((number,))
         self._count = 0
 
     def push(self, frame: ReceivedFrame) -> None:
         self._count += 1
         self._ring.write(self._front_end.process(frame), self._count)
-        # Where it is full the guard has not looked for a long time, and will find this frame too.
+        # Where it is full the guard has not looked for a long time, and will look everywhere when it does.
         with suppress(BlockingIOError):
-            self._bell.send(b"\0")
+            self._bell.send(self._number)
 
 
 class HostedPeers:

@@ -6,6 +6,8 @@ import asyncio
 import gc
 import os
 import resource
+import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -15,6 +17,7 @@ import pytest
 from guard.config import CallsConfig
 from guard.errors import SignallingError
 from guard.isolation import order_channel, worker_process
+from guard.isolation.crop_ring import RingWriter
 from guard.isolation.messages import EndPeer, TakeOffer, WorkerSettings
 from guard.isolation.worker_process import WorkerProcess
 from guard.media.front_end import FaceFrame, NoFrame
@@ -47,6 +50,30 @@ class Peer:
 def make_worker(mode: float) -> WorkerProcess:
     settings = WorkerSettings(calls=CallsConfig(), min_fps=mode, parent=os.getpid(), memory_bytes=1 << 30)
     return WorkerProcess(settings, rings=2)
+
+
+@pytest.mark.parametrize(
+    ("rung", "heard"),
+    [
+        (bytes((1,)), ["frames 1"]),
+        (bytes((0, 0)), ["frames 0"]),
+        (bytes((1, 0, 200)), ["frames 0", "frames 1"]),
+        (bytes((7,)), []),
+        (bytes((7,)) * 100, ["frames 0", "frames 1"]),
+    ],
+    ids=["one", "one-twice", "both-and-a-stranger", "a-stranger", "too-many-to-trust"],
+)
+async def test_a_bell_tells_which_stream_has_a_frame(rung: bytes, heard: list[str]) -> None:
+    worker, peer = make_worker(0.0), Peer()
+    number = worker.add(peer)
+    for _ in range(2):
+        ring = worker.open_ring(number)
+        RingWriter(worker._rings[ring]).write(NoFrame(None, 0.0, time.monotonic(), 30.0), 1)
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        theirs.send(rung)
+        worker._on_bell(ours)
+    assert sorted(peer.heard) == heard
 
 
 @pytest.mark.parametrize(
