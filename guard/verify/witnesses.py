@@ -196,8 +196,8 @@ class WitnessPanel:
         self._witnesses = tuple(witnesses)
         self.tracker_trouble = tracker_trouble
         self._seats: dict[Hashable, _Seat] = {}
-        self.cpu_seconds = 0.0
-        """Of the calling thread, spent on samples since the start."""
+        self.cpu_seconds = {loaded.witness.spec.name: 0.0 for loaded in self._witnesses}
+        """CPU of the calling thread that went into samples since the start, by witness."""
 
     @property
     def specs(self) -> tuple[WitnessSpec, ...]:
@@ -223,10 +223,10 @@ class WitnessPanel:
         """Take the next sample of a seat; those of a seat that nobody has are passed over."""
         if (found := self._seats.get(seat)) is None:
             return
-        started = time.thread_time()
         for each in found.witnesses:
+            started = time.thread_time()
             each.observe(sample, now)
-        self.cpu_seconds += time.thread_time() - started
+            self.cpu_seconds[each.spec.name] += time.thread_time() - started
 
     def opinion(self, seat: Hashable) -> Opinion | None:
         """What is said about a seat; None where nobody sits."""
