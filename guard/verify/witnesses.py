@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from engines.errors import EngineError
 from engines.witnesses.explanation import Explanation
 from engines.witnesses.protocol import Witness, WitnessSpec
+from guard.one_line import one_line
 from guard.verify.comparison import TemplateComparison
 from guard.verify.movements import Movement, distinct_movements
 from guard.verify.template import Template
@@ -26,6 +27,8 @@ from guard.verify.witness_windows import WindowCollector
 
 _HOP_SECONDS = 1.0
 """From one window that is compared to the next."""
+
+_MOST_CHARACTERS = 160
 
 _RECENT_WINDOWS = 30
 """Over so many newest windows movements are counted: half a minute, since one window holds too few of them."""
@@ -156,7 +159,7 @@ class _SeatWitness:
             use(self._loaded.witness.embed(window[None])[0])
             self._trouble = None
         except EngineError as error:
-            self._trouble = f"it failed: {error}"
+            self._trouble = f"it failed: {one_line(str(error), _MOST_CHARACTERS)}"
 
     def _compare(self, embedding: NDArray[np.float32], now: float) -> None:
         if self._comparison is None or self._template is None:
