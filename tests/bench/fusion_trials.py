@@ -50,7 +50,9 @@ _SHORTEST_SECONDS = 6.0
 _AT_ONCE = 60
 _EMBEDDING_STEP = 8
 """Frames from one embedding that is kept to the next."""
-_HOP_SECONDS = 0.5
+_HOP_SECONDS = 0.25
+_OVERHANG_SECONDS = 0.2
+"""By which a window may reach out of its stretch on either side: one of 5.1 s belongs to 5 s."""
 _SIDES = ("enrol", "probe")
 
 
@@ -231,7 +233,8 @@ def stretches(probes: Sequence[Heard], seconds: float) -> list[tuple[int, float]
 
 def said(windows: Windows, start: float, seconds: float, comparison: TemplateComparison) -> float:
     """Mean LLR over the windows that lie in a stretch; NaN where there is none."""
-    inside = (windows.begins >= start - 0.1) & (windows.ends <= start + seconds + 0.1)
+    first, last = start - _OVERHANG_SECONDS, start + seconds + _OVERHANG_SECONDS
+    inside = (windows.begins >= first) & (windows.ends <= last)
     llrs = [comparison.compare(row).llr for row in windows.embeddings[inside]]
     return float(np.mean(llrs)) if llrs else float("nan")
 
