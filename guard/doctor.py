@@ -142,6 +142,21 @@ def _tracker(config: GuardConfig) -> str:
     return detail
 
 
+def _witnesses(config: GuardConfig) -> str:
+    """Loads them, as a guard would where expressions are on."""
+    from engines.model_folder import read_model_folder
+    from guard.verify.witness_set import load_witness_set
+
+    found = load_witness_set(config.witnesses, read_model_folder(find_model(config.engine.model)).spec)
+    if not found.witnesses:
+        return "none is shipped or set (witnesses.models)"
+    told = []
+    for spec in (loaded.witness.spec for loaded in found.witnesses):
+        why = "" if found.fusion.weighs(spec.name) else f" ({found.fusion.why_unweighed(spec.name)})"
+        told.append(f"{spec.name} {spec.version}{why}")
+    return ", ".join(told) + ("" if config.expressions.enabled else ", silent while expressions are off")
+
+
 def _store(config: GuardConfig) -> str:
     from guard.verify.store import TemplateStore
 
@@ -175,6 +190,7 @@ _CHECKS: dict[str, Callable[[GuardConfig], str]] = {
     "engine": _engine,
     "decode isolation": _isolation,
     "expressions": _expressions,
+    "witnesses": _witnesses,
     "template store": _store,
     "dashboard": _dashboard,
     "port": _port,

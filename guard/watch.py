@@ -129,7 +129,7 @@ def _witnesses(event: WitnessesEvent) -> str:
         for each in event.witnesses
     ]
     fused = "" if event.fused_llr is None else f"  together {event.fused_llr:+.1f} nats"
-    return ", ".join(said) + fused + "".join(f"; {each.direction}: {each.words}" for each in event.movements[:2])
+    return ", ".join(said) + fused + "".join(f"; {each.direction} often: {each.words}" for each in event.movements[:2])
 
 
 def _source(source: SourceSnapshot) -> str:

@@ -48,9 +48,9 @@ class WitnessThread:
         return self._jobs.qsize()
 
     @property
-    def panel_cpu_seconds(self) -> float:
-        """CPU spent on samples since the start."""
-        return self._panel.cpu_seconds
+    def cpu_seconds(self) -> dict[str, float]:
+        """CPU that went into samples since the start, by witness."""
+        return dict(self._panel.cpu_seconds)
 
     def start(self) -> None:
         """Begin."""

@@ -31,6 +31,7 @@ RIDGE = 1e-3
 
 _FOLDS = 2
 _ROUNDS = 1000
+_HEARD_SHARE = 0.5
 _WORTH_NOTHING = 0.05
 """Weight of the engine alone below which it tells no drivers apart on these trials."""
 
@@ -151,16 +152,23 @@ def measure(
     lines: list[Line] = []
     gains: list[Gain] = []
     for seconds in sorted(set(np.concatenate([test.seconds for _, test in pairs]).tolist())):
-        names = trials.names
-        tests = [(fit.lasting(fitted_seconds), test.lasting(seconds).heard(names)) for fit, test in pairs]
+        tests = [(fit.lasting(fitted_seconds), test.lasting(seconds)) for fit, test in pairs]
+        names = tuple(name for name in trials.names if _speaks(name, tests))
+        tests = [(fit, test.heard(names)) for fit, test in tests]
         scored: dict[tuple[str, ...], _Scored] = {}
         for name in names:
             scored[(name,)] = _pooled([(test, test.llrs[name]) for _, test in tests])
         for chosen in _sets(names):
             scored[chosen] = _pooled([(test, _fused(fit, test, chosen)) for fit, test in tests])
         lines += [_line(chosen, seconds, *found) for chosen, found in scored.items()]
-        gains.append(_gain(scored, names, seconds))
+        if len(names) > 1:
+            gains.append(_gain(scored, names, seconds))
     return FusionReport(tuple(lines), tuple(gains))
+
+
+def _speaks(name: str, tests: Sequence[tuple[FusionTrials, FusionTrials]]) -> bool:
+    """Whether an opinion is heard in most trials: of videos shorter than its window it is in none."""
+    return all(np.isfinite(test.llrs[name]).mean() > _HEARD_SHARE for _, test in tests)
 
 
 def _sets(names: Sequence[str]) -> list[tuple[str, ...]]:

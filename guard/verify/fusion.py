@@ -54,6 +54,10 @@ class Fusion:
         total = best.bias + sum(weight * held[name] for name, weight in best.weights.items())
         return Fused(total, self._table.seconds, total / self._table.engine_windows, best.weights)
 
+    def weighs(self, name: str) -> bool:
+        """Whether a witness can count at all."""
+        return any(name in each.names for each in self._sets)
+
     def why_unweighed(self, name: str) -> str:
         """For people: why this witness does not count."""
         if name not in self._models:

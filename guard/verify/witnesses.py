@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from engines.errors import EngineError
 from engines.witnesses.explanation import Explanation
 from engines.witnesses.protocol import Witness, WitnessSpec
+from guard.one_line import one_line
 from guard.verify.comparison import TemplateComparison
 from guard.verify.movements import Movement, distinct_movements
 from guard.verify.template import Template
@@ -26,6 +27,8 @@ from guard.verify.witness_windows import WindowCollector
 
 _HOP_SECONDS = 1.0
 """From one window that is compared to the next."""
+
+_MOST_CHARACTERS = 160
 
 _RECENT_WINDOWS = 30
 """Over so many newest windows movements are counted: half a minute, since one window holds too few of them."""
@@ -156,7 +159,7 @@ class _SeatWitness:
             use(self._loaded.witness.embed(window[None])[0])
             self._trouble = None
         except EngineError as error:
-            self._trouble = f"it failed: {error}"
+            self._trouble = f"it failed: {one_line(str(error), _MOST_CHARACTERS)}"
 
     def _compare(self, embedding: NDArray[np.float32], now: float) -> None:
         if self._comparison is None or self._template is None:
@@ -196,8 +199,8 @@ class WitnessPanel:
         self._witnesses = tuple(witnesses)
         self.tracker_trouble = tracker_trouble
         self._seats: dict[Hashable, _Seat] = {}
-        self.cpu_seconds = 0.0
-        """Of the calling thread, spent on samples since the start."""
+        self.cpu_seconds = {loaded.witness.spec.name: 0.0 for loaded in self._witnesses}
+        """CPU of the calling thread that went into samples since the start, by witness."""
 
     @property
     def specs(self) -> tuple[WitnessSpec, ...]:
@@ -223,10 +226,10 @@ class WitnessPanel:
         """Take the next sample of a seat; those of a seat that nobody has are passed over."""
         if (found := self._seats.get(seat)) is None:
             return
-        started = time.thread_time()
         for each in found.witnesses:
+            started = time.thread_time()
             each.observe(sample, now)
-        self.cpu_seconds += time.thread_time() - started
+            self.cpu_seconds[each.spec.name] += time.thread_time() - started
 
     def opinion(self, seat: Hashable) -> Opinion | None:
         """What is said about a seat; None where nobody sits."""

@@ -93,6 +93,16 @@ def test_fusing_is_measured_on_drivers_that_fitted_nothing(trials: FusionTrials)
     assert "5 s: all together err" in report.table()
 
 
+def test_an_opinion_that_needs_longer_videos_is_left_out_of_shorter_ones(trials: FusionTrials) -> None:
+    codes = np.where(trials.seconds < 5, np.nan, trials.llrs["facial_codes"])
+    report = measure(replace(trials, llrs={**trials.llrs, "facial_codes": codes}), 5.0)
+    assert {name for line in report.lines if line.seconds == 2.5 for name in line.names} == {
+        ENGINE,
+        "expression_dynamics",
+    }
+    assert any("facial_codes" in line.names for line in report.lines)
+
+
 def test_other_drivers_may_be_given_to_measure_on(trials: FusionTrials) -> None:
     other = drawn_trials(drivers=10, probes=4, seed=9)
     lines = measure(trials, 5.0, other).lines

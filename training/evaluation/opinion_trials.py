@@ -27,6 +27,9 @@ from training.fusion_trials import FusionTrials
 _HOP_SECONDS = 0.5
 """Between two windows of a witness, of a template and of a probe."""
 
+_SLACK_SECONDS = 0.15
+"""A witness hears so much more than a stretch, so that a window of 5.1 s belongs to 5 s of video."""
+
 Floats = NDArray[np.float64]
 
 
@@ -118,7 +121,7 @@ def _stretches(side: HeardSide, seconds: float) -> list[ExpressionSeries]:
     track, count = side.track, int(len(side.embeddings) / FPS / seconds + 1e-9)
     parts = []
     for number in range(count):
-        inside = (track.seconds >= number * seconds) & (track.seconds < (number + 1) * seconds)
+        inside = (track.seconds >= number * seconds) & (track.seconds < (number + 1) * seconds + _SLACK_SECONDS)
         parts.append(
             ExpressionSeries(
                 track.seconds[inside], track.blendshapes[inside], track.signals[inside], track.found[inside]

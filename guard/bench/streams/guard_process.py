@@ -11,11 +11,12 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
 from engines.model_folder import read_model_folder
@@ -29,9 +30,10 @@ from guard.bench.streams.stage_cpu import StageCpu
 from guard.config import CallsConfig, GuardConfig, ServerConfig, StoreConfig
 from guard.expressions.front_end import TrackerCounts
 from guard.pipeline import Judged, Outcome
+from guard.runtime import make_witnesses
 from guard.server import RunningGuard, running_guard
 from guard.verify.store import TemplateStore
-from guard.verify.template import CONSENT_STATEMENT, CONSENT_TEXT_VERSION, ConsentRecord, Template
+from guard.verify.template import CONSENT_STATEMENT, CONSENT_TEXT_VERSION, ConsentRecord, Template, WitnessPart
 
 CALL = "bench"
 _DECODER_THREADS = "video-decoder"
@@ -70,7 +72,7 @@ class GuardSample:
     """What happened since the mark, and CPU seconds by stage.
 
     scored, received, dropped: frames, by participant. latencies_ms: from a decoded frame's arrival to its verdict.
-    tracked: what the tracker of expressions did, where there is one.
+    tracked: what the tracker of expressions did, where there is one. witness_cpu_seconds: by witness.
     """
 
     seconds: float
@@ -80,6 +82,7 @@ class GuardSample:
     dropped: dict[str, int]
     latencies_ms: list[float]
     tracked: TrackerCounts | None = None
+    witness_cpu_seconds: dict[str, float] = field(default_factory=dict)
 
 
 JOB: TypeAdapter[GuardJob] = TypeAdapter(GuardJob)
@@ -113,6 +116,7 @@ class _Meter:
         self._scored.clear()
         self._started, self._cpu, self._frames = time.monotonic(), self._read_cpu(), self._read_frames()
         self._tracked = self._read_tracked()
+        self._witnesses = self._read_witnesses()
 
     def sample(self) -> GuardSample:
         frames = dict.fromkeys(self._read_frames(), (0, 0)) | self._frames
@@ -124,6 +128,9 @@ class _Meter:
             dropped={name: now[1] - frames[name][1] for name, now in self._read_frames().items()},
             latencies_ms=list(self._latencies_ms),
             tracked=self._tracked_since_the_mark(),
+            witness_cpu_seconds={
+                name: now - self._witnesses.get(name, 0.0) for name, now in self._read_witnesses().items()
+            },
         )
 
     def _tracked_since_the_mark(self) -> TrackerCounts | None:
@@ -133,6 +140,10 @@ class _Meter:
     def _read_tracked(self) -> TrackerCounts | None:
         expressions = self._guard.monitor.expressions
         return None if expressions is None else expressions.counts
+
+    def _read_witnesses(self) -> dict[str, float]:
+        witnesses = self._guard.monitor.witnesses
+        return {} if witnesses is None else witnesses.cpu_seconds
 
     def _read_cpu(self) -> StageCpu:
         """Called on the event loop's thread."""
@@ -175,7 +186,7 @@ async def _guarding(line: bytes) -> AsyncIterator[Mapping[str, Answer]]:
         }
     )
     spec = read_model_folder(find_model(config.engine.model)).spec
-    _enrol_everybody(config.store, spec, job.streams)
+    _enrol_everybody(config, spec, job.streams)
     if not job.with_engine:
         setattr(server, "make_engine", lambda _config: NullEngine(spec))  # noqa: B010 - a process for this purpose
     async with running_guard(config) as guard:
@@ -206,14 +217,22 @@ def participant(number: int) -> str:
     return f"stream-{number}"
 
 
-def _enrol_everybody(settings: StoreConfig, spec: EngineSpec, streams: int) -> None:
+def _enrol_everybody(config: GuardConfig, spec: EngineSpec, streams: int) -> None:
     """Templates of nobody in particular: without one there is no comparison, which is part of the work."""
-    store, rng, now = TemplateStore(settings), np.random.default_rng(0), datetime.now(UTC)
+    store, rng, now = TemplateStore(config.store), np.random.default_rng(0), datetime.now(UTC)
+    found = make_witnesses(config, spec)
+    witnesses = [] if found is None else [loaded.witness.spec for loaded in found.witnesses]
     consent = ConsentRecord(CONSENT_TEXT_VERSION, CONSENT_STATEMENT, "the bench", now)
     for number in range(streams):
-        rows = rng.standard_normal((_TEMPLATE_WINDOWS, spec.embedding_size)).astype(np.float32)
-        rows /= np.linalg.norm(rows, axis=1, keepdims=True)
-        store.put(Template(participant(number), rows, spec.model_sha256, now, consent))
+        parts = [WitnessPart(each.name, _rows(rng, each.embedding_size), each.model_sha256) for each in witnesses]
+        rows = _rows(rng, spec.embedding_size)
+        store.put(Template(participant(number), rows, spec.model_sha256, now, consent, tuple(parts)))
+
+
+def _rows(rng: np.random.Generator, size: int) -> NDArray[np.float32]:
+    rows = rng.standard_normal((_TEMPLATE_WINDOWS, size)).astype(np.float32)
+    unit: NDArray[np.float32] = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    return unit
 
 
 if __name__ == "__main__":

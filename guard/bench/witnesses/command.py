@@ -22,7 +22,7 @@ from guard.bench.output_files import STANDARD_OUTPUT, check_output_files, write_
 from guard.bench.streams.command import make_clips
 from guard.bench.streams.probe import Scene
 from guard.bench.witnesses import turn
-from guard.bench.witnesses.findings import p99_ratio, side, tracking_cost
+from guard.bench.witnesses.findings import p99_ratio, side, tracking_cost, witness_cpu_ms
 from guard.bench.witnesses.report import WitnessesReport, print_report
 from guard.bench.witnesses.turn import Turn, take_turn
 from guard.config import GuardConfig
@@ -92,4 +92,5 @@ async def measure(config: GuardConfig, bench: WitnessesBench, command: str) -> W
         with_expressions=sides[1],
         ratio=p99_ratio(*sides),
         cost=tracking_cost(with_expressions, bench.streams),
+        witness_cpu_ms=witness_cpu_ms(with_expressions),
     )

@@ -84,6 +84,12 @@ def p99_ratio(without: Side, with_expressions: Side, seed: int = 0) -> P99Ratio:
     )
 
 
+def witness_cpu_ms(turns: Sequence[Turn]) -> dict[str, float]:
+    """CPU for each second of a participant's video, by witness, on average over the turns."""
+    names = {name: None for turn in turns for name in turn.witness_cpu_ms}
+    return {name: float(np.mean([turn.witness_cpu_ms.get(name, 0.0) for turn in turns])) for name in names}
+
+
 def tracking_cost(turns: Sequence[Turn], streams: int) -> TrackingCost | None:
     """None where nothing was tracked."""
     counts = [turn.tracked for turn in turns if turn.tracked is not None]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from rich.console import Console
 from rich.table import Table
 
 from guard.bench.witnesses.findings import MOST_P99_RATIO, P99Ratio, Side, TrackingCost
+from guard.verify.witness_words import plain_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,8 @@ class WitnessesReport:
     with_expressions: Side
     ratio: P99Ratio
     cost: TrackingCost | None
+    witness_cpu_ms: dict[str, float] = field(default_factory=dict)
+    """For each second of a participant's video, by witness, beside what tracking costs."""
 
     @property
     def is_within_bound(self) -> bool:
@@ -53,6 +56,10 @@ def print_report(report: WitnessesReport, console: Console) -> None:
         f"of each participant's video ({cost.rate_hz:.1f} frames tracked a second); a face in {cost.found:.1%}; "
         f"{cost.dropped:.1%} waited in vain"
     )
+    if not report.witness_cpu_ms:
+        console.print("no witness is shipped or set: what they cost is not in these figures")
+    for name, cpu_ms in report.witness_cpu_ms.items():
+        console.print(f"{plain_name(name)}: {cpu_ms:.2f} ms of CPU a second of each participant's video")
 
 
 def _table(report: WitnessesReport) -> Table:

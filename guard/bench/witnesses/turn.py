@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from guard.bench import viewer
 from guard.bench.child import ChildProcess, child_process
@@ -26,7 +26,8 @@ class Turn:
     """What one turn gave. latencies_ms: of every verdict, from its decoded frame's arrival.
 
     scored_fps: scored frames a second of each stream, on average. guard_cpu_ms: of the guard's own process for each
-    received frame. tracked: what the tracker did, None where it is off.
+    received frame. tracked: what the tracker did, None where it is off. witness_cpu_ms: for each second of a
+    participant's video, by witness.
     """
 
     with_expressions: bool
@@ -36,6 +37,7 @@ class Turn:
     dropped: int
     guard_cpu_ms: float
     tracked: TrackerCounts | None
+    witness_cpu_ms: dict[str, float] = field(default_factory=dict)
 
 
 async def take_turn(scene: Scene, streams: int, *, with_expressions: bool) -> Turn:
@@ -66,6 +68,9 @@ async def take_turn(scene: Scene, streams: int, *, with_expressions: bool) -> Tu
         dropped=sum(sample.dropped.values()),
         guard_cpu_ms=1000 * sample.cpu.total / received,
         tracked=sample.tracked,
+        witness_cpu_ms={
+            name: 1000 * seconds / sample.seconds / streams for name, seconds in sample.witness_cpu_seconds.items()
+        },
     )
 
 

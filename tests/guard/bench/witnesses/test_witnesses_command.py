@@ -13,8 +13,9 @@ from guard.bench.witnesses import command, turn
 from guard.bench.witnesses.command import WitnessesBench, measure
 from guard.bench.witnesses.findings import p99_ratio, side, tracking_cost
 from guard.bench.witnesses.report import WitnessesReport
-from guard.config import GuardConfig
+from guard.config import GuardConfig, WitnessesConfig
 from guard.errors import ConfigError, SourceError
+from tests.engines.witnesses.made_witness import write_made_witness
 from tests.guard.bench.conftest import BenchCommand, refused_in_one_line
 from tests.guard.bench.witnesses.made_turns import made_report, tracking
 from tests.guard.bench.witnesses.made_turns import turn as made_turn
@@ -34,11 +35,12 @@ def run(monkeypatch: pytest.MonkeyPatch, bench_command: BenchCommand) -> BenchCo
     return lambda *words: bench_command("witnesses", *words)
 
 
-async def test_one_round_from_end_to_end(monkeypatch: pytest.MonkeyPatch, stand_in: StandIn) -> None:
+async def test_one_round_from_end_to_end(monkeypatch: pytest.MonkeyPatch, stand_in: StandIn, tmp_path: Path) -> None:
     monkeypatch.setattr(streams_command, "CLIP_SECONDS", 1.0)
     monkeypatch.setattr(streams_command, "_PUPPETS", 1)
     monkeypatch.setattr(turn, "WARM_UP_SECONDS", 0.5)
-    config = GuardConfig(expressions=stand_in())
+    witness = write_made_witness(tmp_path, "facial_codes", "blendshapes")
+    config = GuardConfig(expressions=stand_in(), witnesses=WitnessesConfig(models=(str(witness),)))
     report = await measure(config, WitnessesBench(1, 2.0, 1, None), "guard bench witnesses")
     assert len(report.ratio.ratios) == 1
     assert min(report.without.scored_fps, report.with_expressions.scored_fps) > 0
@@ -46,6 +48,7 @@ async def test_one_round_from_end_to_end(monkeypatch: pytest.MonkeyPatch, stand_
     assert 0 < report.cost.rate_hz < 26
     assert report.cost.found == 1
     assert report.cost.cpu_ms_per_second > 0
+    assert report.witness_cpu_ms["facial_codes"] > 0
 
 
 async def test_a_tracker_that_does_not_come_up_is_told(monkeypatch: pytest.MonkeyPatch, stand_in: StandIn) -> None:
