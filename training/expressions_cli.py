@@ -10,7 +10,7 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from training.one_line_errors import console, one_line_errors
-from training.options import ThreadsOption
+from training.options import DataOption, SeedsOption, ThreadsOption
 
 app = typer.Typer(help="Identity from series of expression coefficients: the second opinion expression_dynamics.")
 _PROGRESS = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
@@ -60,3 +60,32 @@ def study(
         console.print(f"rows kept in {out}; run again without --only for the page")
     else:
         sys.stdout.write(page.rows_table(found.rows) + "\n")
+
+
+@app.command()
+def witness(
+    out: Annotated[Path, typer.Option(help="Witness folder to write.", file_okay=False)],
+    data: DataOption = None,
+    seeds: SeedsOption = 1000,
+    window: Annotated[int, typer.Option(min=8, help="Samples of a window, 12.5 a second.")] = 30,
+    size: Annotated[int, typer.Option(min=2, help="Numbers of an embedding.")] = 24,
+    version: Annotated[str, typer.Option(help="Version of the witness.")] = "0.1.0",
+    threads: ThreadsOption = 2,
+) -> None:
+    """Make the live witness: fit on training drivers, calibrate and measure on others, write a witness folder."""
+    import torch
+
+    from training.expression_dynamics import witness_run
+
+    torch.set_num_threads(threads)
+    with one_line_errors():
+        config = witness_run.WitnessConfig(frames=window, size=size, seeds=seeds)
+        fitted = witness_run.make_witness(config, data, version, lambda text: console.print(text, markup=False))
+        witness_run.write(fitted, out)
+    lines = [
+        f"{name}: {figure}, {len(trials.scores)} trials"
+        for group in fitted.groups
+        for name, figure, trials in witness_run.figures(group)
+    ]
+    sys.stdout.write("\n".join(lines) + "\n")
+    console.print(f"witness written to {out}")
