@@ -15,6 +15,8 @@ from scipy.stats import rankdata, spearmanr
 
 from training.errors import DataError
 
+FEWEST_PEOPLE = 4
+"""Of a correlation."""
 _PERMUTATIONS = 10_000
 
 
@@ -49,7 +51,7 @@ def drift_to_noise(recordings: Sequence[NDArray[np.floating]], *, from_last: boo
 
 def correlation(ratio: NDArray[np.float64], accuracy: NDArray[np.float64], seed: int = 0) -> Correlation:
     """Between values of people (P,) each. Raises DataError below four people, or where one side never varies."""
-    if len(ratio) < 4 or np.ptp(ratio) == 0 or np.ptp(accuracy) == 0:
+    if len(ratio) < FEWEST_PEOPLE or np.ptp(ratio) == 0 or np.ptp(accuracy) == 0:
         raise DataError("a correlation needs four people or more, and values that differ")
     rho, p = spearmanr(ratio, accuracy)
     ranks, others = _unit(rankdata(ratio)), _unit(rankdata(accuracy))  # whose product is Spearman's correlation

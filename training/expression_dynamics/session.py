@@ -11,7 +11,7 @@ import torch
 
 from training.errors import DataError
 from training.expression_dynamics.coefficient_files import COMMON_HZ, FLAME_WIDTH, load_folder
-from training.expression_dynamics.drift_to_noise import correlation, drift_to_noise
+from training.expression_dynamics.drift_to_noise import FEWEST_PEOPLE, correlation, drift_to_noise
 from training.expression_dynamics.page import Drift, Page, write_page
 from training.expression_dynamics.protocols import Split
 from training.expression_dynamics.recordings import REACT_NAO_HZ, Recording, load_react_nao
@@ -97,13 +97,14 @@ def run_study(run: Run, out: Path, threads: int, done: Callable[[], None] = lamb
 
 
 def _drifts(closed: Split, results: Sequence[RowResult]) -> list[Drift]:
-    """Over the people of the closed set; none where recordings hold no shape."""
-    if closed.train[0][0].shape.shape[1] == 0:
+    """Over the people of the closed set; none where recordings hold no shape, or people are too few."""
+    if closed.train[0][0].shape.shape[1] == 0 or len(closed.asked) < FEWEST_PEOPLE:
         return []
     shapes = [[one.shape for one in own] for own in closed.recordings()]
     found = []
     for kind, from_last in (("last recording to the others", True), ("all pairs of recordings", False)):
         ratio = np.array([drift_to_noise(own, from_last=from_last) for own in shapes])
         accuracy = {one.name: one.tally.first / one.tally.windows for one in results}
-        found.append(Drift(kind, ratio, {name: correlation(ratio, own) for name, own in accuracy.items()}))
+        differing = {name: own for name, own in accuracy.items() if np.ptp(own) > 0}  # not where all are known always
+        found.append(Drift(kind, ratio, {name: correlation(ratio, own) for name, own in differing.items()}))
     return found

@@ -17,9 +17,7 @@ from training.expression_dynamics.motion_signals import signals_of
 from training.expression_dynamics.recordings import Floats
 from training.expression_dynamics.tracker_noise import TrackerNoise
 
-_TAKES = 2
-TRAINING_SECONDS, HELD_SECONDS = 11.0, 21.0
-"""Of a take: who is not trained on is enrolled for 20 s."""
+_TAKES, _TAKE_SECONDS = 2, 21.0
 _JOINT = 3
 """Rows over which one recording fades into the next where short ones are joined."""
 
@@ -42,18 +40,11 @@ class DriverSeries:
 
 
 def witness_material(
-    split: Split,
-    data: Path | None,
-    seeds: int,
-    *,
-    skip: int = 0,
-    seconds: float = HELD_SECONDS,
-    variants: bool = False,
+    split: Split, data: Path | None, seeds: int, *, skip: int = 0, variants: bool = False
 ) -> list[DriverSeries]:
     """Drivers of a split, exact motion: the people of a data folder and `seeds` procedural ones after the first `skip`.
 
-    seconds: of each of the two takes of a seed. variants: people also count retimed and mirrored, as others.
-    Raises DataError without any driver.
+    variants: people also count retimed and mirrored, as others. Raises DataError without any driver.
     """
     clips: list[MotionClip] = list(real_clips(data, split)) if data else []
     if variants:
@@ -62,7 +53,7 @@ def witness_material(
     artificial = [
         series
         for seed in split_seeds(split, skip + seeds)[skip:]
-        for series in _by_driver(list(procedural_clips(seed, _TAKES, seconds)), real=False)
+        for series in _by_driver(list(procedural_clips(seed, _TAKES, _TAKE_SECONDS)), real=False)
     ]
     if not people and not artificial:
         raise DataError("no drivers: give --data with tracks, or --seeds")

@@ -23,7 +23,6 @@ from training.expression_dynamics.recordings import Floats
 from training.expression_dynamics.tracker_noise import TrackerNoise
 from training.expression_dynamics.windows import cut
 from training.expression_dynamics.witness_material import (
-    TRAINING_SECONDS,
     DriverSeries,
     as_tracked,
     witness_material,
@@ -49,7 +48,7 @@ _FIRST_NUMBERS = {"val": 0, "test": 100_000}
 class WitnessConfig:
     """frames: of a window at 12.5 a second. passes: how often training hears everybody, with other noise each time."""
 
-    frames: int = 30
+    frames: int = 48
     size: int = 24
     seeds: int = 1000
     passes: int = 1
@@ -85,7 +84,7 @@ def make_witness(
     Raises DataError where tracks are unfit or drivers too few.
     """
     tell("training drivers")
-    drivers = witness_material("train", data, config.seeds, seconds=TRAINING_SECONDS, variants=config.variants)
+    drivers = witness_material("train", data, config.seeds, variants=config.variants)
     network, windows = _fit(drivers, config)
     tell(f"{windows} windows of {len(drivers)} training drivers; calibrating")
     val = _rows(network, witness_material("val", data, _HELD_SEEDS), config, "val")
