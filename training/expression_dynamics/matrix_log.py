@@ -28,7 +28,8 @@ def matrix_log(matrices: Tensor) -> Tensor:
     for term in range(2, _TERMS + 1):
         power = power @ rest
         series = series + power / term
-    return trace.log() * one - 2 ** len(_ROOT_STEPS) * series
+    logarithm: Tensor = trace.log() * one - 2 ** len(_ROOT_STEPS) * series
+    return logarithm
 
 
 def _square_root(matrices: Tensor, one: Tensor, steps: int) -> Tensor:

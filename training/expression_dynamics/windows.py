@@ -52,7 +52,8 @@ def without_level(values: Floats, removal: Removal) -> Floats:
     if removal == "mean":
         return values - values.mean(axis=1, keepdims=True)
     if removal == "median":
-        return values - np.median(values, axis=1, keepdims=True)
+        middle: Floats = np.median(values, axis=1, keepdims=True)
+        return values - middle
     return values
 
 

@@ -77,7 +77,7 @@ def fit_witness(windows: Floats, driver: NDArray[np.int64], size: int) -> Witnes
     Raises DataError for a single driver.
     """
     channels = windows.shape[2]
-    parts = torch.from_numpy(windows).split(_AT_ONCE)
+    parts = torch.split(torch.from_numpy(windows), _AT_ONCE)
     features = torch.cat([moments(part, upper_triangle(channels)) for part in parts]).double().numpy()
     mean, deviation = features.mean(axis=0), np.maximum(features.std(axis=0), _SMALLEST)
     standard = np.clip((features - mean) / deviation, -_LARGEST, _LARGEST)

@@ -56,8 +56,8 @@ def test_pooling_gives_mean_and_deviation_where_attention_is_even() -> None:
     rows = torch.randn(2, 400, 4) * torch.tensor([1.0, 2.0, 3.0, 4.0])
     plain, logarithm = AttentiveMoments(4, logarithm=False), AttentiveMoments(4, logarithm=True)
     for pool in (plain, logarithm):
-        torch.nn.init.zeros_(pool.attention[2].weight)
-        torch.nn.init.zeros_(pool.attention[2].bias)
+        for value in pool.parameters():
+            torch.nn.init.zeros_(value)
     deviation = rows.std(dim=1, correction=0)
     torch.testing.assert_close(plain(rows), torch.cat([rows.mean(dim=1), deviation], dim=1), atol=1e-3, rtol=1e-3)
     torch.testing.assert_close(logarithm(rows)[:, 4:], deviation.log(), atol=1e-3, rtol=1e-3)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from training.errors import DataError
 from training.expression_dynamics.drift_to_noise import correlation, drift_to_noise
 
 
-def wobbling(centre: tuple[float, float]) -> np.ndarray:
+def wobbling(centre: tuple[float, float]) -> NDArray[np.float64]:
     """Rows whose total variance is 4 + 12."""
-    return np.array(centre) + np.array([(2, 12**0.5), (-2, -(12**0.5)), (2, -(12**0.5)), (-2, 12**0.5)])
+    return np.asarray(centre) + np.array([(2, 12**0.5), (-2, -(12**0.5)), (2, -(12**0.5)), (-2, 12**0.5)])
 
 
 def test_drift_is_the_mean_distance_of_recordings_in_units_of_their_own_deviation() -> None:
