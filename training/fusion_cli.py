@@ -84,6 +84,29 @@ def track(
 
 
 @app.command()
+def witness(
+    name: Annotated[str, typer.Argument(help="Name of a shipped witness, or its folder.")],
+    strangers: Annotated[Path, typer.Option(help="Calls of drivers that make the cohort.", file_okay=False)],
+    calls: Annotated[Path, typer.Option(help="Calls of others, to calibrate on.", file_okay=False)],
+    test: Annotated[Path, typer.Option(help="Calls of others again, to measure on.", file_okay=False)],
+    out: Annotated[Path, typer.Option(help="Folder of the witness with the new cohort.", file_okay=False)],
+) -> None:
+    """Give a witness its cohort and calibration from tracked calls, and measure it."""
+    from engines.witnesses.folder import find_witness, read_witness_folder
+    from engines.witnesses.onnx_witness import OnnxWitness
+    from training.evaluation.witness_calls import load_calls
+    from training.evaluation.witness_cohort import figures, hear, write_heard
+
+    with one_line_errors():
+        folder = read_witness_folder(find_witness(name))
+        parts = [load_calls(each) for each in (strangers, calls, test)]
+        heard = hear(OnnxWitness(folder), *parts)
+        write_heard(folder, heard, (len(parts[0]), len(parts[1])), out)
+    for figure, estimate, _ in figures(heard):
+        sys.stdout.write(f"{figure}: {estimate}\n")
+
+
+@app.command()
 def fit(
     folder: CallsArgument,
     unseen: Annotated[
