@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -49,7 +50,7 @@ class TrackerLink:
 
     def __init__(self, config: ExpressionsConfig, tracks: int) -> None:
         """tracks: how many participants at most. Raises ExpressionError where the process cannot be started."""
-        self._python = str(config.python or sys.executable)
+        self._python = sys.executable if config.python is None else _found(config.python)
         self._number = 0
         self._held = ExitStack()
         try:
@@ -165,6 +166,12 @@ class TrackerLink:
 
 _SILENT = "the tracker of expressions did not answer in time"
 _BROKEN = "the tracker of expressions broke its protocol"
+
+
+def _found(python: Path) -> str:
+    """As a shell finds it from here: the process starts elsewhere. Links stay, which environments need."""
+    named = str(python.expanduser())
+    return str(Path(shutil.which(named) or named).absolute())
 
 
 def _memory_bytes(tracks: int) -> int:

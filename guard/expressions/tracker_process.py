@@ -81,6 +81,7 @@ class Tracks:
 
         Raises EngineError where there is no tracker, RuntimeError for one that finds nothing.
         """
+        self._finder(0)  # tells what is missing before anything else does
         import cv2
 
         drawn = cv2.imread(str(Path(__file__).with_name("drawn_face.png")), cv2.IMREAD_GRAYSCALE)
@@ -165,7 +166,7 @@ def confine(settings: TrackerSettings) -> list[str]:
     """Give up for good what tracking does not need. Returns what holds; what does not is told with its reason."""
     libc = ctypes.CDLL(None, use_errno=True)
     steps: tuple[tuple[str, Callable[[], object]], ...] = (
-        ("lowest priority", partial(os.nice, LOWEST_PRIORITY)),
+        ("lowest priority", _lower_priority),
         ("memory limit", partial(own_limits.limit, resource.RLIMIT_AS, settings.memory_bytes, "bytes")),
         ("file limit", partial(own_limits.limit, resource.RLIMIT_NOFILE, _FILES, "open files")),
         ("no core dumps", partial(own_limits.limit, resource.RLIMIT_CORE, 0, "bytes")),
@@ -175,6 +176,14 @@ def confine(settings: TrackerSettings) -> list[str]:
         ("no network, no files, no processes", partial(seccomp.install, libc, tcp=False, reading=False, udp=False)),
     )
     return [_measure(name, step) for name, step in steps]
+
+
+def _lower_priority() -> None:
+    os.nice(LOWEST_PRIORITY)
+    # With autogroups (sched(7)) a nice value counts only within the session, and this process has one of its own.
+    autogroup = Path("/proc/self/autogroup")
+    if autogroup.exists():
+        autogroup.write_text(f"{LOWEST_PRIORITY}", "ascii")
 
 
 def _measure(name: str, step: Callable[[], object]) -> str:

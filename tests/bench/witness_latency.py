@@ -3,7 +3,7 @@
     python -m tests.bench.witness_latency --streams 2 --seconds 10 --rounds 6
 
 Needs a tracker: GUARD_EXPRESSIONS__LANDMARKER, and GUARD_EXPRESSIONS__PYTHON where MediaPipe lies elsewhere. Exit
-status 1 where the bound is broken: the mean ratio over rounds counts, and its interval is printed. On a machine that
+status 1 where the bound is broken: the median ratio of rounds counts, and its interval is printed. On a machine that
 others use as well both kinds of turn suffer, and the spread says how much.
 """
 

@@ -122,9 +122,9 @@ async def _costs(scene: Scene, streams: int, progress: Console) -> Costs:
     return await measure_costs(scene, streams)
 
 
-def make_clips(folder: Path, video: Path | None) -> tuple[tuple[Path, ...], str]:
-    """Files of encoded frames, and what they show. Raises NoVideoError, SourceError."""
-    frames = round(CLIP_SECONDS * FPS)
+def make_clips(folder: Path, video: Path | None, seconds: float | None = None) -> tuple[tuple[Path, ...], str]:
+    """Files of encoded frames, of 10 s where nothing is said, and what they show. Raises NoVideoError, SourceError."""
+    frames = round((seconds or CLIP_SECONDS) * FPS)
     if video is not None:
         pictures, _ = filmed(video)
         encoded, source = [encode_clip(islice(pictures, frames), BITRATE_BPS)], str(video)

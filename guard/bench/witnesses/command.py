@@ -21,12 +21,15 @@ from guard.bench.machine import describe_machine
 from guard.bench.output_files import STANDARD_OUTPUT, check_output_files, write_output
 from guard.bench.streams.command import make_clips
 from guard.bench.streams.probe import Scene
+from guard.bench.witnesses import turn
 from guard.bench.witnesses.findings import p99_ratio, side, tracking_cost, witness_cpu_ms
 from guard.bench.witnesses.report import WitnessesReport, print_report
 from guard.bench.witnesses.turn import Turn, take_turn
 from guard.config import GuardConfig
 from guard.errors import ConfigError
 
+_LONGER_SECONDS = 6.0
+"""So much longer than a turn is the clip: the sender begins before the turn does."""
 _PIPE_COLUMNS = 150
 """Width of the tables where no terminal tells one: a figure that is cut short is none."""
 
@@ -66,14 +69,16 @@ async def measure(config: GuardConfig, bench: WitnessesBench, command: str) -> W
     progress = Console(stderr=True)
     with tempfile.TemporaryDirectory(prefix="guard-bench-") as folder:
         progress.print("encoding the clip")
-        clips, about = await asyncio.to_thread(make_clips, Path(folder), bench.video)
+        # A clip that comes round again is a loop to the guard, which then takes its frames for no evidence.
+        whole_turn = turn.WARM_UP_SECONDS + bench.seconds + _LONGER_SECONDS
+        clips, about = await asyncio.to_thread(make_clips, Path(folder), bench.video, whole_turn)
         scene = Scene(config, Path(folder), clips, bench.seconds)
         turns: list[Turn] = []
         for number in range(bench.rounds):
             for is_on in (False, True) if number % 2 == 0 else (True, False):
                 progress.print(f"round {number + 1} of {bench.rounds}: expressions {'on' if is_on else 'off'}")
                 turns.append(await take_turn(scene, bench.streams, with_expressions=is_on))
-    without, with_expressions = ([turn for turn in turns if turn.with_expressions is is_on] for is_on in (False, True))
+    without, with_expressions = ([each for each in turns if each.with_expressions is is_on] for is_on in (False, True))
     sides = side(without), side(with_expressions)
     return WitnessesReport(
         machine=describe_machine(),

@@ -43,7 +43,8 @@ class TrackingCost:
 
 @dataclass(frozen=True, slots=True)
 class P99Ratio:
-    """With over without. ratios: of the two turns of each round. middle: their geometric mean.
+    """With over without. ratios: of the two turns of each round. middle: their median, which one round that something
+    else disturbed does not move.
 
     low, high: 95 % bootstrap interval of it over rounds. pooled: of the percentiles over all turns.
     """
@@ -73,10 +74,10 @@ def p99_ratio(without: Side, with_expressions: Side, seed: int = 0) -> P99Ratio:
     """Both sides have as many turns, round by round."""
     logs = np.log(np.array(with_expressions.p99_ms) / np.array(without.p99_ms))
     draws = np.random.default_rng(seed).integers(0, len(logs), (_DRAWS, len(logs)))
-    low, high = np.exp(np.percentile(logs[draws].mean(axis=1), (2.5, 97.5)))
+    low, high = np.exp(np.percentile(np.median(logs[draws], axis=1), (2.5, 97.5)))
     return P99Ratio(
         ratios=tuple(np.exp(logs).tolist()),
-        middle=float(np.exp(logs.mean())),
+        middle=float(np.exp(np.median(logs))),
         low=float(low),
         high=float(high),
         pooled=with_expressions.latency.p99_ms / without.latency.p99_ms,

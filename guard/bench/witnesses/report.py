@@ -43,7 +43,7 @@ def print_report(report: WitnessesReport, console: Console) -> None:
     ratio = report.ratio
     verdict = "within" if report.is_within_bound else "NOT within"
     console.print(
-        f"p99 with / without: {ratio.middle:.3f} [{ratio.low:.3f}, {ratio.high:.3f}] (mean of rounds, 95 %; "
+        f"p99 with / without: {ratio.middle:.3f} [{ratio.low:.3f}, {ratio.high:.3f}] (median of rounds, 95 %; "
         f"rounds {', '.join(f'{each:.2f}' for each in ratio.ratios)}; all turns pooled {ratio.pooled:.3f}): "
         f"{verdict} {MOST_P99_RATIO:.2f}"
     )

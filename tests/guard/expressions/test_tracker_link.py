@@ -57,6 +57,15 @@ def test_a_tracker_holds_nothing_of_the_guards_environment(stand_in: StandIn, mo
         assert b"s3cret" not in Path(f"/proc/{link.pid}/environ").read_bytes()
 
 
+def test_a_tracker_gives_way_to_everybody(stand_in: StandIn) -> None:
+    with link_to(stand_in()) as link:
+        link.wait_ready()
+        assert os.getpriority(os.PRIO_PROCESS, link.pid) == 19
+        group = Path(f"/proc/{link.pid}/autogroup")
+        if group.exists() and Path("/proc/sys/kernel/sched_autogroup_enabled").read_text("ascii").strip() == "1":
+            assert group.read_text("ascii").split()[-1] == "19"
+
+
 @pytest.mark.skipif(platform.machine() not in _NUMBERS, reason="no system call table for this machine")
 def test_a_library_that_calls_home_cannot(stand_in: StandIn) -> None:
     with link_to(stand_in("calls_home")) as link:
@@ -98,6 +107,17 @@ def test_a_python_that_is_none_is_told(tmp_path: Path) -> None:
     with pytest.raises(ExpressionError, match=r"cannot start .*no python: No such file") as refused:
         TrackerLink(config, 1)
     assert not refused.value.retryable
+
+
+def test_a_python_is_found_as_a_shell_finds_it(
+    stand_in: StandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = stand_in()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    for named in ("./python", "python"):
+        with link_to(config.model_copy(update={"python": Path(named)})) as link:
+            assert link.wait_ready()
 
 
 def test_an_early_end_is_told_with_what_it_wrote_last(stand_in: StandIn) -> None:
