@@ -32,8 +32,8 @@ from guard.one_line import one_line
 START_SECONDS = 60.0
 """Loading MediaPipe takes 2 s, and a busy machine many times that."""
 SILENT_SECONDS = 15.0
-"""A tracker that has not answered for so long hangs: a frame takes it 10 ms, at the lowest priority on a full machine
-many times that."""
+"""A tracker that has not answered for so long hangs: a frame takes it 10 ms, at its low priority on a full machine many
+times that."""
 _BASE_BYTES, _TRACK_BYTES, _CORE_BYTES = 1 << 30, 96 << 20, 12 << 20
 """Address space: 0.6 GB with its libraries, 60 MB more with every participant, and a thread's stack for every core."""
 _OUTPUT_BYTES = 4096
