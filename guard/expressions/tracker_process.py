@@ -40,7 +40,8 @@ if TYPE_CHECKING:
 
 MakeFinder = Callable[[], AbstractContextManager["FindFace"]]
 
-LOWEST_PRIORITY = 19
+LOW_PRIORITY = 10
+"""A tenth of the guard's weight. Lower, and on a full machine a tracker gets too little to be of any use."""
 _FILES = 64
 _LONGEST_STEP_MS = 1000
 
@@ -163,7 +164,7 @@ def confine(settings: TrackerSettings) -> list[str]:
     """Give up for good what tracking does not need. Returns what holds; what does not is told with its reason."""
     libc = ctypes.CDLL(None, use_errno=True)
     steps: tuple[tuple[str, Callable[[], object]], ...] = (
-        ("lowest priority", _lower_priority),
+        ("low priority", _lower_priority),
         ("memory limit", partial(own_limits.limit, resource.RLIMIT_AS, settings.memory_bytes, "bytes")),
         ("file limit", partial(own_limits.limit, resource.RLIMIT_NOFILE, _FILES, "open files")),
         ("no core dumps", partial(own_limits.limit, resource.RLIMIT_CORE, 0, "bytes")),
@@ -176,11 +177,11 @@ def confine(settings: TrackerSettings) -> list[str]:
 
 
 def _lower_priority() -> None:
-    os.nice(LOWEST_PRIORITY)
+    os.nice(LOW_PRIORITY)
     # With autogroups (sched(7)) a nice value counts only within the session, and this process has one of its own.
     autogroup = Path("/proc/self/autogroup")
     if autogroup.exists():
-        autogroup.write_text(f"{LOWEST_PRIORITY}", "ascii")
+        autogroup.write_text(f"{LOW_PRIORITY}", "ascii")
 
 
 def _measure(name: str, step: Callable[[], object]) -> str:
