@@ -48,6 +48,21 @@ async def test_a_video_plays_until_the_guard_leaves() -> None:
     await sender.vanish()
 
 
+async def test_the_offer_asks_for_h264_and_takes_vp8() -> None:
+    offers: list[str] = []
+
+    async def refuse(offer_sdp: str) -> str:
+        offers.append(offer_sdp)
+        return "no"
+
+    async with whep_server(refuse) as server:
+        with pytest.raises(JoinError):
+            await make_visit(server.url, Recorder()).run(lambda: None)
+    codecs = re.findall(r"a=rtpmap:\d+ (\w+)/90000", offers[0])
+    assert [codec for codec in codecs if codec != "rtx"] == ["H264", "H264", "VP8"]
+    assert codecs.count("rtx") == 3
+
+
 async def test_the_server_vanishes_and_returns(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ice, "CONSENT_INTERVAL", 0.05)
     monkeypatch.setattr(ice, "CONSENT_FAILURES", 2)
