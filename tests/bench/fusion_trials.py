@@ -279,6 +279,7 @@ def trials(options: argparse.Namespace) -> None:
                     probe_driver.append(probing)
                     lengths.append(seconds)
     people = sum("seed_" not in path.name for path in options.folder.glob(f"{options.split}_*.npz"))
+    real = f"{people} real people and " if people else ""
     save_trials(
         FusionTrials(
             {name: np.array(values) for name, values in llrs.items()},
@@ -286,7 +287,7 @@ def trials(options: argparse.Namespace) -> None:
             np.array(probe_driver),
             np.array(lengths),
             models,
-            f"{people} real people and {len(heard) - people} procedural drivers of the {options.split} split on one "
+            f"{real}{len(heard) - people} procedural drivers of the {options.split} split on one "
             "photographed face (mesh_warp, simulated call), tracked on 128x128 luma as in a call.",
         ),
         options.out,
