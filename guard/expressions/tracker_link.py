@@ -31,9 +31,9 @@ from guard.one_line import one_line
 
 START_SECONDS = 60.0
 """Loading MediaPipe takes 2 s, and a busy machine many times that."""
-SILENT_SECONDS = 15.0
-"""A tracker that has not answered for so long hangs: a frame takes it 10 ms, at the lowest priority on a full machine
-many times that."""
+SILENT_SECONDS = 30.0
+"""A tracker that has not answered for so long hangs: a frame takes it 10 ms, at idle priority on a full machine a
+thousand times that."""
 _BASE_BYTES, _TRACK_BYTES, _CORE_BYTES = 1 << 30, 96 << 20, 12 << 20
 """Address space: 0.6 GB with its libraries, 60 MB more with every participant, and a thread's stack for every core."""
 _OUTPUT_BYTES = 4096
@@ -73,8 +73,9 @@ class TrackerLink:
                     pass_fds=[theirs.fileno()],
                     cwd="/",
                     env=_environment(caches),
-                    # Ctrl-C is for the guard, which ends its tracker.
-                    start_new_session=True,
+                    # Ctrl-C is for the guard, which ends its tracker. Not a session of its own: where these share the
+                    # processor (autogroups, sched(7)), it would have as large a share as the guard.
+                    process_group=0,
                 )
         except OSError as error:
             self._held.close()

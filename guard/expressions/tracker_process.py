@@ -40,7 +40,6 @@ if TYPE_CHECKING:
 
 MakeFinder = Callable[[], AbstractContextManager["FindFace"]]
 
-LOWEST_PRIORITY = 19
 _FILES = 64
 _ENLARGED = 2
 """What the finder cuts out of a crop it samples bilinearly; enlarged before, that is smoother. Measured, see README."""
@@ -134,13 +133,14 @@ class Tracks:
 
 def serve(channel: socket.socket, make_finder: MakeFinder, settings: TrackerSettings) -> None:
     """Track until the channel closes. A tracker that cannot run says why, and is done."""
+    gives_way = _measure("idle priority", _give_way)
     try:
         tracks = Tracks(make_finder)
         tracks.rehearse()
     except Exception as error:  # noqa: BLE001 - whatever keeps it from running is what the user must know
         _say(channel, Reply(ReplyKind.REFUSED, text=f"{error}" or type(error).__name__))
         return
-    holding = ", ".join(confine(settings))
+    holding = ", ".join([gives_way, *confine(settings)])
     _say(channel, Reply(ReplyKind.READY, text=f"{_library()}; {holding}"))
     with channel.makefile("rb") as orders:
         while len(record := orders.read(ORDER_BYTES)) == ORDER_BYTES:
@@ -166,7 +166,6 @@ def confine(settings: TrackerSettings) -> list[str]:
     """Give up for good what tracking does not need. Returns what holds; what does not is told with its reason."""
     libc = ctypes.CDLL(None, use_errno=True)
     steps: tuple[tuple[str, Callable[[], object]], ...] = (
-        ("lowest priority", _lower_priority),
         ("memory limit", partial(own_limits.limit, resource.RLIMIT_AS, settings.memory_bytes, "bytes")),
         ("file limit", partial(own_limits.limit, resource.RLIMIT_NOFILE, _FILES, "open files")),
         ("no core dumps", partial(own_limits.limit, resource.RLIMIT_CORE, 0, "bytes")),
@@ -178,18 +177,16 @@ def confine(settings: TrackerSettings) -> list[str]:
     return [_measure(name, step) for name, step in steps]
 
 
-def _lower_priority() -> None:
-    os.nice(LOWEST_PRIORITY)
-    # With autogroups (sched(7)) a nice value counts only within the session, and this process has one of its own.
-    autogroup = Path("/proc/self/autogroup")
-    if autogroup.exists():
-        autogroup.write_text(f"{LOWEST_PRIORITY}", "ascii")
+def _give_way() -> None:
+    """To every thread of the guard, the moment that it wakes up: with a nice value the guard would wait for the end of
+    a time slice. Threads that are started from now on do so too."""
+    os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
 
 
 def _measure(name: str, step: Callable[[], object]) -> str:
     try:
         step()
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, AttributeError) as error:  # this system refuses it, or knows no such thing
         return f"NOT {name} ({error})"
     return name
 

@@ -25,8 +25,10 @@ StandIn = Callable[..., ExpressionsConfig]
 
 
 @pytest.fixture
-def stand_in(tmp_path: Path) -> StandIn:
+def stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StandIn:
     """Settings with a tracker that does what `mode` says, see stand_in_tracker.py."""
+    for name in ("ENABLED", "LANDMARKER", "PYTHON"):  # they would win over what a test says
+        monkeypatch.delenv(f"GUARD_EXPRESSIONS__{name}", raising=False)
     python = tmp_path / "python"
     python.write_text(_SCRIPT.format(python=sys.executable, repository=str(REPOSITORY)))
     python.chmod(0o755)

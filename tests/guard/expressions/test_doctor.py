@@ -65,7 +65,7 @@ def test_a_confinement_that_does_not_hold_is_trouble(
     diagnose: Diagnose, stand_in: StandIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def without(_link: object) -> str:
-        return "MediaPipe 0.10.35; lowest priority, NOT no network, no files, no processes (no table for riscv64)"
+        return "MediaPipe 0.10.35; idle priority, NOT no network, no files, no processes (no table for riscv64)"
 
     monkeypatch.setattr("guard.expressions.tracker_link.TrackerLink.wait_ready", without)
     ok, detail, advice = diagnose(stand_in())

@@ -71,14 +71,16 @@ def test_a_drawn_face_is_tracked_by_a_confined_process(real_tracker: Expressions
         link.close()
 
 
-def test_the_tracker_has_bounds_and_the_lowest_priority(real_tracker: ExpressionsConfig) -> None:
+def test_the_tracker_has_bounds_and_idle_priority(real_tracker: ExpressionsConfig) -> None:
     link = TrackerLink(real_tracker, 2)
     try:
         link.wait_ready()
         limits = Path(f"/proc/{link.pid}/limits").read_text("ascii")
         [address_space] = [line for line in limits.splitlines() if line.startswith("Max address space")]
         assert "unlimited" not in address_space
-        assert os.getpriority(os.PRIO_PROCESS, link.pid) == 19
+        link.track(WaitingFrame(1, 0.0, drawn_face()))
+        tasks = [int(task.name) for task in Path(f"/proc/{link.pid}/task").iterdir()]
+        assert {os.sched_getscheduler(task) for task in tasks} == {os.SCHED_IDLE}
     finally:
         link.close()
 

@@ -57,13 +57,14 @@ def test_a_tracker_holds_nothing_of_the_guards_environment(stand_in: StandIn, mo
         assert b"s3cret" not in Path(f"/proc/{link.pid}/environ").read_bytes()
 
 
-def test_a_tracker_gives_way_to_everybody(stand_in: StandIn) -> None:
+def test_a_tracker_gives_way_to_the_guard_in_its_session(stand_in: StandIn) -> None:
     with link_to(stand_in()) as link:
         link.wait_ready()
-        assert os.getpriority(os.PRIO_PROCESS, link.pid) == 19
-        group = Path(f"/proc/{link.pid}/autogroup")
-        if group.exists() and Path("/proc/sys/kernel/sched_autogroup_enabled").read_text("ascii").strip() == "1":
-            assert group.read_text("ascii").split()[-1] == "19"
+        link.track(picture(100))
+        tasks = [int(task.name) for task in Path(f"/proc/{link.pid}/task").iterdir()]
+        assert {os.sched_getscheduler(task) for task in tasks} == {os.SCHED_IDLE}
+        assert os.getsid(link.pid) == os.getsid(0), "with one of its own it would share the processor with the guard"
+        assert os.getpgid(link.pid) != os.getpgid(0), "Ctrl-C would end it"
 
 
 @pytest.mark.skipif(platform.machine() not in _NUMBERS, reason="no system call table for this machine")
