@@ -15,6 +15,7 @@ from guard import doctor
 from guard.config import ExpressionsConfig, GuardConfig, WitnessesConfig
 from guard.errors import ConfigError
 from guard.runtime import make_witnesses
+from guard.verify import witness_set
 from guard.verify.witness_set import load_witness_set
 from tests.engines.witnesses.made_witness import made_movements, write_made_witness
 from tests.guard.verify.driver_space import driver_space
@@ -73,7 +74,8 @@ def test_bad_settings_are_refused(codes: Path, tmp_path: Path) -> None:
         load_witness_set(WitnessesConfig(models=(str(codes),), fusion=tmp_path / "bad.json"), SPEC)
 
 
-def test_the_doctor_says_what_each_is_good_for(codes: Path, tmp_path: Path) -> None:
+def test_the_doctor_says_what_each_is_good_for(codes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(witness_set, "FUSION_FILE", tmp_path / "none-is-shipped.json")
     plain = GuardConfig(witnesses=WitnessesConfig(models=(str(codes),)))
     assert doctor._witnesses(plain) == (
         "facial_codes 0.1 (not weighed: no fusion weights were fitted for it), silent while expressions are off"
