@@ -70,6 +70,16 @@ def closed_figures(tally: ClosedTally) -> ClosedFigures:
     )
 
 
+def closed_gain(tally: ClosedTally, other: ClosedTally) -> Estimate:
+    """By how much more windows have their person first than in another row, the same people drawn for both."""
+    of = tally.windows
+    values = [
+        float((drawn * (tally.first - other.first)).sum() / (drawn * of).sum()) for drawn in _drawn(len(of), _ROUNDS)
+    ]
+    low, high = np.percentile(values, [2.5, 97.5])
+    return Estimate(float((tally.first - other.first).sum() / of.sum()), float(low), float(high))
+
+
 def open_figures(trials: Sequence[Trials], people: int) -> OpenFigures:
     """Of the trials of every draw and seed, in which people are numbered alike."""
     ranked = [one.ranked() for one in trials]
