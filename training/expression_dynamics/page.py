@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.expression_dynamics.drift_to_noise import Correlation
-from training.expression_dynamics.measures import closed_gain
+from training.expression_dynamics.measures import closed_gain, open_gain
 from training.expression_dynamics.study import RowResult
 from training.metrics import Estimate
 
@@ -59,7 +59,7 @@ def page_text(page: Page) -> str:
         rows_table(page.rows),
         f"![Rows side by side]({NAME}.png)",
         f"## Against {page.reference}",
-        "Share of windows whose person comes first, less that of the reference; the same people drawn for both.",
+        "Less what the reference reaches; the same people drawn for both.",
         gains_table(page),
     ]
     if page.drifts:
@@ -84,13 +84,17 @@ def rows_table(rows: Sequence[RowResult]) -> str:
 def gains_table(page: Page) -> str:
     """Rows of the same people beside the reference."""
     reference = next(row for row in page.rows if row.name == page.reference)
-    lines = ["| Row | gain in top-1 of a window |", "| --- | --- |"]
+    lines = ["| Row | top-1 of a window | AUC |", "| --- | --- | --- |"]
     lines += [
-        f"| {row.name} | {closed_gain(row.tally, reference.tally)} |"
+        f"| {row.name} | {closed_gain(row.tally, reference.tally)} | {_open_gain(row, reference)} |"
         for row in page.rows
         if row is not reference and np.array_equal(row.tally.windows, reference.tally.windows)
     ]
     return "\n".join(lines)
+
+
+def _open_gain(row: RowResult, reference: RowResult) -> str:
+    return str(open_gain(row.trials, reference.trials, row.people)) if row.trials and reference.trials else "-"
 
 
 def _open(row: RowResult) -> str:

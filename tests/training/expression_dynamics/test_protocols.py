@@ -9,7 +9,7 @@ import pytest
 
 from tests.training.expression_dynamics.conftest import recordings_of
 from training.errors import DataError
-from training.expression_dynamics.measures import closed_figures, closed_gain, mean_tally, open_figures
+from training.expression_dynamics.measures import closed_figures, closed_gain, mean_tally, open_figures, open_gain
 from training.expression_dynamics.protocols import closed_split, closed_tally, open_splits, open_trials
 from training.expression_dynamics.recordings import Recording
 
@@ -74,6 +74,9 @@ def test_trials_compare_every_probe_with_every_template(people_apart: list[Recor
     np.testing.assert_allclose(trials.scores, trials.genuine)
     found = open_figures([trials, trials], 10)
     assert (found.area.value, found.area.low, found.equal_error.value) == (1, 1, 0)
+    useless = replace(trials, scores=np.zeros_like(trials.scores))
+    gain = open_gain([trials], [useless], 10)
+    assert (gain.value, gain.low, gain.high) == (0.5, 0.5, 0.5)
 
 
 def test_nobody_is_enrolled_in_a_closed_set(people_apart: list[Recording]) -> None:
