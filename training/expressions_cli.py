@@ -79,6 +79,7 @@ def witness(
 
     torch.set_num_threads(threads)
     with one_line_errors():
+        witness_run.refuse_other(out)
         config = witness_run.WitnessConfig(frames=window, size=size, seeds=seeds)
         fitted = witness_run.make_witness(config, data, version, lambda text: console.print(text, markup=False))
         witness_run.write(fitted, out)

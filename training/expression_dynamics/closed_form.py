@@ -11,7 +11,8 @@ Floats = NDArray[np.float64]
 
 _SMALLEST = 1e-6
 _DIAGONAL = 1e-3
-"""Share of the total variance that is added to each channel's own before the logarithm: ours."""
+"""Share of its own variance that is added to each channel's before the logarithm: ours. A share of the total variance
+would drown channels that move little."""
 
 
 def level(values: NDArray[np.floating]) -> Floats:
@@ -43,8 +44,8 @@ def log_covariance(values: NDArray[np.floating], lags: Sequence[int] = (0, 1)) -
     rows = moving.shape[1] - max(lags)
     beside = np.concatenate([moving[:, lag : lag + rows] for lag in lags], axis=2)
     covariance = _covariance(beside)
-    total = np.trace(covariance, axis1=1, axis2=2) + _SMALLEST
-    covariance += _DIAGONAL * total[:, None, None] * np.eye(beside.shape[2])
+    own = np.diagonal(covariance, axis1=1, axis2=2)
+    covariance = covariance + (_DIAGONAL * own + _SMALLEST**2)[:, :, None] * np.eye(beside.shape[2])
     size, directions = np.linalg.eigh(covariance)
     logarithm = (directions * np.log(size)[:, None, :]) @ directions.transpose(0, 2, 1)
     above = np.triu_indices(beside.shape[2])

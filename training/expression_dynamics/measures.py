@@ -70,6 +70,40 @@ def closed_figures(tally: ClosedTally) -> ClosedFigures:
     )
 
 
+def closed_gain(tally: ClosedTally, other: ClosedTally) -> Estimate:
+    """By how much more windows have their person first than in another row, the same people drawn for both."""
+    of = tally.windows
+    values = [
+        float((drawn * (tally.first - other.first)).sum() / (drawn * of).sum()) for drawn in _drawn(len(of), _ROUNDS)
+    ]
+    low, high = np.percentile(values, [2.5, 97.5])
+    return Estimate(float((tally.first - other.first).sum() / of.sum()), float(low), float(high))
+
+
+def open_gain(trials: Sequence[Trials], others: Sequence[Trials], people: int) -> Estimate:
+    """By how much the mean area is larger than another row's, the same people drawn for both."""
+    sides = [[one.ranked() for one in side] for side in (trials, others)]
+
+    def gain(drawn: Weights | None) -> float:
+        areas = [[_area(one, drawn) for one in side] for side in sides]
+        return float(np.mean(areas[0]) - np.mean(areas[1]))
+
+    values = []
+    for drawn in _drawn(people, _OPEN_ROUNDS):
+        try:
+            values.append(gain(drawn))
+        except DataError:  # nobody of one draw was drawn again
+            continue
+    if not values:
+        raise DataError("too few people to draw again")
+    low, high = np.percentile(values, [2.5, 97.5])
+    return Estimate(gain(None), float(low), float(high))
+
+
+def _area(trials: Trials, drawn: Weights | None) -> float:
+    return area_under_roc(trials.scores, trials.genuine, None if drawn is None else _weights(trials, drawn))
+
+
 def open_figures(trials: Sequence[Trials], people: int) -> OpenFigures:
     """Of the trials of every draw and seed, in which people are numbered alike."""
     ranked = [one.ranked() for one in trials]

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.expression_dynamics.drift_to_noise import Correlation
+from training.expression_dynamics.measures import closed_gain, open_gain
 from training.expression_dynamics.study import RowResult
 from training.metrics import Estimate
 
@@ -57,6 +58,9 @@ def page_text(page: Page) -> str:
         f"{first.chance:.3f}. Brackets are 95 % over people drawn again; rows with several seeds are means over these.",
         rows_table(page.rows),
         f"![Rows side by side]({NAME}.png)",
+        f"## Against {page.reference}",
+        "Less what the reference reaches; the same people drawn for both.",
+        gains_table(page),
     ]
     if page.drifts:
         parts += ["## Drift-to-noise ratio", _drift_text(page.drifts)]
@@ -75,6 +79,22 @@ def rows_table(rows: Sequence[RowResult]) -> str:
         for row in rows
     ]
     return "\n".join([*head, *lines])
+
+
+def gains_table(page: Page) -> str:
+    """Rows of the same people beside the reference."""
+    reference = next(row for row in page.rows if row.name == page.reference)
+    lines = ["| Row | top-1 of a window | AUC |", "| --- | --- | --- |"]
+    lines += [
+        f"| {row.name} | {closed_gain(row.tally, reference.tally)} | {_open_gain(row, reference)} |"
+        for row in page.rows
+        if row is not reference and np.array_equal(row.tally.windows, reference.tally.windows)
+    ]
+    return "\n".join(lines)
+
+
+def _open_gain(row: RowResult, reference: RowResult) -> str:
+    return str(open_gain(row.trials, reference.trials, row.people)) if row.trials and reference.trials else "-"
 
 
 def _open(row: RowResult) -> str:

@@ -46,13 +46,16 @@ class Protocol:
 @dataclass(frozen=True, slots=True)
 class RowResult:
     """tally: of people in the closed set, mean over seeds. seeds: trainings behind the figures. open: None for a row
-    that was asked the first question alone."""
+    that was asked the first question alone. trials: of every draw and seed, behind `open`; people: how many these
+    number."""
 
     name: str
     seeds: int
     closed: ClosedFigures
     open: OpenFigures | None
     tally: ClosedTally
+    trials: tuple[Trials, ...]
+    people: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +132,7 @@ class Study:
             for said, split in zip(of_seed[1:], draws, strict=False)
         ]
         verified = open_figures(trials, len(people)) if trials else None
-        return RowResult(name, len(says), closed_figures(tally), verified, tally)
+        return RowResult(name, len(says), closed_figures(tally), verified, tally, tuple(trials), len(people))
 
     def _asked(self, row: Row) -> tuple[Split, ...]:
         splits = self._splits[row.channels]

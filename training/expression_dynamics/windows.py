@@ -50,7 +50,8 @@ def cut_all(people: Sequence[Sequence[Recording]], frames: int, hop: int) -> Win
 def without_level(values: Floats, removal: Removal) -> Floats:
     """Windows (n, T, C) less each channel's mean or median."""
     if removal == "mean":
-        return values - values.mean(axis=1, keepdims=True)
+        mean: Floats = values.mean(axis=1, keepdims=True)
+        return values - mean
     if removal == "median":
         middle: Floats = np.median(values, axis=1, keepdims=True)
         return values - middle

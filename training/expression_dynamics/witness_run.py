@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from engines.comparison import mean_embedding
 from training.cohort import Cohort, build_cohort, calibrate_on, procedural_trials, real_trials
+from training.data.recipe import refuse_foreign
 from training.errors import DataError
 from training.evaluate import DriverEmbeddings
 from training.expression_dynamics.motion_signals import WITNESS_HZ
@@ -99,6 +100,11 @@ def make_witness(
     tell(f"calibrated, {fitted.cost_bits:.3f} bits; measuring")
     test = _rows(network, witness_material("test", data, _HELD_SEEDS), config, "test")
     return FittedWitness(network, draft, cohort, tuple(_groups(test, cohort, config)), len(drivers), windows)
+
+
+def refuse_other(out: Path) -> None:
+    """Raise DataError for a folder that holds something else than a witness, before anything is computed."""
+    refuse_foreign(out, out / "witness.json")
 
 
 def write(fitted: FittedWitness, out: Path) -> None:

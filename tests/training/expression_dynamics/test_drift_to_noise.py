@@ -12,7 +12,7 @@ from training.expression_dynamics.drift_to_noise import correlation, drift_to_no
 
 def wobbling(centre: tuple[float, float]) -> NDArray[np.float64]:
     """Rows whose total variance is 4 + 12."""
-    return np.asarray(centre) + np.array([(2, 12**0.5), (-2, -(12**0.5)), (2, -(12**0.5)), (-2, 12**0.5)])
+    return np.array([(2, 12**0.5), (-2, -(12**0.5)), (2, -(12**0.5)), (-2, 12**0.5)]) + np.array(centre, np.float64)
 
 
 def test_drift_is_the_mean_distance_of_recordings_in_units_of_their_own_deviation() -> None:

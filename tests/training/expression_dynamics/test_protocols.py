@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from tests.training.expression_dynamics.conftest import recordings_of
 from training.errors import DataError
-from training.expression_dynamics.measures import closed_figures, mean_tally, open_figures
+from training.expression_dynamics.measures import closed_figures, closed_gain, mean_tally, open_figures, open_gain
 from training.expression_dynamics.protocols import closed_split, closed_tally, open_splits, open_trials
 from training.expression_dynamics.recordings import Recording
 
@@ -56,6 +58,10 @@ def test_first_and_among_five_count_windows_and_whole_recordings() -> None:
     assert figures.first.value == pytest.approx(17 / 21)
     assert figures.first.low < figures.first.value < figures.first.high
     assert (figures.people, figures.windows, figures.chance) == (7, 21, 1 / 7)
+    assert closed_gain(tally, tally).high == 0
+    better = replace(tally, first=tally.windows)
+    assert closed_gain(better, tally).value == pytest.approx(4 / 21)
+    assert closed_gain(better, tally).low >= 0
 
 
 def test_trials_compare_every_probe_with_every_template(people_apart: list[Recording]) -> None:
@@ -68,6 +74,9 @@ def test_trials_compare_every_probe_with_every_template(people_apart: list[Recor
     np.testing.assert_allclose(trials.scores, trials.genuine)
     found = open_figures([trials, trials], 10)
     assert (found.area.value, found.area.low, found.equal_error.value) == (1, 1, 0)
+    useless = replace(trials, scores=np.zeros_like(trials.scores))
+    gain = open_gain([trials], [useless], 10)
+    assert (gain.value, gain.low, gain.high) == (0.5, 0.5, 0.5)
 
 
 def test_nobody_is_enrolled_in_a_closed_set(people_apart: list[Recording]) -> None:

@@ -9,8 +9,10 @@ import onnxruntime as ort
 import pytest
 import torch
 from scipy.linalg import logm
+from typer.testing import CliRunner
 
 from engines.expressions.signals import SIGNAL_NAMES, landmark_signals
+from training.cli import app
 from training.drivers.face_basis import generic_face
 from training.drivers.landmarks import LANDMARKS, PART
 from training.drivers.motion import DriverMotion
@@ -136,6 +138,13 @@ def test_a_witness_is_made_of_procedural_drivers_alone(tmp_path: Path, monkeypat
     assert area.value > 0.5
     write(fitted, tmp_path / "expression_dynamics")
     assert (tmp_path / "expression_dynamics" / "witness.json").stat().st_size > 0
+
+
+def test_a_folder_that_holds_something_else_is_refused_at_once(tmp_path: Path) -> None:
+    (tmp_path / "diary.txt").write_text("mine")
+    result = CliRunner().invoke(app, ["expressions", "witness", "--out", str(tmp_path)])
+    assert result.exit_code == 1
+    assert "something else" in result.output
 
 
 def test_no_drivers_at_all_are_refused() -> None:
