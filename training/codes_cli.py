@@ -26,8 +26,6 @@ SeedCountOption = Annotated[int, typer.Option(min=1, help="How many seeds.")]
 StepsOption = Annotated[int, typer.Option(min=1, help="Length of each training.")]
 
 SEEDS = 3
-UNIT_STAGES, UNIT_CODES, UNIT_STEPS = 4, 64, 250
-"""Codes of 17 action units: fewer stages than for 51 blendshapes, of which there are three times as many (ours)."""
 
 
 @app.command()
@@ -44,7 +42,7 @@ def fit(
         bool,
         typer.Option("--full", help="The encoder of the reference, 16 x 128, 4 layers; 20 times the time."),
     ] = False,
-    steps: StepsOption = 500,
+    steps: StepsOption = 240,
     seed: int = 0,
     threads: ThreadsOption = 2,
 ) -> None:
@@ -65,7 +63,7 @@ def study(
     out: Annotated[Path, typer.Option(help="Folder of the grid; runs that it holds are kept.", file_okay=False)],
     data: TracksOption,
     mesh: MeshOption,
-    steps: StepsOption = 500,
+    steps: StepsOption = 240,
     threads: ThreadsOption = 2,
 ) -> None:
     """Train codes over stages, codebook sizes and terms on templates, three seeds each; OUT/rows.json holds it all."""
@@ -81,19 +79,30 @@ def drivers(
     out: Annotated[Path, typer.Option(help="File of the figures (.json).", dir_okay=False)],
     data: TracksOption,
     mesh: MeshOption,
-    expressions: ExpressionsOption,
     seeds: SeedCountOption = SEEDS,
-    steps: StepsOption = 500,
+    steps: StepsOption = 240,
     threads: ThreadsOption = 2,
 ) -> None:
-    """Compare histograms of tokens of enrolment and probe: people outside training, and REACT-Nao's open set."""
+    """Compare histograms of tokens of enrolment and probe, of people outside training."""
     from training.facial_codes import session
 
     with one_line_errors(), Progress(*_PROGRESS, console=console) as progress:
-        task = progress.add_task("trainings", total=session.driver_fits(seeds))
-        session.drivers(
-            session.Tracked(data, mesh), expressions, out, seeds, steps, threads, lambda _: progress.advance(task)
-        )
+        task = progress.add_task("trainings", total=2 * seeds)
+        session.drivers(session.Tracked(data, mesh), out, seeds, steps, threads, lambda _: progress.advance(task))
+
+
+@app.command(name="open-set")
+def open_set(
+    out: Annotated[Path, typer.Option(help="File of the figures (.json).", dir_okay=False)],
+    expressions: ExpressionsOption,
+    threads: ThreadsOption = 2,
+) -> None:
+    """The same on REACT-Nao: codes of action units, 20 people held out in each of five draws."""
+    from training.facial_codes import session
+
+    with one_line_errors(), Progress(*_PROGRESS, console=console) as progress:
+        task = progress.add_task("trainings", total=2 * session.DRAWS)
+        session.open_set(expressions, out, threads, lambda _: progress.advance(task))
 
 
 @app.command()
@@ -134,7 +143,7 @@ def export(
     mesh: MeshOption,
     version: Annotated[str, typer.Option(help="Version of the witness.")] = "0.1.0",
     codes: Annotated[int, typer.Option(min=2, help="Size of the codebook, K.")] = 64,
-    steps: StepsOption = 800,
+    steps: StepsOption = 500,
     seed: int = 0,
     threads: ThreadsOption = 2,
 ) -> None:
@@ -149,7 +158,7 @@ def export(
 @app.command()
 def page(
     study: Annotated[Path, typer.Option(help="Folder of `codes study`.", file_okay=False)],
-    drivers: Annotated[Path, typer.Option(help="File of `codes drivers`.", dir_okay=False)],
+    drivers: Annotated[list[Path], typer.Option(help="Files of `codes drivers` and `open-set`.", dir_okay=False)],
     traits: Annotated[Path, typer.Option(help="File of `codes traits`.", dir_okay=False)],
     witness: Annotated[Path, typer.Option(help="Folder of `codes export`.", file_okay=False)],
     out: Annotated[Path, typer.Option(help="Folder of facial_codes.md and its kin.", file_okay=False)],

@@ -38,7 +38,7 @@ _PROBE_CLIPS = 4
 """Recordings of one second that make a probe."""
 _LEAST_FRAMES = 100
 """Of a recording that is cut in half."""
-_ROUNDS = 300
+_ROUNDS = 200
 SESSIONS, HALVES = "other days", "halves of one recording"
 
 Side = list[ExpressionClip]
@@ -199,27 +199,26 @@ def open_set_figures(
     settings: Sequence[FitSettings],
     tick: Callable[[str], None] = lambda _: None,
 ) -> list[DriverFigure]:
-    """REACT-Nao's open set; codes and weights of a draw are learnt of the other people, for each of `settings`."""
+    """REACT-Nao's open set; codes and weights of each draw are learnt of the other people, with settings of its own."""
     people = sorted({clip.person for clip in clips})
     several = [person for person in people if sum(clip.person == person for clip in clips) > 1]
     random = np.random.default_rng(0)
-    draws = [set(random.choice(several, HELD_PEOPLE, replace=False).tolist()) for _ in range(DRAWS)]
+    draws = [set(random.choice(several, HELD_PEOPLE, replace=False).tolist()) for _ in settings]
     number = {person: place for place, person in enumerate(people)}
     named: dict[tuple[bool, str], list[Trials]] = defaultdict(list)
     for levels in (True, False):
         own = list(clips) if levels else [levelled(clip) for clip in clips]
-        for place, draw in enumerate(draws):
+        for draw, one in zip(draws, settings, strict=True):
             train = [clip for clip in own if clip.person not in draw]
             held = [clip for clip in own if clip.person in draw]
             sides, names = window_sides(held), [number[person] for person in sorted(draw)]
             expressions, share = torch.from_numpy(frames(train)), torch.from_numpy(even_people(train))
             shifts = torch.eye(expressions.shape[1]).unsqueeze(2)
-            for one in settings:
-                network = fit_codes(expressions, shifts, one, share)
-                weights = window_weights(network, train, WINDOW_ROWS)
-                for name, trials in driver_trials(network, sides, weights).items():
-                    named[levels, name].append(_numbered(trials, names))
-                tick(f"draw {place + 1}, seed {one.seed}")
+            network = fit_codes(expressions, shifts, one, share)
+            weights = window_weights(network, train, WINDOW_ROWS)
+            for name, trials in driver_trials(network, sides, weights).items():
+                named[levels, name].append(_numbered(trials, names))
+            tick(f"seed {one.seed}")
             deviation = np.maximum(frames(train).std(axis=0), 0.02).astype(np.float64)
             for name, trials in plain_trials(sides, deviation).items():
                 named[levels, name].append(_numbered(trials, names))

@@ -15,12 +15,12 @@ _SLIGHT, _STRONG = 0.08, 0.25
 """Largest change of a score, 0-1, below and above which words say how much (ours)."""
 _LIMITS = (
     (("gaze", "look"), "Also follows what is read on the screen."),
-    (("close", "open", "narrow", "widen"), "Also follows light, glasses and tiredness."),
-    (("jaw", "lip", "mouth"), "Also follows what is said and how loudly."),
-    (("smile", "corner", "cheek", "dimple"), "Also follows the mood of the talk."),
+    (("eye",), "Also follows light, glasses and tiredness."),
     (("brow",), "Also follows what is said with emphasis."),
+    (("smile", "corner", "cheek", "dimple"), "Also follows the mood of the talk."),
+    (("jaw", "lip", "mouth"), "Also follows what is said and how loudly."),
 )
-"""By the first words that fit; eyes come before lips because `lips close` is said with `over the jaw`."""
+"""Of a token's first movement, by the first marks that are in its words: what else makes faces move so."""
 
 
 @dataclass(frozen=True, slots=True)

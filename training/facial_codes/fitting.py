@@ -20,17 +20,16 @@ noise must not count as much as a smile."""
 
 @dataclass(frozen=True, slots=True)
 class FitSettings:
-    """How codes are learnt. Commitment 0.25 is the reference's; the other weights are our own choice, found on the
-    training people."""
+    """How codes are learnt. Commitment 0.25 is the reference's; the other weights are our own choice."""
 
     size: NetworkSize = field(default_factory=NetworkSize)
-    steps: int = 500
+    steps: int = 240
     batch: int = 256
     learning_rate: float = 1e-3
     commitment: float = 0.25
     mesh: float = 0.25
-    sparsity: float = 0.03
-    orthogonality: float = 0.01
+    sparsity: float = 1.0
+    orthogonality: float = 0.3
     seed: int = 0
 
 

@@ -17,11 +17,12 @@ _AT_ONCE = 8192
 @dataclass(frozen=True, slots=True)
 class CodeFigures:
     """explained: float64 (Q,), share of the variance about the training mean that the first q stages explain, in
-    deviations of each coefficient. error: float64 (Q,), mean absolute error of a coefficient, 0-1 as tracked.
-    perplexity: e to the entropy of all stages' tokens, at most K. dead: tokens that are never chosen. used: bool (K,).
-    """
+    deviations of each coefficient. by_person: float64 (people, Q), the same of each. error: float64 (Q,), mean absolute
+    error of a coefficient, 0-1 as tracked. perplexity: e to the entropy of all stages' tokens, at most K. dead: tokens
+    that are never chosen. used: bool (K,)."""
 
     explained: NDArray[np.float64]
+    by_person: NDArray[np.float64]
     error: NDArray[np.float64]
     perplexity: float
     dead: int
@@ -29,23 +30,28 @@ class CodeFigures:
 
 
 @torch.no_grad()
-def code_figures(network: CodesNetwork, expressions: Tensor) -> CodeFigures:
-    """Of frames (n, C) that training did not see."""
+def code_figures(network: CodesNetwork, expressions: Tensor, person: NDArray[np.int64]) -> CodeFigures:
+    """Of frames (n, C) of people (n,), numbered from 0, whom training did not see."""
     normalised = network.normalised(expressions)
-    stages = network.size.stages
-    squared, absolute = np.zeros(stages), np.zeros(stages)
-    tokens = []
+    squared, absolute, tokens = [], np.zeros(network.size.stages), []
     for part in normalised.split(_AT_ONCE):
-        found = network.quantizer(network.encoded(part))
-        tokens.append(found.tokens)
-        sums = network.quantizer.codes[found.tokens].cumsum(dim=1)
+        chosen = network.quantizer(network.encoded(part)).tokens
+        tokens.append(chosen)
+        sums = network.quantizer.codes[chosen].cumsum(dim=1)
         difference = network.decoder(sums) - part.unsqueeze(1)
-        squared += difference.square().double().sum(dim=(0, 2)).numpy()
+        squared.append(difference.square().sum(dim=2))
         absolute += (difference * network.deviation).abs().double().sum(dim=(0, 2)).numpy()
     counts = np.bincount(torch.cat(tokens).flatten().numpy(), minlength=network.size.codes)
-    total = float(normalised.square().double().sum())
+    left = torch.cat(squared).double().numpy()
+    power = normalised.square().double().sum(dim=1).numpy()
+    each = [1 - left[person == one].sum(axis=0) / power[person == one].sum() for one in range(int(person.max()) + 1)]
     return CodeFigures(
-        1 - squared / total, absolute / normalised.numel(), perplexity(counts), int((counts == 0).sum()), counts > 0
+        1 - left.sum(axis=0) / power.sum(),
+        np.stack(each),
+        absolute / normalised.numel(),
+        perplexity(counts),
+        int((counts == 0).sum()),
+        counts > 0,
     )
 
 

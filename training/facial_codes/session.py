@@ -34,9 +34,9 @@ from training.generators.face_mesh.model import load_face_model
 TERMS_AT = 64
 """Codebook size at which the terms on templates are left out one by one."""
 GRID_RUNS = len(grid(TERMS_AT))
-UNIT_SIZE = NetworkSize(codes=64, stages=4)
-"""Codes of 17 action units: half the stages of 51 blendshapes (ours)."""
-_UNIT_STEPS = 250
+UNIT_SIZE = NetworkSize(codes=64, stages=4, queries=2)
+"""Codes of 17 action units: half of the stages and queries that 51 blendshapes have (ours)."""
+_UNIT_STEPS = 120
 _USED_SHARE = 1e-3
 """Of all tokens; a rarer one is not talked about."""
 
@@ -100,13 +100,8 @@ def study(tracked: Tracked, out: Path, steps: int, threads: int, tick: Tick) -> 
 ROWS_FILE = "rows.json"
 
 
-def driver_fits(seeds: int) -> int:
-    """How many networks `drivers` trains."""
-    return 2 * seeds + 2 * seeds * DRAWS
-
-
-def drivers(tracked: Tracked, expressions: Path, out: Path, seeds: int, steps: int, threads: int, tick: Tick) -> None:
-    """Figures of both benches, with coefficients as tracked and about each recording's median."""
+def drivers(tracked: Tracked, out: Path, seeds: int, steps: int, threads: int, tick: Tick) -> None:
+    """People outside training, with coefficients as tracked and about each recording's median; 2 x seeds networks."""
     torch.set_num_threads(threads)
     clips, shifts = tracked.clips(), tracked.shifts()
     networks: dict[bool, list[CodesNetwork]] = {True: [], False: []}
@@ -114,9 +109,14 @@ def drivers(tracked: Tracked, expressions: Path, out: Path, seeds: int, steps: i
         own = of_split(clips if levels else [levelled(clip) for clip in clips], "train")
         for seed in range(seeds):
             found.append(_fitted(own, shifts, FitSettings(steps=steps, seed=seed)))
-            tick("tracked")
-    figures = tracked_figures(clips, networks)
-    figures += open_set_figures(unit_clips(expressions)[0], _unit_settings(seeds), tick)
+            tick(f"seed {seed}")
+    _keep(out, [as_json(figure) for figure in tracked_figures(clips, networks)])
+
+
+def open_set(expressions: Path, out: Path, threads: int, tick: Tick) -> None:
+    """REACT-Nao's open set, in both ways, too; 2 x DRAWS networks."""
+    torch.set_num_threads(threads)
+    figures = open_set_figures(unit_clips(expressions)[0], _unit_settings(DRAWS), tick)
     _keep(out, [as_json(figure) for figure in figures])
 
 
@@ -174,8 +174,9 @@ def export(tracked: Tracked, out: Path, version: str, codes: int, steps: int, se
     return witness_folder.write(tracked, out, version, settings)
 
 
-def page(study_folder: Path, drivers_file: Path, traits_file: Path, witness: Path, out: Path) -> None:
+def page(study_folder: Path, drivers_files: Sequence[Path], traits_file: Path, witness: Path, out: Path) -> None:
     """The results page."""
     card = json.loads((witness / "witness.json").read_text())
     told = {name: card[name] for name in ("training_data", "limits", "metrics")}
-    write_page(read_rows(study_folder / ROWS_FILE), read_rows(drivers_file), read_rows(traits_file), told, out)
+    drivers = [row for file in drivers_files for row in read_rows(file)]
+    write_page(read_rows(study_folder / ROWS_FILE), drivers, read_rows(traits_file), told, out)

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from training.data.recipe import claim, refuse_foreign
 from training.facial_codes.clips import ExpressionClip, even_people, frames, of_split
@@ -50,12 +49,11 @@ class StudyRun:
 
 @dataclass(frozen=True, slots=True)
 class RunFigures:
-    """Of people that training did not see. explained by q stages for each person: float64 (people, Q)."""
+    """Of people that training did not see."""
 
     run: StudyRun
     codes: CodeFigures
     templates: TemplateFigures
-    by_person: NDArray[np.float64]
 
 
 def grid(terms_at: int) -> list[StudyRun]:
@@ -100,12 +98,11 @@ def run_study(
 def measure(network: CodesNetwork, shifts: torch.Tensor, held: Sequence[ExpressionClip], run: StudyRun) -> RunFigures:
     """Figures of one network on held-out recordings."""
     expressions = torch.from_numpy(frames(held))
-    codes = code_figures(network, expressions)
+    names = sorted({clip.person for clip in held})
+    person = np.concatenate([np.full(len(clip.values), names.index(clip.person)) for clip in held])
+    codes = code_figures(network, expressions, person)
     movement = Movement(shifts, expressions - network.mean)
-    people = sorted({clip.person for clip in held})
-    each = [torch.from_numpy(frames([clip for clip in held if clip.person == person])) for person in people]
-    by_person = np.stack([code_figures(network, rows).explained for rows in each])
-    return RunFigures(run, codes, template_figures(movement, network.templates(), codes.used), by_person)
+    return RunFigures(run, codes, template_figures(movement, network.templates(), codes.used))
 
 
 def as_plain(figures: RunFigures) -> dict[str, Any]:
@@ -117,5 +114,5 @@ def as_plain(figures: RunFigures) -> dict[str, Any]:
         "perplexity": figures.codes.perplexity,
         "dead": figures.codes.dead,
         **asdict(figures.templates),
-        "by_person": figures.by_person.tolist(),
+        "by_person": figures.codes.by_person.tolist(),
     }

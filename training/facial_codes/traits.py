@@ -24,6 +24,8 @@ FOLDS = 5
 _PENALTY = 1.0
 """Ridge penalty in mean squared lengths of a training row (ours): features of any number are held alike."""
 _ROUNDS = 2000
+_STEP = 2
+"""Every second frame is counted in a bag, in half of the time (ours)."""
 TOKENS, UNITS = "bag of tokens", "unit means and deviations"
 
 
@@ -88,7 +90,7 @@ def _bag_rows(
     expressions = torch.from_numpy(frames(seen))
     shifts = torch.eye(expressions.shape[1]).unsqueeze(2)
     network = fit_codes(expressions, shifts, settings, torch.from_numpy(even_people(seen)))
-    rows = [network.tokens(torch.from_numpy(frames(_of(clips, person)))).numpy() for person in people]
+    rows = [network.tokens(torch.from_numpy(frames(_of(clips, person))[::_STEP])).numpy() for person in people]
     bags = np.stack([staged_histogram(tokens, settings.size.codes) for tokens in rows])
     return unit_rows(bags * inverse_document_frequency(bags[training]))
 

@@ -72,7 +72,7 @@ def token_words(template: NDArray[np.floating], names: Sequence[str]) -> str:
 def _turns(shift: Mapping[str, float]) -> Iterator[tuple[float, str]]:
     for words, (to_left, to_right) in _TURNS.items():
         value = sum(shift.get(name, 0.0) for name in to_left) - sum(shift.get(name, 0.0) for name in to_right)
-        yield abs(value) / len(to_left) / 2, f"{words} {'left' if value > 0 else 'right'}"
+        yield abs(value) / len(to_left), f"{words} {'left' if value > 0 else 'right'}"
 
 
 def _sides(shift: Mapping[str, float]) -> Iterator[tuple[float, str]]:

@@ -26,7 +26,9 @@ def network() -> CodesNetwork:
 
 
 def test_codes_explain_unseen_frames_and_more_stages_explain_more(network: CodesNetwork) -> None:
-    found = code_figures(network, expressions(500, seed=9))
+    found = code_figures(network, expressions(500, seed=9), np.repeat([0, 1], 250))
+    assert found.by_person.shape == (2, SMALL.stages)
+    np.testing.assert_allclose(found.by_person.mean(axis=0), found.explained, atol=0.05)
     assert found.explained[-1] > 0.85
     assert (np.diff(found.explained) > 0).all()
     assert (np.diff(found.error) < 0).all()
@@ -56,7 +58,7 @@ def test_sparsity_makes_templates_more_local() -> None:
     found = []
     for weight in (0.0, 1.0):
         network = fit_codes(rows, own_shifts(), replace(SETTINGS, sparsity=weight, orthogonality=0.0))
-        used = code_figures(network, rows).used
+        used = code_figures(network, rows, np.zeros(len(rows), int)).used
         found.append(template_figures(Movement(own_shifts(), rows), network.templates(), used).locality)
     assert found[1] > found[0] + 0.02
 
@@ -71,7 +73,9 @@ def test_weights_say_how_often_a_frame_is_drawn() -> None:
 def test_a_channel_of_noise_is_not_blown_up() -> None:
     rows = expressions(300)
     rows[:, 0] = 1e-4 * torch.randn(300)
-    assert float(fit_codes(rows, own_shifts(), replace(SETTINGS, steps=1)).deviation[0]) == pytest.approx(DEVIATION_FLOOR)
+    assert float(fit_codes(rows, own_shifts(), replace(SETTINGS, steps=1)).deviation[0]) == pytest.approx(
+        DEVIATION_FLOOR
+    )
 
 
 def test_too_few_frames_are_refused() -> None:

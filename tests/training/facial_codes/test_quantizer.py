@@ -1,4 +1,4 @@
-"""Residual quantisation: what a stage leaves the next one codes; codes follow what chooses them, and come back to life."""
+"""Residual quantisation: the next stage codes what one leaves; codes follow what chooses them."""
 
 from __future__ import annotations
 

@@ -1,0 +1,108 @@
+"""The live witness: its graph counts tokens as the codes say, and the people behind its parts are disjoint."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+
+from tests.training.facial_codes.made_up_faces import SMALL, expressions
+from training.errors import DataError
+from training.facial_codes.clips import ExpressionClip
+from training.facial_codes.histograms import token_histogram
+from training.facial_codes.network import CodesNetwork
+from training.facial_codes.witness import embedded, graph_file, parts_of, two_sides
+from training.facial_codes.witness_graph import WINDOW_FRAMES, WitnessGraph
+
+CHANNELS = 51
+
+
+@pytest.fixture(scope="module")
+def graph() -> WitnessGraph:
+    torch.manual_seed(0)
+    network = CodesNetwork(SMALL, torch.zeros(CHANNELS), torch.full((CHANNELS,), 0.2)).eval()
+    with torch.no_grad():
+        network.quantizer.codes.mul_(3)
+    return WitnessGraph(network, torch.linspace(0.5, 2, SMALL.codes)).eval()
+
+
+def _windows(count: int, seed: int = 0) -> torch.Tensor:
+    moving = expressions(count * WINDOW_FRAMES, seed).repeat(1, 5)[:, :CHANNELS]
+    return torch.cat([torch.rand(len(moving), 1), moving], dim=1).view(count, WINDOW_FRAMES, CHANNELS + 1)
+
+
+@torch.no_grad()
+def test_an_embedding_is_the_weighed_root_of_the_histogram(graph: WitnessGraph) -> None:
+    windows = _windows(3)
+    for window, row in zip(windows, graph(windows), strict=True):
+        moving = window[:, 1:].numpy()
+        tokens = graph.network.tokens(torch.from_numpy(moving - np.median(moving, axis=0))).numpy()
+        wanted = np.sqrt(token_histogram(tokens, SMALL.codes)) * graph.weights.numpy()
+        np.testing.assert_allclose(row.numpy(), wanted / np.linalg.norm(wanted), atol=1e-5)
+
+
+@torch.no_grad()
+def test_a_constant_level_changes_nothing_and_neutral_is_not_looked_at(graph: WitnessGraph) -> None:
+    windows = _windows(2)
+    moved = windows + torch.rand(1, 1, CHANNELS + 1)
+    moved[:, :, 0] = 0
+    torch.testing.assert_close(graph(windows), graph(moved), atol=2e-2, rtol=0)
+
+
+@torch.no_grad()
+def test_the_file_computes_what_the_graph_does_for_any_number_of_windows(graph: WitnessGraph) -> None:
+    session = onnxruntime.InferenceSession(graph_file(graph))
+    assert [given.name for given in session.get_inputs()] == ["windows"]
+    for count in (1, 5):
+        windows = _windows(count, seed=count)
+        (rows,) = session.run(["embeddings"], {"windows": windows.numpy()})
+        np.testing.assert_allclose(rows, graph(windows).numpy(), atol=1e-5)
+        np.testing.assert_allclose(np.linalg.norm(rows, axis=1), 1, atol=1e-5)
+        assert (rows >= 0).all()
+
+
+@torch.no_grad()
+def test_a_still_face_has_an_embedding_too(graph: WitnessGraph) -> None:
+    rows = graph(torch.full((1, WINDOW_FRAMES, CHANNELS + 1), 0.3))
+    assert float(rows.norm()) == pytest.approx(1, abs=1e-5)
+
+
+def _clip(person: str, session: str, frames: int, split: str = "train", source: str = "made") -> ExpressionClip:
+    values = np.random.default_rng(frames).uniform(0, 1, (frames, CHANNELS)).astype(np.float32)
+    return ExpressionClip(person, session, source, split, values, np.arange(frames) / 25)  # type: ignore[arg-type]
+
+
+def test_people_of_training_calibration_and_test_are_disjoint() -> None:
+    clips = [_clip(f"{source}{n}", "0", 30, source=source) for source in ("x", "y") for n in range(7)]
+    clips += [_clip("v", "0", 30, "val"), _clip("t", "0", 30, "test")]
+    parts = parts_of(clips)
+    people = [{clip.person for clip in part} for part in (parts.train, parts.calibration, parts.test)]
+    assert people[0] | people[1] | people[2] == {clip.person for clip in clips}
+    assert sum(map(len, people)) == len(set().union(*people))
+    assert people[1] == {"x2", "x5", "y2", "y5", "v"}
+    assert people[2] == {"t"}
+
+
+def test_short_recordings_of_a_session_are_joined_and_long_ones_cut_in_half() -> None:
+    anchor = [_clip("a", session, 32) for session in ("s0", "s1") for _ in range(5)]
+    sides = two_sides(anchor)
+    assert sides is not None
+    assert [side.shape for side in sides] == [(1, WINDOW_FRAMES, CHANNELS + 1)] * 2
+    alone = two_sides([_clip("b", "0", 4 * WINDOW_FRAMES + 10)])
+    assert alone is not None
+    assert [len(side) for side in alone] == [1, 1]
+    assert two_sides([_clip("c", "0", 150)]) is None
+    assert (sides[0][:, :, 0] == 0).all()
+
+
+def test_too_few_people_are_refused(graph: WitnessGraph) -> None:
+    with pytest.raises(DataError, match="only 0 people"):
+        embedded(graph, [_clip("c", "0", 100)])
+
+
+def test_codes_of_another_size_give_embeddings_of_that_size() -> None:
+    network = CodesNetwork(replace(SMALL, codes=7), torch.zeros(CHANNELS), torch.ones(CHANNELS)).eval()
+    assert WitnessGraph(network, torch.ones(7))(_windows(1)).shape == (1, 7)
