@@ -141,17 +141,23 @@ def export(
     out: Annotated[Path, typer.Option(help="Witness folder to write.", file_okay=False)],
     data: TracksOption,
     mesh: MeshOption,
+    calls: Annotated[Path, typer.Option(help="Tracked calls that share faces, to calibrate on.", file_okay=False)],
+    test_calls: Annotated[Path, typer.Option(help="Others, of other drivers, to measure.", file_okay=False)],
     version: Annotated[str, typer.Option(help="Version of the witness.")] = "0.1.0",
     codes: Annotated[int, typer.Option(min=2, help="Size of the codebook, K.")] = 64,
     steps: StepsOption = 500,
     seed: int = 0,
     threads: ThreadsOption = 2,
 ) -> None:
-    """Make the live witness `facial_codes`: codes, cohort and calibration of disjoint people, words, pictures."""
+    """Make the live witness `facial_codes`: codes, cohort and calibration of disjoint people, words, pictures.
+
+    What a folder of tracked calls holds: training/facial_codes/tracked_calls.py.
+    """
     from training.facial_codes import session
 
     with one_line_errors():
-        lines = session.export(session.Tracked(data, mesh), out, version, codes, steps, seed, threads)
+        tracked = session.Tracked(data, mesh)
+        lines = session.export(tracked, calls, test_calls, out, version, codes, steps, seed, threads)
     sys.stdout.write("\n".join(lines) + "\n")
 
 

@@ -94,23 +94,33 @@ def _mean(rows: Sequence[Row], name: str) -> str:
 
 def _sizes(study: Sequence[Row]) -> str:
     both = _of(study, terms="both")
+    stages = [stage for stage in _SHOWN_STAGES if stage <= len(study[0]["explained"])]
     lines = []
     for codes in sorted({row["codes"] for row in both}):
         rows = _of(both, codes=codes)
-        shares = [over_people(rows, stage) for stage in _SHOWN_STAGES]
+        shares = [over_people(rows, stage) for stage in stages]
         lines.append((codes, len(rows), *shares, _mean(rows, "perplexity"), _mean(rows, "dead")))
-    return table(["K", "Seeds", *(f"Q = {stage}" for stage in _SHOWN_STAGES), "perplexity", "dead tokens"], lines)
+    return table(["K", "Seeds", *(f"Q = {stage}" for stage in stages), "perplexity", "dead tokens"], lines)
 
 
 def _terms(study: Sequence[Row]) -> str:
-    at = _terms_at(study)
+    at, stages = _terms_at(study), len(study[0]["explained"])
     lines = []
     for terms in ("neither", "sparsity", "orthogonality", "both"):
         rows = _of(study, codes=at, terms=terms)
         if rows:
             names = ("perplexity", "dead", "locality", "cosine", "movement")
-            lines.append((terms, len(rows), over_people(rows, 8), *(_mean(rows, name) for name in names)))
-    header = [f"Terms, K = {at}", "Seeds", "explained, Q = 8", "perplexity", "dead", "locality", "cosine", "movement"]
+            lines.append((terms, len(rows), over_people(rows, stages), *(_mean(rows, name) for name in names)))
+    header = [
+        f"Terms, K = {at}",
+        "Seeds",
+        f"explained, Q = {stages}",
+        "perplexity",
+        "dead",
+        "locality",
+        "cosine",
+        "movement",
+    ]
     return table(header, lines)
 
 

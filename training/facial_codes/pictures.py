@@ -34,10 +34,10 @@ _CENTRE_Y = 0.22
 _BACKGROUND = 245.0
 _SHOWN_SHIFT = 0.11
 """How far, in face units, the most moved point of a face goes in a picture."""
-_STRONGEST = 8.0
+_STRONGEST = 6.0
 """A template is not drawn stronger than this many times: noise must not look like a grimace."""
-_LEAST_SHIFT = 0.15
-"""Share of the largest shift that is coloured in full; less of it is coloured less."""
+_LEAST_SHIFT = 0.1
+"""Share of that way below which nothing is coloured."""
 _GAZE_TURN = 0.5
 """Sine of the turn of an eye whose blendshape is 1."""
 _LOOK = Look(
@@ -73,7 +73,7 @@ class TokenArtist:
         largest = max(float(shift.norm(dim=1).max()), 1e-6)
         strength = min(_SHOWN_SHIFT / largest, _STRONGEST)
         posed = self._posed(strength * shift, strength * gaze)
-        luma, red = self._drawn(posed, shift.norm(dim=1) / largest if strength < _STRONGEST else shift.norm(dim=1) * 0)
+        luma, red = self._drawn(posed, strength * shift.norm(dim=1) / _SHOWN_SHIFT)
         tint = np.stack([luma + 0.35 * red * (255 - luma), luma * (1 - 0.55 * red), luma * (1 - 0.6 * red)], axis=2)
         return np.clip(np.round(tint), 0, 255).astype(np.uint8)
 
@@ -97,7 +97,7 @@ class TokenArtist:
         return _GAZE_TURN * torch.tensor(rows)
 
     def _drawn(self, posed: Tensor, moved: Tensor) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Luma 0-255 and share of red 0-1, (96, 96) each. moved: (V,), 1 = the largest shift."""
+        """Luma 0-255 and share of red 0-1, (96, 96) each. moved: (V,), 1 = the furthest way."""
         size = PICTURE_PX * _FINE
         offset = torch.tensor([0.0, _CENTRE_Y, 0.0])
         middle = torch.tensor([size / 2, size / 2, 0.0])
@@ -107,7 +107,7 @@ class TokenArtist:
         light = torch.from_numpy(_LOOK.light).float()[None]
         luma = shade(normals, surface, light, torch.tensor([_LOOK.ambient]))
         fragments = rasterize(points, self._triangles, size)
-        values = torch.stack([luma[0], (moved / (1 - _LEAST_SHIFT) - _LEAST_SHIFT).clamp(0, 1)])
+        values = torch.stack([luma[0], ((moved - _LEAST_SHIFT) / (1 - _LEAST_SHIFT)).clamp(0, 1)])
         picture = torch.zeros(2, size * size)
         picture[0] = _BACKGROUND
         for place, value in enumerate(values):

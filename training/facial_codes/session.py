@@ -165,13 +165,18 @@ def explained_tokens(
     return explain_tokens(artist, templates, blendshapes.MOVING, shares >= _USED_SHARE), shares
 
 
-def export(tracked: Tracked, out: Path, version: str, codes: int, steps: int, seed: int, threads: int) -> list[str]:
-    """The live witness; a line a figure. The contact sheet goes beside its other files."""
+def export(
+    tracked: Tracked, calls: Path, test_calls: Path, out: Path, version: str, codes: int, steps: int, seed: int,
+    threads: int,
+) -> list[str]:  # fmt: skip
+    """The live witness; a line a figure. The contact sheet goes beside its folder."""
     from training.facial_codes import witness_folder
+    from training.facial_codes.tracked_calls import read_calls
+    from training.facial_codes.witness import Calls
 
     torch.set_num_threads(threads)
     settings = FitSettings(size=replace(NetworkSize(), codes=codes), steps=steps, seed=seed)
-    return witness_folder.write(tracked, out, version, settings)
+    return witness_folder.write(tracked, Calls(read_calls(calls), read_calls(test_calls)), out, version, settings)
 
 
 def page(study_folder: Path, drivers_files: Sequence[Path], traits_file: Path, witness: Path, out: Path) -> None:

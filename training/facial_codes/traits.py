@@ -109,12 +109,14 @@ def _prediction(rows: Floats, training: NDArray[np.bool_]) -> Floats:
 
 
 def _predicted(maps: Sequence[Floats], fold: NDArray[np.int64], told: Floats) -> Floats:
-    """Predictions (people, n) for told scores (people, n), each fold by the others."""
+    """Predictions (people, n) for told scores (people, n), each fold by the others, about the mean of these.
+
+    That mean is left out: it is lower where those held out are higher, and would turn no skill into a negative one.
+    """
     out = np.empty_like(told)
     for number, weights in enumerate(maps):
         training = fold != number
-        mean = told[training].mean(axis=0)
-        out[~training] = mean + weights @ (told[training] - mean)
+        out[~training] = weights @ (told[training] - told[training].mean(axis=0))
     return out
 
 

@@ -10,8 +10,17 @@ from training.facial_codes.clips import ExpressionClip, levelled
 from training.facial_codes.explanation import ExplainedTokens
 from training.facial_codes.fitting import FitSettings
 from training.facial_codes.sheet import save_sheet
-from training.facial_codes.witness import MadeWitness, graph_file, make_witness, parts_of, witness_metrics
+from training.facial_codes.witness import (
+    WINDOW,
+    Calls,
+    MadeWitness,
+    graph_file,
+    make_witness,
+    parts_of,
+    witness_metrics,
+)
 from training.facial_codes.witness_graph import RATE_HZ, WINDOW_FRAMES
+from training.metrics import Trials
 from training.witness_release import Movements, WitnessDraft, write_witness
 
 if TYPE_CHECKING:
@@ -20,20 +29,20 @@ if TYPE_CHECKING:
 NAME = "facial_codes"
 LICENCE = "Apache-2.0"
 LIMITS = (
-    "Counts which facial movements somebody makes, not how they follow each other. Measured on people's own faces on "
-    "camera, where the shape of a face colours what a tracker sees: a good figure there is no proof that it knows a "
-    "driver behind another face. A mood, a topic or a light that is unlike enrolment changes the counts, too."
+    "Counts which facial movements somebody makes, not how they follow each other. On people's own faces the shape of "
+    "a face colours what a tracker sees, so the figure that counts is that of calls whose drivers share a face; there a "
+    "single window tells little. A mood, a topic or a light that is unlike enrolment changes the counts, too."
 )
 
 
-def write(tracked: Tracked, out: Path, version: str, settings: FitSettings) -> list[str]:
+def write(tracked: Tracked, calls: Calls, out: Path, version: str, settings: FitSettings) -> list[str]:
     """Make it and write it; a line a figure. The contact sheet of all tokens goes beside the folder's other files."""
     from training.facial_codes.session import explained_tokens
 
     clips = tracked.clips()
-    made = make_witness(clips, tracked.shifts(), settings)
+    made = make_witness(clips, calls, tracked.shifts(), settings)
     parts = parts_of(clips)
-    explained, shares = explained_tokens(made.network, [levelled(clip) for clip in parts.train], tracked.artist())
+    explained, shares = explained_tokens(made.graph.network, [levelled(clip) for clip in parts.train], tracked.artist())
     sheet = out.with_name(f"{out.name}_tokens.png")
     out.parent.mkdir(parents=True, exist_ok=True)
     save_sheet(explained.pictures, explained.words, shares, sheet)
@@ -66,7 +75,7 @@ def draft(made: MadeWitness, version: str) -> WitnessDraft:
         reads="blendshapes",
         rate_hz=RATE_HZ,
         window_frames=WINDOW_FRAMES,
-        embedding_size=made.network.size.codes,
+        embedding_size=made.graph.network.size.codes,
         slope=made.calibration.slope,
         offset=made.calibration.offset,
     )
@@ -80,11 +89,16 @@ def training_data(made: MadeWitness, train: list[ExpressionClip], settings: FitS
     """In numbers, as cards tell it: nobody is named."""
     people = len({clip.person for clip in train})
     frames = sum(len(clip.values) for clip in train)
-    size = settings.size
+    size, own, shared = settings.size, made.own_faces, made.same_face[WINDOW]
     return (
         f"{settings.steps} steps of {settings.batch} frames (seed {settings.seed}): {size.codes} codes in "
         f"{size.stages} stages were learnt of {frames} frames of {people} people, each recording about its own median. "
-        f"Cohort ({len(made.cohort.rows)} blends of two people each) and calibration come from "
-        f"{made.calibration_people} other people, figures from {len(set(made.test.template_driver.tolist()))} who took "
-        "no part in either."
+        f"The cohort ({len(made.cohort.rows)} rows) holds blends of two of {made.calibration_people} other people "
+        f"each, and {made.calibration_drivers} artificial drivers of rendered calls, on whom the witness is calibrated, "
+        f"each pair without its own rows. Figures come from {_drivers(shared)} artificial drivers and {_drivers(own)} "
+        "people who took no part in any of it."
     )
+
+
+def _drivers(trials: Trials) -> int:
+    return len(set(trials.template_driver.tolist()))

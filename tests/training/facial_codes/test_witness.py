@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import onnxruntime
 import pytest
 import torch
+from numpy.typing import NDArray
 
 from tests.training.facial_codes.made_up_faces import SMALL, expressions
 from training.errors import DataError
 from training.facial_codes.clips import ExpressionClip
 from training.facial_codes.histograms import token_histogram
 from training.facial_codes.network import CodesNetwork
-from training.facial_codes.witness import embedded, graph_file, parts_of, two_sides
+from training.facial_codes.tracked_calls import call_embeddings, read_calls
+from training.facial_codes.witness import embedded, graph_file, parts_of, two_sides, weighted_cost
 from training.facial_codes.witness_graph import WINDOW_FRAMES, WitnessGraph
+from training.metrics import log_likelihood_ratio_cost
 
 CHANNELS = 51
 
@@ -82,7 +86,7 @@ def test_people_of_training_calibration_and_test_are_disjoint() -> None:
     people = [{clip.person for clip in part} for part in (parts.train, parts.calibration, parts.test)]
     assert people[0] | people[1] | people[2] == {clip.person for clip in clips}
     assert sum(map(len, people)) == len(set().union(*people))
-    assert people[1] == {"x2", "x5", "y2", "y5", "v"}
+    assert people[1] == {"x1", "x3", "x5", "y1", "y3", "y5", "v"}
     assert people[2] == {"t"}
 
 
@@ -94,13 +98,72 @@ def test_short_recordings_of_a_session_are_joined_and_long_ones_cut_in_half() ->
     alone = two_sides([_clip("b", "0", 4 * WINDOW_FRAMES + 10)])
     assert alone is not None
     assert [len(side) for side in alone] == [1, 1]
-    assert two_sides([_clip("c", "0", 150)]) is None
+    assert two_sides([_clip("c", "0", 120)]) is None
     assert (sides[0][:, :, 0] == 0).all()
+
+
+def test_a_stretch_of_half_a_window_counts_twice() -> None:
+    sides = two_sides([_clip("a", "0", 2 * WINDOW_FRAMES + 1)])
+    assert sides is not None
+    for side in sides:
+        assert side.shape == (1, WINDOW_FRAMES, CHANNELS + 1)
+        assert (side[0, : WINDOW_FRAMES // 2] == side[0, WINDOW_FRAMES // 2 :]).all()
 
 
 def test_too_few_people_are_refused(graph: WitnessGraph) -> None:
     with pytest.raises(DataError, match="only 0 people"):
         embedded(graph, [_clip("c", "0", 100)])
+
+
+def _call(path: Path, driver: int, **changed: NDArray[np.float64]) -> None:
+    random = np.random.default_rng(driver)
+    arrays = {"driver": np.array(driver), "face": np.array(driver // 2)}
+    for side, count in (("enrol", 140), ("probe", 100)):
+        arrays |= {
+            f"{side}_seconds": np.arange(count) / 12.5,
+            f"{side}_blendshapes": random.uniform(0, 1, (count, 52)),
+            f"{side}_signals": np.zeros((count, 17)),
+            f"{side}_found": np.ones(count, bool),
+        }
+    np.savez(path / f"{driver}.npz", **{**arrays, **changed})  # type: ignore[arg-type]
+
+
+def test_calls_are_cut_into_windows_and_never_taken_for_people(graph: WitnessGraph, tmp_path: Path) -> None:
+    for driver in range(3):
+        _call(tmp_path, driver)
+    calls = read_calls(tmp_path)
+    assert [(call.driver, call.face, len(call.enrol), len(call.probe)) for call in calls] == [
+        (0, 0, 3, 2),
+        (1, 0, 3, 2),
+        (2, 1, 3, 2),
+    ]
+    rows = call_embeddings(graph, calls)
+    assert [(row.driver, row.target) for row in rows] == [(1000, 0), (1001, 0), (1002, 1)]
+    assert rows[0].probe.shape == (2, SMALL.codes)
+
+
+def test_calls_in_which_the_face_is_lost_are_left_out(tmp_path: Path) -> None:
+    for driver in range(3):
+        _call(tmp_path, driver)
+    _call(tmp_path, 2, probe_found=np.zeros(100, bool))  # type: ignore[arg-type]
+    assert [call.driver for call in read_calls(tmp_path)] == [0, 1]
+
+
+def test_other_folders_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="0 drivers"):
+        read_calls(tmp_path)
+    _call(tmp_path, 1, enrol_seconds=np.zeros(140))
+    with pytest.raises(DataError, match="time of an expression series must grow"):
+        read_calls(tmp_path)
+
+
+def test_a_cost_counts_trials_by_their_weights() -> None:
+    llr, genuine = np.array([1.0, -2.0, 0.5, -0.5]), np.array([True, False, False, True])
+    assert weighted_cost(llr, genuine, None) == pytest.approx(log_likelihood_ratio_cost(llr, genuine))
+    twice = weighted_cost(llr, genuine, np.array([2.0, 1.0, 1.0, 1.0]))
+    assert twice == pytest.approx(log_likelihood_ratio_cost(llr[[0, 0, 1, 2, 3]], genuine[[0, 0, 1, 2, 3]]))
+    with pytest.raises(DataError, match="one kind is missing"):
+        weighted_cost(llr, genuine, np.array([1.0, 0.0, 0.0, 1.0]))
 
 
 def test_codes_of_another_size_give_embeddings_of_that_size() -> None:
