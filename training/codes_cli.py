@@ -42,7 +42,7 @@ def fit(
         bool,
         typer.Option("--full", help="The encoder of the reference, 16 x 128, 4 layers; 20 times the time."),
     ] = False,
-    steps: StepsOption = 240,
+    steps: StepsOption = 200,
     seed: int = 0,
     threads: ThreadsOption = 2,
 ) -> None:
@@ -63,7 +63,7 @@ def study(
     out: Annotated[Path, typer.Option(help="Folder of the grid; runs that it holds are kept.", file_okay=False)],
     data: TracksOption,
     mesh: MeshOption,
-    steps: StepsOption = 240,
+    steps: StepsOption = 200,
     threads: ThreadsOption = 2,
 ) -> None:
     """Train codes over stages, codebook sizes and terms on templates, three seeds each; OUT/rows.json holds it all."""
@@ -80,7 +80,7 @@ def drivers(
     data: TracksOption,
     mesh: MeshOption,
     seeds: SeedCountOption = SEEDS,
-    steps: StepsOption = 240,
+    steps: StepsOption = 200,
     threads: ThreadsOption = 2,
 ) -> None:
     """Compare histograms of tokens of enrolment and probe, of people outside training."""
@@ -151,7 +151,7 @@ def export(
 ) -> None:
     """Make the live witness `facial_codes`: codes, cohort and calibration of disjoint people, words, pictures.
 
-    What a folder of tracked calls holds: training/facial_codes/tracked_calls.py.
+    Tracked calls are made by `guard-train fusion calls` and `guard-train fusion track`.
     """
     from training.facial_codes import session
 

@@ -67,19 +67,18 @@ class DriverFigure:
 
 
 def session_sides(clips: Sequence[ExpressionClip]) -> Sides:
-    """People with recordings of several sessions: half of the sessions enrolled, four clips of another are a probe."""
+    """People with recordings of several sessions: half of these enrolled, four clips of the others a probe."""
     enrolled, probes = [], []
     for number, own in enumerate(_by_person(clips)):
         sessions = sorted({clip.session for clip in own})
-        if len(sessions) < 2 or len(own) < 2 * _PROBE_CLIPS:
-            continue
         first = set(sessions[: len(sessions) // 2])
-        enrolled.append((number, [clip for clip in own if clip.session in first]))
-        for session in sessions[len(sessions) // 2 :]:
-            rest = [clip for clip in own if clip.session == session]
-            probes += [
-                (number, rest[at : at + _PROBE_CLIPS]) for at in range(0, len(rest) - _PROBE_CLIPS + 1, _PROBE_CLIPS)
-            ]
+        kept = [clip for clip in own if clip.session in first]
+        rest = [clip for clip in own if clip.session not in first]
+        if len(kept) < _PROBE_CLIPS or len(rest) < _PROBE_CLIPS:
+            continue
+        enrolled.append((number, kept))
+        starts = range(0, len(rest) - _PROBE_CLIPS + 1, _PROBE_CLIPS)
+        probes += [(number, rest[start : start + _PROBE_CLIPS]) for start in starts]
     return Sides(enrolled, probes)
 
 
@@ -255,5 +254,7 @@ def mean_over(lists: Sequence[Trials], measure: Callable[[Trials, Weights | None
             continue
         if len(values) == _ROUNDS:
             break
+    if not values:
+        raise DataError("people are too few to resample: genuine or impostor comparisons are missing")
     low, high = np.percentile(values, [2.5, 97.5])
     return Estimate(float(np.mean([measure(trials, None) for trials in lists])), float(low), float(high))

@@ -23,7 +23,7 @@ class FitSettings:
     """How codes are learnt. Commitment 0.25 is the reference's; the other weights are our own choice."""
 
     size: NetworkSize = field(default_factory=NetworkSize)
-    steps: int = 240
+    steps: int = 200
     batch: int = 256
     learning_rate: float = 1e-3
     commitment: float = 0.25

@@ -30,8 +30,8 @@ NAME = "facial_codes"
 LICENCE = "Apache-2.0"
 LIMITS = (
     "Counts which facial movements somebody makes, not how they follow each other. On people's own faces the shape of "
-    "a face colours what a tracker sees, so the figure that counts is that of calls whose drivers share a face; there a "
-    "single window tells little. A mood, a topic or a light that is unlike enrolment changes the counts, too."
+    "a face colours what a tracker sees, so the figure that counts is that of calls whose drivers share a face; there "
+    "a single window tells little. A mood, a topic or a light that is unlike enrolment changes the counts, too."
 )
 
 
@@ -94,9 +94,9 @@ def training_data(made: MadeWitness, train: list[ExpressionClip], settings: FitS
         f"{settings.steps} steps of {settings.batch} frames (seed {settings.seed}): {size.codes} codes in "
         f"{size.stages} stages were learnt of {frames} frames of {people} people, each recording about its own median. "
         f"The cohort ({len(made.cohort.rows)} rows) holds blends of two of {made.calibration_people} other people "
-        f"each, and {made.calibration_drivers} artificial drivers of rendered calls, on whom the witness is calibrated, "
-        f"each pair without its own rows. Figures come from {_drivers(shared)} artificial drivers and {_drivers(own)} "
-        "people who took no part in any of it."
+        f"each, and {made.calibration_drivers} artificial drivers of rendered calls, on whom the witness is "
+        f"calibrated, each pair without its own rows. Figures come from {_drivers(shared)} artificial drivers and "
+        f"{_drivers(own)} people who took no part in any of it."
     )
 
 
