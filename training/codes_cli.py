@@ -101,7 +101,7 @@ def open_set(
     from training.facial_codes import session
 
     with one_line_errors(), Progress(*_PROGRESS, console=console) as progress:
-        task = progress.add_task("trainings", total=2 * session.DRAWS)
+        task = progress.add_task("trainings", total=session.OPEN_SET_FITS)
         session.open_set(expressions, out, threads, lambda _: progress.advance(task))
 
 

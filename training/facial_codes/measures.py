@@ -34,7 +34,7 @@ def code_figures(network: CodesNetwork, expressions: Tensor, person: NDArray[np.
     """Of frames (n, C) of people (n,), numbered from 0, whom training did not see."""
     normalised = network.normalised(expressions)
     squared, absolute, tokens = [], np.zeros(network.size.stages), []
-    for part in normalised.split(_AT_ONCE):
+    for part in torch.split(normalised, _AT_ONCE):
         chosen = network.quantizer(network.encoded(part)).tokens
         tokens.append(chosen)
         sums = network.quantizer.codes[chosen].cumsum(dim=1)

@@ -79,7 +79,9 @@ class CodesNetwork(nn.Module):
     @torch.no_grad()
     def tokens(self, expression: Tensor, at_once: int = 4096) -> Tensor:
         """Tokens int64 (n, Q) of coefficients (n, C) as they come, stage by stage."""
-        parts = [self.quantizer(self.encoded(self.normalised(part))).tokens for part in expression.split(at_once)]
+        parts = [
+            self.quantizer(self.encoded(self.normalised(part))).tokens for part in torch.split(expression, at_once)
+        ]
         return torch.cat(parts)
 
     def templates(self) -> Tensor:

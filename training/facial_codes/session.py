@@ -113,6 +113,10 @@ def drivers(tracked: Tracked, out: Path, seeds: int, steps: int, threads: int, t
     _keep(out, [as_json(figure) for figure in tracked_figures(clips, networks)])
 
 
+OPEN_SET_FITS = 2 * DRAWS
+"""How many networks `open_set` trains."""
+
+
 def open_set(expressions: Path, out: Path, threads: int, tick: Tick) -> None:
     """REACT-Nao's open set, in both ways, too; 2 x DRAWS networks."""
     torch.set_num_threads(threads)

@@ -20,7 +20,7 @@ from training.facial_codes.templates import Movement, TemplateFigures, template_
 
 RECIPE_FILE = "study.json"
 CODEBOOKS = (32, 64, 128, 256)
-TERMS = {
+TERMS: dict[str, dict[str, Any]] = {
     "neither": {"sparsity": 0.0, "orthogonality": 0.0},
     "sparsity": {"orthogonality": 0.0},
     "orthogonality": {"sparsity": 0.0},

@@ -60,7 +60,8 @@ class Movement(nn.Module):
     def sizes(self, templates: Tensor) -> Floats:
         """How far each template (K, C) moves each vertex, (K, V)."""
         moved = (templates @ self.shifts.flatten(1)).view(len(templates), *self.shifts.shape[1:])
-        return moved.norm(dim=2).double().numpy()
+        sizes: Floats = moved.norm(dim=2).double().numpy()
+        return sizes
 
 
 def orthogonality(codes: Tensor) -> Tensor:

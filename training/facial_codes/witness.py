@@ -41,7 +41,8 @@ _WEIGHT_ROWS = 2 * WINDOW_FRAMES
 
 WINDOW, POOLED = "one window", "pooled"
 
-Rows = Windows = NDArray[np.float32]
+Windows = NDArray[np.float32]
+Rows = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,7 +43,8 @@ class WitnessGraph(nn.Module):
             left = left - chosen @ codes
         shares = counts.view(windows.shape[0], windows.shape[1], -1).mean(dim=1) / network.size.stages
         rows = shares.sqrt() * self.weights
-        return rows / rows.norm(dim=1, keepdim=True)
+        unit: Tensor = rows / rows.norm(dim=1, keepdim=True)
+        return unit
 
 
 def _middle(values: Tensor) -> Tensor:

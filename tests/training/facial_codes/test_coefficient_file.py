@@ -26,7 +26,7 @@ def _archive(path: Path, width: int = 50, frames: int = 60, **changed: Any) -> P
 @pytest.mark.parametrize("width", [50, 100])
 def test_both_widths_are_read_expression_first(tmp_path: Path, width: int) -> None:
     values, fps = read_coefficients(_archive(tmp_path / "a.npz", width))
-    assert (values.shape, values.dtype, fps) == ((60, width + 3), np.float32, 25.0)
+    assert (values.shape, str(values.dtype), fps) == ((60, width + 3), "float32", 25.0)
     assert (values[:, :width] == 1).all()
     assert (values[:, width:] == 0).all()
 

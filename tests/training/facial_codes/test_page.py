@@ -90,7 +90,8 @@ def test_intervals_are_over_people() -> None:
     rows = [{"by_person": [[0.2, 0.4], [0.4, 0.8]]}, {"by_person": [[0.4, 0.6], [0.6, 0.8]]}]
     found = over_people(rows, 2)
     assert found.value == pytest.approx(0.65)
-    assert (found.low, found.high) == (pytest.approx(0.5), pytest.approx(0.8))
+    assert found.low == pytest.approx(0.5)
+    assert found.high == pytest.approx(0.8)
 
 
 @pytest.mark.parametrize("content", [None, "{}", "[]", "no json"])

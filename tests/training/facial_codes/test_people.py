@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -123,7 +124,8 @@ def _tracks(root: Path, ok: list[bool]) -> Path:
     (root / "faces" / "manifest.csv").write_text("driver,split\ngrid_00,val\n")
     (root / "tracks" / "index.csv").write_text("key,frames,fps\ngrid/grid_00/c00,4,25\n")
     blend = np.tile(np.arange(52, dtype=np.uint8), (4, 1))
-    np.savez(root / "tracks" / "tracks.npz", **{"grid/grid_00/c00|blend": blend, "grid/grid_00/c00|ok": np.array(ok)})
+    arrays: dict[str, Any] = {"grid/grid_00/c00|blend": blend, "grid/grid_00/c00|ok": np.array(ok)}
+    np.savez(root / "tracks" / "tracks.npz", **arrays)
     return root
 
 
@@ -149,7 +151,8 @@ def test_missing_files_are_named(tmp_path: Path) -> None:
 def test_units_are_read_by_name_and_doubtful_rows_left_out(tmp_path: Path) -> None:
     rows = np.array([[0.9, 5, 1, 2], [0.5, 6, 3, 4], [0.95, 7, 5, 1]], np.float16)
     columns = np.array(["confidence", "pose_Rx", "AU01_r", "AU12_r"])
-    np.savez(tmp_path / "react_nao.npz", **{"columns": columns, "PP1_g3|coefficients": rows})
+    arrays: dict[str, Any] = {"columns": columns, "PP1_g3|coefficients": rows}
+    np.savez(tmp_path / "react_nao.npz", **arrays)
     (one,), names = unit_clips(tmp_path)
     assert names == ("AU01_r", "AU12_r")
     assert (one.person, one.session) == ("PP1", "g3")

@@ -40,7 +40,7 @@ def test_sparsity_asks_for_few_places_and_not_for_little_movement() -> None:
 def test_sparsity_of_a_template_that_moves_nothing_has_a_finite_gradient() -> None:
     movement = Movement(own_shifts(), torch.randn(50, CHANNELS))
     templates = torch.zeros(2, CHANNELS, requires_grad=True)
-    movement.sparsity(templates).backward()
+    torch.autograd.backward(movement.sparsity(templates))
     assert templates.grad is not None
     assert torch.isfinite(templates.grad).all()
 
