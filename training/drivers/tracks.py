@@ -42,7 +42,9 @@ class MotionTrack:
 
 
 @dataclass(frozen=True, slots=True)
-class _Clip:
+class TrackClip:
+    """A recording that the folder holds tracks of; arrays are stored under its key."""
+
     key: str
     fps: float
     driver: str
@@ -55,7 +57,7 @@ def load_tracks(data: Path, fps: float = MOTION_FPS) -> list[MotionTrack]:
     """All tracks under a data folder as relative motion at `fps`. Raises DataError where files are missing or unfit."""
     folder = data / "tracks"
     try:
-        clips = list(_clips(folder / "index.csv", data / "faces" / "manifest.csv"))
+        clips = list(track_clips(folder / "index.csv", data / "faces" / "manifest.csv"))
         with (folder / "basis.npz").open("rb") as file, np.load(file) as basis:
             mean = basis["mean"][MEDIAPIPE_INDICES]
             components = basis["components"][:, MEDIAPIPE_INDICES]
@@ -67,7 +69,8 @@ def load_tracks(data: Path, fps: float = MOTION_FPS) -> list[MotionTrack]:
         ) from error
 
 
-def _clips(index: Path, manifest: Path) -> Iterator[_Clip]:
+def track_clips(index: Path, manifest: Path) -> Iterator[TrackClip]:
+    """All recordings of an index. Raises DataError where one belongs to nobody in the manifest."""
     with manifest.open(newline="") as file:
         people = {row["driver"]: cast("Split", row["split"]) for row in csv.DictReader(file)}
     with index.open(newline="") as file:
@@ -78,11 +81,11 @@ def _clips(index: Path, manifest: Path) -> Iterator[_Clip]:
                 raise DataError(f"track {row['key']} belongs to nobody in {manifest}")
             # anchors' clips are named sNN_<number>: NN is the pseudo-session; elsewhere each clip is its own
             session = row.get("session") or (clip.partition("_")[0] if source == "lrw_ar" else clip)
-            yield _Clip(row["key"], float(row["fps"]), driver, f"{driver}/{session}", source, people[driver])
+            yield TrackClip(row["key"], float(row["fps"]), driver, f"{driver}/{session}", source, people[driver])
 
 
 def _clip_tracks(
-    clip: _Clip,
+    clip: TrackClip,
     arrays: np.lib.npyio.NpzFile,
     mean: NDArray[np.float32],
     components: NDArray[np.float32],
