@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from training import measuring_cli
+from training import measuring_cli, person_cli
 from training.one_line_errors import console, fail, one_line_errors
 from training.options import (
     DataOption,
@@ -270,6 +270,7 @@ def _lengths(windows: str) -> tuple[int, ...]:
 
 
 app.add_typer(measuring_cli.app)
+app.add_typer(person_cli.app, name="person")
 
 
 def main() -> None:
