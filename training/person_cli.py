@@ -127,6 +127,9 @@ def measure(
     common_seeds: Annotated[
         int, typer.Option(min=0, help="General models that also enrol on common faces; needs --data.")
     ] = 1,
+    read_out: Annotated[
+        bool, typer.Option("--read-out/--no-read-out", help="Also what embeddings tell of movements; needs --data.")
+    ] = True,
     threads: ThreadsOption = 2,
 ) -> None:
     """Learn models of people outside training, and measure: on their own videos, and of drivers on common faces."""
@@ -135,8 +138,8 @@ def measure(
 
         text = measure_people(
             manifest, generals, out, data=data, portraits=portraits, frames=frames, epochs=epochs,
-            variants=tuple(name for name in variants.split(",") if name), common_seeds=common_seeds, threads=threads,
-            tell=lambda done: console.print(done, highlight=False),
+            variants=tuple(name for name in variants.split(",") if name), common_seeds=common_seeds, read_out=read_out,
+            threads=threads, tell=lambda done: console.print(done, highlight=False),
         )  # fmt: skip
     sys.stdout.write(text)
 

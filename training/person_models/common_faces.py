@@ -66,15 +66,16 @@ def driven_table(
     driven: Sequence[DrivenFace],
     general: PersonModel,
     models: Sequence[PersonModel],
+    kept: Path,
     apart: int = PROBE_APART_FRAMES,
 ) -> SwapTable:
-    """All models on all probes, of which trials compare those of one face. apart: see `own_faces.swap_table`."""
+    """All models on all probes, of which trials compare those of one face. kept, apart: see `own_faces.swap_table`."""
     probes = [probe_pairs(r.faces, PAIRS_A_PROBE, apart) for one in driven for r in one.probe]
     counts = [len(one.probe) for one in driven]
     owner, face = (np.array(numbers) for numbers in zip(*((one.driver, one.face) for one in driven), strict=True))
     return SwapTable(
-        np.stack([mean_errors(model, probes) for model in models]),
-        mean_errors(general, probes),
+        np.stack([mean_errors(model, probes, kept) for model in models]),
+        mean_errors(general, probes, kept),
         owner,
         face,
         np.repeat(owner, counts),

@@ -22,7 +22,7 @@ def kept_model(
 
     Raises DataError where it holds one that was learnt otherwise.
     """
-    recipe = {**asdict(config), "general": _digest(general), "faces": _faces_digest(recordings)}
+    recipe = {**asdict(config), "general": weights_digest(general), "faces": _faces_digest(recordings)}
     claim(path.with_suffix(".json"), recipe, kept=path.exists())
     if not path.exists():
         began = time.process_time()
@@ -31,7 +31,8 @@ def kept_model(
     return load_model(path)
 
 
-def _digest(model: PersonModel) -> str:
+def weights_digest(model: PersonModel) -> str:
+    """Names a model by its weights."""
     content = hashlib.sha256()
     for value in model.state_dict().values():
         content.update(value.contiguous().numpy().tobytes())

@@ -35,6 +35,7 @@ def measure_people(
     epochs: int | None,
     variants: tuple[str, ...],
     common_seeds: int,
+    read_out: bool,
     threads: int,
     tell: Callable[[str], None],
 ) -> str:
@@ -48,7 +49,7 @@ def measure_people(
     plan = StudyPlan(
         tuple(sorted(generals.glob("*.pt"))),
         out,
-        None if data is None else data / "tracks",
+        data / "tracks" if data is not None and read_out else None,
         frames,
         replace(PERSON, epochs=epochs or PERSON.epochs),
         variants,

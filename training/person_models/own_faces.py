@@ -14,16 +14,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.errors import DataError
-from training.person_models.faces import Recording
-from training.person_models.kept_models import kept_model
+from training.evaluation.kept_arrays import kept_rows
+from training.person_models.faces import Faces, Recording
+from training.person_models.kept_models import kept_model, weights_digest
 from training.person_models.learning import FEWEST_FRAMES, LearningConfig, enrolment_of
 from training.person_models.network import PersonModel
 from training.person_models.score import PROBE_APART_FRAMES, probe_pairs, swap_errors
 from training.person_models.trials import ANY_FACE, SwapTable
 
-PROBES = 16
+PROBES = 8
 """Recordings of each person, evenly over all there are."""
-PAIRS_A_PROBE = 8
+FEWEST_PROBES = 4
+PAIRS_A_PROBE = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,7 @@ def sides_of(everybody: Mapping[str, Sequence[Recording]], frames: int) -> tuple
         days = sorted({recording.session for recording in recordings})
         sides = [[r for r in recordings if r.session in set(days[side::2])] for side in (0, 1)]
         long_enough = [r for r in sides[1] if len(r.faces) > PROBE_APART_FRAMES]
-        if sum(len(recording.faces) for recording in sides[0]) < FEWEST_FRAMES or not long_enough:
+        if sum(len(r.faces) for r in sides[0]) < FEWEST_FRAMES or len(long_enough) < FEWEST_PROBES:
             continue
         chosen = np.unique(np.linspace(0, len(long_enough) - 1, PROBES).round().astype(int))
         found.append(PersonSides(enrolment_of(sides[0], frames), tuple(long_enough[place] for place in chosen)))
@@ -69,14 +71,21 @@ def person_models(
 
 
 def swap_table(
-    sides: Sequence[PersonSides], general: PersonModel, models: Sequence[PersonModel], apart: int = PROBE_APART_FRAMES
+    sides: Sequence[PersonSides],
+    general: PersonModel,
+    models: Sequence[PersonModel],
+    kept: Path,
+    apart: int = PROBE_APART_FRAMES,
 ) -> SwapTable:
-    """All models on all probes. apart: frames between the faces of a pair; 0 shows looks alone."""
+    """All models on all probes; errors that `kept` holds are not computed again.
+
+    apart: frames between the faces of a pair; 0 shows looks alone.
+    """
     probes = [probe_pairs(r.faces, PAIRS_A_PROBE, apart) for person in sides for r in person.probe]
     driver = np.repeat(np.arange(len(sides)), [len(person.probe) for person in sides])
     return SwapTable(
-        np.stack([mean_errors(model, probes) for model in models]),
-        mean_errors(general, probes),
+        np.stack([mean_errors(model, probes, kept) for model in models]),
+        mean_errors(general, probes, kept),
         np.arange(len(models)),
         np.full(len(models), ANY_FACE),
         driver,
@@ -84,12 +93,13 @@ def swap_table(
     )
 
 
-def mean_errors(
-    model: PersonModel, probes: Sequence[tuple[NDArray[np.uint8], NDArray[np.uint8]]]
-) -> NDArray[np.float64]:
+def mean_errors(model: PersonModel, probes: Sequence[tuple[Faces, Faces]], kept: Path) -> NDArray[np.float64]:
     """A model's mean swap error on each probe, float64 (p,); all pairs go through it together."""
-    errors = swap_errors(
-        model, np.concatenate([first for first, _ in probes]), np.concatenate([second for _, second in probes])
-    )
-    ends = np.cumsum([len(first) for first, _ in probes])
-    return np.array([part.mean() for part in np.split(errors, ends[:-1])])
+    first, second = (np.concatenate([probe[side] for probe in probes]) for side in (0, 1))
+
+    def errors() -> NDArray[np.float32]:
+        return swap_errors(model, first, second).astype(np.float32)[:, None]
+
+    found = kept_rows("errors", weights_digest(model).encode(), np.stack([first, second]), kept, errors)[:, 0]
+    ends = np.cumsum([len(probe[0]) for probe in probes])
+    return np.array([part.mean(dtype=np.float64) for part in np.split(found, ends[:-1])])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from zipfile import BadZipFile
 
@@ -21,7 +22,9 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from training.errors import DataError
+from training.evaluation.kept_arrays import kept_rows
 from training.person_models.faces import Faces, Recording
+from training.person_models.kept_models import weights_digest
 from training.person_models.network import PersonModel
 from training.person_models.own_faces import PersonSides
 
@@ -88,30 +91,44 @@ def embeddings(model: PersonModel, faces: Faces) -> Features:
 
 
 def read_out_scores(
-    sides: Sequence[PersonSides], general: PersonModel, models: Sequence[PersonModel], tracks: Path
+    sides: Sequence[PersonSides], general: PersonModel, models: Sequence[PersonModel], tracks: Path, kept: Path
 ) -> tuple[ReadOut, ...]:
     """Of each person, trained on the enrolment side: with the own model, the general one and the next person's.
 
-    pixels: as many principal components of the faces themselves.
+    What `kept` holds is not computed again. Raises DataError where nobody moves often enough.
     """
     found = []
     for number, person in enumerate(sides):
         enrol, probe = labelled(person.enrol, tracks), labelled(person.probe, tracks)
-        kept = _often(enrol.moves) & _often(probe.moves)
-        if not kept.any():
+        if not _both_often(enrol, probe).any():
             continue
         encoders = models[number], general, models[(number + 1) % len(models)]
-        own, common, others = (
-            _mean_f1(embeddings(model, enrol.faces), embeddings(model, probe.faces), enrol, probe, kept)
-            for model in encoders
-        )
-        flat = [side.faces.reshape(len(side.faces), -1).astype(np.float32) / 255 for side in (enrol, probe)]
-        components = PCA(general.encoder.embedding_size, random_state=0).fit(flat[0])
-        pixels = _mean_f1(components.transform(flat[0]), components.transform(flat[1]), enrol, probe, kept)
-        found.append(ReadOut(own, common, others, pixels, int(kept.sum())))
+        maker = "".join(weights_digest(model) for model in encoders).encode()
+        faces = np.concatenate([enrol.faces, probe.faces])
+        (row,) = kept_rows("read_out", maker, faces, kept, partial(_read_out_row, enrol, probe, encoders))
+        own, common, others, pixels, movements = row.tolist()
+        found.append(ReadOut(own, common, others, pixels, int(movements)))
     if not found:
         raise DataError("nobody moves often enough to read a movement out")
     return tuple(found)
+
+
+def _read_out_row(enrol: LabelledFaces, probe: LabelledFaces, encoders: Sequence[PersonModel]) -> Features:
+    """float32 (1, 5): mean F1 by each encoder and by as many principal components of the faces; how many movements."""
+    movements = _both_often(enrol, probe)
+    scores = [
+        _mean_f1(embeddings(model, enrol.faces), embeddings(model, probe.faces), enrol, probe, movements)
+        for model in encoders
+    ]
+    flat = [side.faces.reshape(len(side.faces), -1).astype(np.float32) / 255 for side in (enrol, probe)]
+    components = PCA(encoders[0].encoder.embedding_size, random_state=0).fit(flat[0])
+    pixels = _mean_f1(components.transform(flat[0]), components.transform(flat[1]), enrol, probe, movements)
+    return np.array([[*scores, pixels, movements.sum()]], np.float32)
+
+
+def _both_often(enrol: LabelledFaces, probe: LabelledFaces) -> Labels:
+    both: Labels = _often(enrol.moves) & _often(probe.moves)
+    return both
 
 
 def _often(moves: Labels) -> Labels:

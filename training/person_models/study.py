@@ -21,9 +21,11 @@ from training.evaluation.comparison import over_seeds
 from training.metrics import Estimate, Trials, pooled_area, pooled_equal_error
 from training.person_models import common_faces, own_faces
 from training.person_models.checkpoint import learning_cost, load_model
+from training.person_models.faces import Faces
 from training.person_models.learning import PERSON, LearningConfig
 from training.person_models.network import PersonModel
 from training.person_models.read_out import read_out_scores
+from training.person_models.score import PROBE_APART_FRAMES, probe_pairs, swap_errors
 from training.person_models.trials import SwapTable, against_cohort, against_general, person_errors
 
 POOLED = 4
@@ -100,7 +102,7 @@ class ReadOutFigures:
 @dataclass(frozen=True, slots=True)
 class PersonStudy:
     """Everything that a study found. learning_seconds: of the processor, for one person's model, the median;
-    probe_milliseconds: of the processor, for one model on one probe of eight pairs."""
+    probe_milliseconds: of the processor, for one model on one probe."""
 
     config: LearningConfig
     enrolment_frames: int
@@ -150,11 +152,10 @@ def run_study(
         )
         for seed, general in enumerate(generals)
     ]
-    tables = [own_faces.swap_table(sides, general, own) for general, own in zip(generals, models, strict=True)]
-    began = time.process_time()
-    looks = [own_faces.swap_table(sides, general, own, 0) for general, own in zip(generals, models, strict=True)]
-    rows_scored = sum(len(table.driver) * (len(table.errors) + 1) for table in looks)
-    cost = 1000 * (time.process_time() - began) / rows_scored
+    tables, looks = (
+        [own_faces.swap_table(sides, *of, plan.out / "errors", apart) for of in zip(generals, models, strict=True)]
+        for apart in (PROBE_APART_FRAMES, 0)
+    )
     tell("scores on own faces")
     variants = tuple(_variant(name, plan, sides, generals[0], kept, tables[0], tell) for name in plan.variants)
     common = None if clips is None else _common(plan, clips, generals[: plan.common_seeds], kept, tell)
@@ -170,11 +171,21 @@ def run_study(
             (*_rows(tables, ""), *_rows(looks, ", looks alone")),
         ),
         variants,
-        None if plan.tracks is None else _read_out(sides, generals, models, plan.tracks),
+        None if plan.tracks is None else _read_out(sides, generals, models, plan.tracks, plan.out / "errors"),
         common,
         float(np.median([learning_cost(path) for path in sorted(kept.glob("own_*/*.pt"))])),
-        cost,
+        probe_cost(generals[0], sides[0].probe[0].faces),
     )
+
+
+def probe_cost(model: PersonModel, faces: Faces, rounds: int = 10) -> float:
+    """Processor milliseconds that one model takes for one probe; the median of several rounds."""
+    pairs, taken = probe_pairs(faces, own_faces.PAIRS_A_PROBE), []
+    for _ in range(rounds):
+        began = time.process_time()
+        swap_errors(model, *pairs)
+        taken.append(time.process_time() - began)
+    return 1000 * float(np.median(taken))
 
 
 def _variant(
@@ -193,7 +204,7 @@ def _variant(
         begin = PersonModel(general.config)
     folder = kept / f"{name.replace(' ', '_')}_0"
     models = own_faces.person_models(sides, begin, config, folder, lambda: tell(name))
-    table = own_faces.swap_table(sides, general, models)
+    table = own_faces.swap_table(sides, general, models, plan.out / "errors")
     own, usual = (np.array([one.own for one in person_errors(found)]) for found in (table, as_learnt))
     return Variant(name, _fit([table]), over_people(np.log(own / usual)), _rows([table], ""))
 
@@ -211,8 +222,8 @@ def _common(
         config = replace(plan.config, seed=seed)
         folder = kept / f"common_{seed}"
         models = common_faces.driver_models(driven, general, config, folder, lambda: tell("a driver's model"))
-        tables.append(common_faces.driven_table(driven, general, models))
-        looks.append(common_faces.driven_table(driven, general, models, 0))
+        tables.append(common_faces.driven_table(driven, general, models, plan.out / "errors"))
+        looks.append(common_faces.driven_table(driven, general, models, plan.out / "errors", 0))
     people = len({one.driver for one in driven})
     rows = (*_rows(tables, ""), *_rows(looks, ", looks alone"))
     return Side(people, len(tables), _impostors(tables[0]), _fit(tables), rows)
@@ -259,8 +270,11 @@ def _read_out(
     generals: Sequence[PersonModel],
     models: Sequence[Sequence[PersonModel]],
     tracks: Path,
+    kept: Path,
 ) -> ReadOutFigures:
-    by_seed = [read_out_scores(sides, general, own, tracks) for general, own in zip(generals, models, strict=True)]
+    by_seed = [
+        read_out_scores(sides, general, own, tracks, kept) for general, own in zip(generals, models, strict=True)
+    ]
     own, general, others, pixels, movements = (
         np.array([[getattr(person, name) for person in seed] for seed in by_seed]).mean(axis=0)
         for name in ("own", "general", "others", "pixels", "movements")

@@ -6,10 +6,12 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
 from tests.training.person_models.made_up_people import TINY, recording
 from training.errors import DataError
@@ -134,14 +136,14 @@ def test_a_study_goes_from_people_to_a_page(generals: tuple[Path, ...], tmp_path
 
 def test_movements_are_read_out_of_what_the_tracker_saw(generals: tuple[Path, ...], tmp_path: Path) -> None:
     people = everybody(2)
-    arrays = {}
+    arrays: dict[str, NDArray[Any]] = {}
     for recordings in people.values():
         for one in recordings:
             scores = np.zeros((30, 52), np.uint8)
             scores[::3, 7] = 200  # active in a third of the frames
             scores[:, 9] = 255  # always
             arrays[f"{one.key}|blend"], arrays[f"{one.key}|ok"] = scores, np.arange(30) > 0
-    np.savez(tmp_path / "tracks.npz", **arrays)
+    np.savez(tmp_path / "tracks.npz", **arrays)  # type: ignore[arg-type]  # numpy takes one of its options for a key
     recordings = people["0"]
     faces = labelled([*recordings, recording(0, 12, "day", "0/0"), recording(0, 30, "day", "unknown")], tmp_path)
     assert faces.faces.shape == (8 * 29, 64, 64)
@@ -150,7 +152,7 @@ def test_movements_are_read_out_of_what_the_tracker_saw(generals: tuple[Path, ..
     torch.manual_seed(0)
     models = [PersonModel(TINY).eval() for _ in range(2)]
     sides = [PersonSides(tuple(person[:4]), tuple(person[4:])) for person in people.values()]
-    found = read_out_scores(sides, models[0], models, tmp_path)
+    found = read_out_scores(sides, models[0], models, tmp_path, tmp_path)
     assert [one.movements for one in found] == [1, 1]
     assert all(0 <= one.own <= 1 and 0 <= one.pixels <= 1 for one in found)
     with pytest.raises(DataError, match="no blendshapes"):
