@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from training import codes_cli, expressions_cli, fusion_cli, measuring_cli
+from training import codes_cli, expressions_cli, fusion_cli, measuring_cli, person_cli
 from training.one_line_errors import console, fail, one_line_errors
 from training.options import (
     DataOption,
@@ -273,6 +273,7 @@ app.add_typer(measuring_cli.app)
 app.add_typer(codes_cli.app, name="codes")
 app.add_typer(expressions_cli.app, name="expressions")
 app.add_typer(fusion_cli.app, name="fusion")
+app.add_typer(person_cli.app, name="person")
 
 
 def main() -> None:

@@ -1,10 +1,11 @@
 """Errors of the training package.
 
 TrainingError
-├── DataError           material that is missing, unreadable or ambiguous
-├── ReferenceFileError  a reference file that does not fit the published network
-├── CheckpointError     a checkpoint that is damaged or belongs to another model
-└── ExportError         a model that cannot become an engine, or an engine that computes something else
+├── DataError               material that is missing, unreadable or ambiguous
+├── ReferenceFileError      a reference file that does not fit the published network
+├── CheckpointError         a checkpoint that is damaged or belongs to another model
+├── ExportError             a model that cannot become an engine, or an engine that computes something else
+└── LearningCancelledError  learning that was stopped on request
 """
 
 from __future__ import annotations
@@ -28,3 +29,7 @@ class CheckpointError(TrainingError):
 
 class ExportError(TrainingError):
     """A model that cannot become an engine, or an exported engine that computes something else."""
+
+
+class LearningCancelledError(TrainingError):
+    """Learning was stopped on request; nothing is wrong."""
