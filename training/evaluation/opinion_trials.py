@@ -27,7 +27,7 @@ from training.fusion_trials import FusionTrials
 _HOP_SECONDS = 0.5
 """Between two windows of a witness, of a template and of a probe."""
 
-_SLACK_SECONDS = 0.15
+_SLACK_SECONDS = 0.25
 """A witness hears so much more than a stretch, so that a window of 5.1 s belongs to 5 s of video."""
 
 Floats = NDArray[np.float64]

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.protocol import Engine
-from training.data.calls import FPS
+from training.data.calls import FPS, crops_of
 from training.data.recipe import RECIPE, claim, refuse_foreign
-from training.evaluate import CallProtocol, CallSides, call_sides
+from training.evaluate import CallProtocol
 from training.evaluation.streams import stream_clip
 from training.evaluation.witness_calls import SIDES, Arrays, call_file, save
 
@@ -30,14 +30,16 @@ def render_calls(engine: Engine, protocol: CallProtocol, out: Path, advance: Cal
     wanted = {**asdict(protocol), "engine": engine.spec.model_sha256, "tracked_hz": TRACKED_HZ}
     del wanted["processes"]
     claim(recipe, wanted, kept=recipe.exists())
-    every = protocol.faces * protocol.drivers_per_face
-    if all(call_file(out, number).exists() for number in range(every)):
-        return
-    for number, sides in enumerate(call_sides(protocol)):
-        path = call_file(out, number)
-        if not path.exists():
-            save(path, _rendered(engine, sides))
-        advance(number + 1)
+    sides = protocol.recordings()
+    missing = [number for number in range(len(sides)) if not call_file(out, number).exists()]
+    crops = crops_of([recording for number in missing for recording in sides[number]], protocol.processes)
+    for done, number in enumerate(missing, len(sides) - len(missing) + 1):
+        enrol, _ = sides[number]
+        arrays: Arrays = {"driver": np.array(enrol.driver), "face": np.array(enrol.face)}
+        for side in SIDES:
+            arrays |= _heard(engine, side, next(crops))
+        save(call_file(out, number), arrays)
+        advance(done)
 
 
 def tracked_frames(frames: int, fps: float, rate_hz: float) -> NDArray[np.int64]:
@@ -47,11 +49,8 @@ def tracked_frames(frames: int, fps: float, rate_hz: float) -> NDArray[np.int64]
     return chosen[chosen < frames]
 
 
-def _rendered(engine: Engine, sides: CallSides) -> Arrays:
-    arrays: Arrays = {"driver": np.array(sides.driver), "face": np.array(sides.face)}
-    for side, clip in zip(SIDES, (sides.enrol, sides.probe), strict=True):
-        embeddings, valid = stream_clip(engine, clip)
-        chosen = tracked_frames(len(clip), FPS, TRACKED_HZ)
-        arrays[f"{side}_embeddings"], arrays[f"{side}_valid"] = embeddings, valid
-        arrays[f"{side}_pictures"], arrays[f"{side}_seconds"] = clip[chosen], chosen / FPS
-    return arrays
+def _heard(engine: Engine, side: str, clip: NDArray[np.uint8]) -> Arrays:
+    embeddings, valid = stream_clip(engine, clip)
+    chosen = tracked_frames(len(clip), FPS, TRACKED_HZ)
+    values = {"embeddings": embeddings, "valid": valid, "pictures": clip[chosen], "seconds": chosen / FPS}
+    return {f"{side}_{name}": np.asarray(value) for name, value in values.items()}
