@@ -26,7 +26,7 @@ STEPS = (1, 2, 4)
 _FLOOR = 1e-3
 """In distances of the eye corners: a fifth of the tracker's noise, so that a still channel is no outlier."""
 _DIAGONAL = 1e-3
-"""Share of the total variance that is added to each channel's own, as in `closed_form.log_covariance`."""
+"""Share of the total variance that is added to each channel's own: it bounds what `matrix_log` has to invert."""
 _SMALLEST = 1e-6
 _AT_ONCE = 512
 _LARGEST = 6.0
