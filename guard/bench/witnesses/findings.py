@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
 import numpy as np
 
@@ -14,6 +15,14 @@ from guard.errors import SourceError
 MOST_P99_RATIO = 1.10
 """Second opinions may make the engine's verdicts later by so much at p99."""
 _DRAWS = 10_000
+
+
+class Verdict(StrEnum):
+    """What the interval of a ratio says of the bound."""
+
+    WITHIN = "within"
+    UNDECIDED = "not shown to be within, nor beyond (more rounds, or a quieter machine),"
+    BROKEN = "NOT within"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +63,13 @@ class P99Ratio:
     low: float
     high: float
     pooled: float
+
+    @property
+    def verdict(self) -> Verdict:
+        """On the bound, as far as these rounds can tell."""
+        if self.high <= MOST_P99_RATIO:
+            return Verdict.WITHIN
+        return Verdict.BROKEN if self.low > MOST_P99_RATIO else Verdict.UNDECIDED
 
 
 def side(turns: Sequence[Turn]) -> Side:

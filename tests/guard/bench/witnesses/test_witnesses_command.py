@@ -11,7 +11,7 @@ from guard.bench.streams import command as streams_command
 from guard.bench.streams.probe import Scene
 from guard.bench.witnesses import command, turn
 from guard.bench.witnesses.command import WitnessesBench, measure
-from guard.bench.witnesses.findings import p99_ratio, side, tracking_cost
+from guard.bench.witnesses.findings import Verdict, p99_ratio, side, tracking_cost
 from guard.bench.witnesses.report import WitnessesReport
 from guard.config import GuardConfig, WitnessesConfig
 from guard.errors import ConfigError, SourceError
@@ -29,7 +29,7 @@ def run(monkeypatch: pytest.MonkeyPatch, bench_command: BenchCommand) -> BenchCo
     """Runs `guard bench witnesses` with made-up findings; gives exit status, stdout and stderr."""
 
     async def measured(config: GuardConfig, bench: WitnessesBench, how: str) -> WitnessesReport:
-        return made_report([4.0, 5.0], [4.4, 6.0], bench)
+        return made_report([4.0, 5.0], [4.44, 6.0], bench)
 
     monkeypatch.setattr(command, "measure", measured)
     return lambda *words: bench_command("witnesses", *words)
@@ -79,6 +79,19 @@ def test_the_ratio_is_of_rounds_and_has_its_spread() -> None:
         side([])
 
 
+@pytest.mark.parametrize(
+    ("with_ms", "verdict"),
+    [
+        ((4.0, 4.1, 4.2, 4.3), Verdict.WITHIN),
+        ((3.0, 4.0, 5.0, 6.0), Verdict.UNDECIDED),
+        ((5.0, 5.0, 6.0, 7.0), Verdict.BROKEN),
+    ],
+)
+def test_the_bound_is_judged_by_the_interval(with_ms: tuple[float, ...], verdict: Verdict) -> None:
+    ratio = p99_ratio(side([made_turn(4.0)] * 4), side([tracking(each) for each in with_ms]))
+    assert ratio.verdict is verdict
+
+
 def test_the_cost_is_for_a_second_of_one_participants_video() -> None:
     cost = tracking_cost([tracking(4.0)] * 3, streams=2)
     assert cost is not None
@@ -94,10 +107,10 @@ def test_tables_and_file_tell_the_same(run: BenchCommand, tmp_path: Path) -> Non
     code, out, err = run("--json", str(found))
     assert (code, err) == (0, "")
     text = " ".join(out.split())
-    assert "p99 with / without: 1.149 [1.100, 1.200]" in text
+    assert "p99 with / without: 1.154 [1.110, 1.200]" in text
     assert "NOT within 1.10" in text
     assert "tracker: 8.0 ms of CPU a tracked frame, 80 ms a second of each participant's video" in text
-    assert json.loads(found.read_text())["ratio"]["middle"] == pytest.approx((1.1 * 1.2) ** 0.5)
+    assert json.loads(found.read_text())["ratio"]["middle"] == pytest.approx((1.11 * 1.2) ** 0.5)
 
 
 def test_a_dash_prints_nothing_but_json(run: BenchCommand) -> None:
