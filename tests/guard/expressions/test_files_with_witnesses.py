@@ -70,6 +70,28 @@ def test_witnesses_take_part_in_files_as_in_calls(
 ) -> None:
     files = Files(tmp_path, stand_in(), witnesses)
     enrolled = files.enrol(recording, capsys)
+    assert enrolled["missing"] == []
+    assert {name: count >= 6 for name, count in enrolled["witnesses"].items()} == {
+        "expression_dynamics": True,
+        "facial_codes": True,
+    }
+    report, _ = files.score(recording, capsys)
+    opinions = report["opinions"]
+    assert [each["name"] for each in opinions["witnesses"]] == ["f5c", "expression_dynamics", "facial_codes"]
+    assert all(each["heard"] > 0.5 for each in opinions["witnesses"])
+    assert opinions["fused_llr_median"] is not None
+    print_opinions(opinions, Console())
+    printed = capsys.readouterr().out
+    assert "Expression dynamics" in printed
+    assert "all together" in printed
+
+
+def test_without_a_tracker_the_engine_goes_on(
+    recording: Path, witnesses: WitnessesConfig, stand_in: StandIn, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = Files(tmp_path, stand_in("refuses"), witnesses)
+    enrolled = files.enrol(recording, capsys)
+    assert enrolled["witnesses"] == {}
     (why,) = enrolled["missing"]
     assert why.startswith("no witness has a part in it: MediaPipe 1.2.2")
     assert TemplateStore(files.config.store).get("alice").parts == ()
