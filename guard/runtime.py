@@ -25,7 +25,11 @@ def front_end_factory(config: VerifyConfig) -> Callable[[], FaceFrontEnd]:
 
 
 def make_witnesses(config: GuardConfig, engine: EngineSpec) -> WitnessSet | None:
-    """The configured witnesses, loaded and checked; None where expressions are not tracked. Raises EngineError."""
+    """The configured witnesses, loaded and checked; None where there are none, or nothing that they could hear.
+
+    Raises EngineError, ConfigError.
+    """
     if not config.expressions.enabled:
         return None
-    return load_witness_set(config.witnesses, engine)
+    found = load_witness_set(config.witnesses, engine)
+    return found if found.witnesses else None

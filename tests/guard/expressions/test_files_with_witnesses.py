@@ -92,17 +92,15 @@ def test_without_a_tracker_the_engine_goes_on(
     files = Files(tmp_path, stand_in("refuses"), witnesses)
     enrolled = files.enrol(recording, capsys)
     assert enrolled["witnesses"] == {}
-    assert enrolled["missing"] == [
-        "no witness has a part in it: MediaPipe 1.2.2 is newer than what was checked; pip install mediapipe==0.10.35"
-    ]
+    (why,) = enrolled["missing"]
+    assert why.startswith("no witness has a part in it: MediaPipe 1.2.2")
     assert TemplateStore(files.config.store).get("alice").parts == ()
     report, err = files.score(recording, capsys)
     assert report["llr_median"] is not None
     assert all(each["llr_median"] is None and each["why"] for each in report["opinions"]["witnesses"][1:])
     assert report["opinions"]["fused_llr_median"] is None
-    assert err.splitlines() == [
-        "no second opinions: MediaPipe 1.2.2 is newer than what was checked; pip install mediapipe==0.10.35"
-    ]
+    (told,) = err.splitlines()
+    assert told.startswith("no second opinions: MediaPipe 1.2.2")
 
 
 def test_settings_that_name_what_is_not_there_are_refused(

@@ -62,6 +62,7 @@ def test_nothing_is_loaded_where_expressions_are_off(codes: Path) -> None:
     on = config.model_copy(update={"expressions": ExpressionsConfig(enabled=True, landmarker=Path("/a.task"))})
     with pytest.raises(ModelFolderError, match="no witness '/nowhere'"):
         make_witnesses(on, SPEC)
+    assert make_witnesses(on.model_copy(update={"witnesses": WitnessesConfig(models=())}), SPEC) is None
 
 
 def test_bad_settings_are_refused(codes: Path, tmp_path: Path) -> None:
