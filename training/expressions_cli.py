@@ -67,7 +67,7 @@ def witness(
     out: Annotated[Path, typer.Option(help="Witness folder to write.", file_okay=False)],
     data: DataOption = None,
     seeds: SeedsOption = 1000,
-    window: Annotated[int, typer.Option(min=8, help="Samples of a window, 12.5 a second.")] = 48,
+    window: Annotated[int, typer.Option(min=8, help="Samples of a window, 12.5 a second.")] = 31,
     size: Annotated[int, typer.Option(min=2, help="Numbers of an embedding.")] = 24,
     version: Annotated[str, typer.Option(help="Version of the witness.")] = "0.1.0",
     threads: ThreadsOption = 2,

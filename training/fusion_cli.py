@@ -90,6 +90,9 @@ def witness(
     calls: Annotated[Path, typer.Option(help="Calls of others, to calibrate on.", file_okay=False)],
     test: Annotated[Path, typer.Option(help="Calls of others again, to measure on.", file_okay=False)],
     out: Annotated[Path, typer.Option(help="Folder of the witness with the new cohort.", file_okay=False)],
+    blends: Annotated[
+        int, typer.Option(min=0, help="Rows at the end of its own cohort that are blends of people, and stay.")
+    ] = 0,
 ) -> None:
     """Give a witness its cohort and calibration from tracked calls, and measure it."""
     from engines.witnesses.folder import find_witness, read_witness_folder
@@ -99,9 +102,9 @@ def witness(
 
     with one_line_errors():
         folder = read_witness_folder(find_witness(name))
-        parts = [load_calls(each) for each in (strangers, calls, test)]
-        heard = hear(OnnxWitness(folder), *parts)
-        write_heard(folder, heard, (len(parts[0]), len(parts[1])), out)
+        others, calibrating = load_calls(strangers), load_calls(calls)
+        heard = hear(OnnxWitness(folder), others, calibrating, load_calls(test), blends)
+        write_heard(folder, heard, (len(others), len(calibrating), blends), out)
     for figure, estimate, _ in figures(heard):
         sys.stdout.write(f"{figure}: {estimate}\n")
 

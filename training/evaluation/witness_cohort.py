@@ -7,6 +7,7 @@ were not heard so are no measure for what is: with a cohort of exact motion and 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +29,7 @@ from training.metrics import Estimate, Trials, over_drivers, pooled_area, pooled
 from training.witness_release import Movements, WitnessDraft, write_witness
 
 CALIBRATED = "Calibrated on"
-"""With these words the sentence begins that a card ends with; it is written anew."""
+"""With these words, or with "The cohort", the end of a card's training data begins; it is written anew."""
 
 _POOLED_SECONDS = 10.0
 _ROUNDS = 500
@@ -45,20 +46,28 @@ class HeardWitness:
 
 
 def hear(
-    witness: Witness, strangers: Sequence[HeardCall], calls: Sequence[HeardCall], test: Sequence[HeardCall]
+    witness: Witness,
+    strangers: Sequence[HeardCall],
+    calls: Sequence[HeardCall],
+    test: Sequence[HeardCall],
+    blends: int = 0,
 ) -> HeardWitness:
     """Make the cohort of strangers, calibrate on single windows of calls, and measure on the test calls.
+
+    blends: rows at the end of the witness's own cohort that are blends of people (`training.cohort`), and stay.
 
     Raises DataError where somebody showed too little of their face, or one kind of trial is missing.
     """
     rows = [_embedded(witness, each) for each in (strangers, calls, test)]
-    cohort = build_cohort(rows[0], [])
+    cohort = _with_rows(build_cohort(rows[0], []), witness.spec.calibration.cohort, blends)
     fitted = calibrate_on([procedural_trials(rows[1], cohort)])
     return HeardWitness(cohort, fitted, procedural_trials(rows[2], cohort), _pooled(witness, rows[2], cohort))
 
 
-def write_heard(folder: WitnessFolder, heard: HeardWitness, counts: tuple[int, int], out: Path) -> None:
-    """The witness of a folder with another cohort and calibration. counts: strangers, and drivers that calibrate.
+def write_heard(folder: WitnessFolder, heard: HeardWitness, counts: tuple[int, int, int], out: Path) -> None:
+    """The witness of a folder with another cohort and calibration.
+
+    counts: strangers, drivers that calibrate, and blends of people in the cohort.
 
     Raises ExportError where it does not work.
     """
@@ -76,8 +85,9 @@ def write_heard(folder: WitnessFolder, heard: HeardWitness, counts: tuple[int, i
     card = {
         "licence": manifest.licence,
         "training_data": (
-            f"{manifest.training_data.partition(CALIBRATED)[0]}{CALIBRATED} {counts[1]} procedural drivers in calls "
-            f"through VP8, tracked as the guard tracks them, with a cohort of {counts[0]} others."
+            f"{_without_end(manifest.training_data)} {CALIBRATED} {counts[1]} procedural drivers in calls "
+            f"through VP8, tracked as the guard tracks them; the cohort holds {counts[0]} others and {counts[2]} "
+            "blends of two people each."
         ),
         "limits": manifest.limits,
         "metrics": [_metric(*found) for found in figures(heard)],
@@ -92,6 +102,19 @@ def figures(heard: HeardWitness) -> list[tuple[str, Estimate, Trials]]:
         for length, trials in (("one window", heard.single), ("10 s", heard.pooled))
         for name, of in (("AUC", pooled_area), ("EER", pooled_equal_error))
     ]
+
+
+def _without_end(training_data: str) -> str:
+    """The text up to what is said of cohort and calibration."""
+    return re.split(rf"{CALIBRATED}|The cohort", training_data)[0].strip()
+
+
+def _with_rows(cohort: Cohort, own: NDArray[np.float32], blends: int) -> Cohort:
+    if blends > len(own):
+        raise DataError(f"the witness's own cohort has {len(own)} rows; {blends} of them cannot be blends")
+    kept = own[len(own) - blends :]
+    nobodys = np.full((blends, 2), -1, np.int64)
+    return Cohort(np.concatenate([cohort.rows, kept]), np.concatenate([cohort.parents, nobodys]))
 
 
 def _embedded(witness: Witness, calls: Sequence[HeardCall]) -> list[DriverEmbeddings]:

@@ -49,7 +49,7 @@ _FIRST_NUMBERS = {"val": 0, "test": 100_000}
 class WitnessConfig:
     """frames: of a window at 12.5 a second. passes: how often training hears everybody, with other noise each time."""
 
-    frames: int = 48
+    frames: int = 31
     size: int = 24
     seeds: int = 1000
     passes: int = 1

@@ -38,21 +38,22 @@ STRANGERS, CALLS, TEST = drawn_calls(0, 10), drawn_calls(100, 4), drawn_calls(20
 
 def test_strangers_become_the_cohort_and_others_the_calibration(tmp_path: Path) -> None:
     before = read_witness_folder(write_made_witness(tmp_path, "codes", "blendshapes", made_movements()))
-    heard = hear(OnnxWitness(before), STRANGERS, CALLS, TEST)
-    write_heard(before, heard, (len(STRANGERS), len(CALLS)), tmp_path / "out" / "codes")
+    heard = hear(OnnxWitness(before), STRANGERS, CALLS, TEST, 4)
+    write_heard(before, heard, (len(STRANGERS), len(CALLS), 4), tmp_path / "out" / "codes")
     after = read_witness_folder(tmp_path / "out" / "codes")
     assert after.graph == before.graph and after.pictures == before.pictures
     assert after.explanation == before.explanation
-    assert after.spec.calibration.cohort.shape == (20, 52)
+    assert after.spec.calibration.cohort.shape == (24, 52)
+    np.testing.assert_array_equal(after.spec.calibration.cohort[20:], before.spec.calibration.cohort[-4:])
     assert after.spec.calibration.slope == heard.calibration.slope > 0
     assert after.spec.model_sha256 != before.spec.model_sha256
     assert after.manifest.training_data.endswith(
-        "Calibrated on 8 procedural drivers in calls through VP8, tracked as the guard tracks them, with a cohort of "
-        "20 others."
+        " Calibrated on 8 procedural drivers in calls through VP8, tracked as the guard tracks them; the cohort holds "
+        "20 others and 4 blends of two people each."
     )
     assert [metric.name for metric in after.manifest.metrics] == [name for name, _, _ in figures(heard)]
-    again = hear(OnnxWitness(after), STRANGERS, CALLS, TEST)
-    write_heard(after, again, (len(STRANGERS), len(CALLS)), tmp_path / "again" / "codes")
+    again = hear(OnnxWitness(after), STRANGERS, CALLS, TEST, 4)
+    write_heard(after, again, (len(STRANGERS), len(CALLS), 4), tmp_path / "again" / "codes")
     assert read_witness_folder(tmp_path / "again" / "codes").manifest == after.manifest
 
 
@@ -71,3 +72,9 @@ def test_a_driver_whose_face_was_not_seen_is_named(tmp_path: Path) -> None:
     unseen = HeardCall(7, 1, drawn_side(7, 12, 0), drawn_side(7, 22, 1, seen=False))
     with pytest.raises(DataError, match="too little of driver 7 for a window of w"):
         hear(witness, [*STRANGERS, unseen], CALLS, TEST)
+
+
+def test_a_cohort_has_no_more_blends_than_rows(tmp_path: Path) -> None:
+    witness = OnnxWitness(read_witness_folder(write_made_witness(tmp_path, "w", "signals")))
+    with pytest.raises(DataError, match="has 24 rows; 25 of them cannot be blends"):
+        hear(witness, STRANGERS, CALLS, TEST, 25)
