@@ -48,8 +48,9 @@ def study_text(study: PersonStudy) -> str:
     if study.common is not None:
         sections += [
             "## On common faces",
-            "Every driver drives the same faces, so only movement can tell. The cohort's models are of other drivers "
-            "on that face.",
+            "Every driver drives the same faces by rendering, through a simulated call, so that looks cannot tell. "
+            "*Looks alone* still shows how a driver holds the head and what expression is on it, yet no movement. The "
+            "cohort's models are of other drivers on that face.",
             *_side(study.common),
         ]
     if study.read_out is not None:
@@ -59,9 +60,12 @@ def study_text(study: PersonStudy) -> str:
 
 def _side(side: Side) -> list[str]:
     return [
-        f"{side.people} people outside training, {side.seeds} seed(s), {side.impostors} impostor trials of one probe.",
+        f"People outside training: {side.people}; faces: {side.faces}; seeds: {side.seeds}; impostor trials of one "
+        f"probe: {side.impostors}.",
         table(["Model", "error on held-out probes", "log-ratio to the own model"], _fit_rows(side.fit)),
         table(["Score", "Probes", "AUC", "EER"], [_accuracy(row) for row in side.rows]),
+        f"What movement adds to the AUC of looks alone, against a cohort: {side.movement_lead[0]} with one probe, "
+        f"{side.movement_lead[1]} with {POOLED}.",
     ]
 
 

@@ -76,13 +76,19 @@ class Variant:
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """One set of trials: people on their own videos, or drivers on common faces."""
+    """One set of trials: people on their own videos, or drivers on common faces. faces: that are shown.
+
+    movement_lead: by how much the area against a cohort is larger than that of looks alone, on the same draws of
+    people; with one probe, and with several.
+    """
 
     people: int
+    faces: int
     seeds: int
     impostors: int
     fit: Fit
     rows: tuple[Row, ...]
+    movement_lead: tuple[Estimate, Estimate]
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,10 +171,12 @@ def run_study(
         sum(parameter.numel() for parameter in generals[0].parameters()),
         Side(
             len(sides),
+            len(sides),
             len(generals),
             _impostors(tables[0]),
             _fit(tables),
             (*_rows(tables, ""), *_rows(looks, ", looks alone")),
+            (_lead(tables, looks, 1), _lead(tables, looks, POOLED)),
         ),
         variants,
         None if plan.tracks is None else _read_out(sides, generals, models, plan.tracks, plan.out / "errors"),
@@ -226,7 +234,16 @@ def _common(
         looks.append(common_faces.driven_table(driven, general, models, plan.out / "errors", 0))
     people = len({one.driver for one in driven})
     rows = (*_rows(tables, ""), *_rows(looks, ", looks alone"))
-    return Side(people, len(tables), _impostors(tables[0]), _fit(tables), rows)
+    faces = len({one.face for one in driven})
+    return Side(
+        people,
+        faces,
+        len(tables),
+        _impostors(tables[0]),
+        _fit(tables),
+        rows,
+        (_lead(tables, looks, 1), _lead(tables, looks, POOLED)),
+    )
 
 
 def _fit(tables: Sequence[SwapTable]) -> Fit:
@@ -252,6 +269,15 @@ def _rows(tables: Sequence[SwapTable], control: str) -> tuple[Row, ...]:
             trials = [table.trials(score(table)) for table in heard]
             found.append(accuracy_row(name + control, probes, trials))
     return tuple(found)
+
+
+def _lead(tables: Sequence[SwapTable], looks: Sequence[SwapTable], probes: int) -> Estimate:
+    (moving, moving_drawn), (still, still_drawn) = (
+        over_seeds([heard.trials(against_cohort(heard)) for heard in (t.pooled(probes) for t in side)], pooled_area)
+        for side in (tables, looks)
+    )
+    low, high = np.nanpercentile(moving_drawn - still_drawn, [2.5, 97.5])
+    return Estimate(moving.value - still.value, float(low), float(high))
 
 
 def accuracy_row(name: str, probes: int, trials: Sequence[Trials]) -> Row:

@@ -55,7 +55,7 @@ def test_a_person_is_enrolled_and_scored(clips: Path) -> None:
     )
     assert made.exit_code == 0, made.output
     told = [json.loads(line) for line in made.output.splitlines() if line.startswith("{")]
-    assert (told[0]["step"], told[-1]["step"], told[-1]["steps"]) == (1, 6, 6)
+    assert (told[0]["step"], told[-1]["step"], told[-1]["steps"]) == (1, 13, 13)
     shown = RUNNER.invoke(
         app, ["person", "score", str(clips / "2.npz"), "--claimed", own, "--others", common, "--threads", "1"]
     )

@@ -108,6 +108,8 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(own_faces, "kept_model", unlearnt)
     monkeypatch.setattr(common_faces, "kept_model", unlearnt)
     monkeypatch.setattr(comparison, "_ROUNDS", 20)
+    monkeypatch.setattr(own_faces, "PAIRS_A_PROBE", 1)
+    monkeypatch.setattr(common_faces, "PAIRS_A_PROBE", 1)
 
 
 @pytest.mark.usefixtures("quick")
@@ -118,6 +120,7 @@ def test_a_study_goes_from_people_to_a_page(generals: tuple[Path, ...], tmp_path
     study = run_study(plan, sides, bench(), told.append)
     assert (study.own.people, study.own.seeds, study.own.impostors) == (3, 2, 3 * 2 * 4)
     assert study.common is not None
+    assert study.common.faces == 2
     assert (study.common.people, study.common.seeds, study.common.impostors) == (3, 1, 2 * 3 * 2)
     assert [one.name for one in study.variants] == ["one shuffle", "from scratch"]
     assert told.count("a person's model") == 6
@@ -125,7 +128,7 @@ def test_a_study_goes_from_people_to_a_page(generals: tuple[Path, ...], tmp_path
     for row in (*study.own.rows, *study.common.rows):
         assert 0 <= row.area.low <= row.area.value <= row.area.high <= 1
     text = study_text(study)
-    assert "looks alone" in text and "from scratch" in text and "3 people outside training, 2 seed(s)" in text
+    assert "looks alone" in text and "from scratch" in text and "People outside training: 3; faces: 3; seeds: 2" in text
     write_study(study, tmp_path)
     document = json.loads((tmp_path / "person_models.json").read_text())
     assert document["own"]["fit"]["own"]["value"] == pytest.approx(study.own.fit.own.value)
