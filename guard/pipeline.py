@@ -175,6 +175,8 @@ class Pipeline:
     _looked_seconds: float = -np.inf
     _unjudged: list[Seat] = field(default_factory=list)
     """Whose newest frame showed nothing to judge."""
+    _judged_faces: list[tuple[SeatKey, FaceFrame]] = field(default_factory=list)
+    """That are evidence, and were not offered yet."""
     _status: EngineStatus = field(init=False)
 
     def __post_init__(self) -> None:
@@ -204,6 +206,7 @@ class Pipeline:
         if seat is not None:
             self.scheduler.leave(seat.slot)
             self._free_slots.append(seat.slot)
+            self._judged_faces = [(seated, face) for seated, face in self._judged_faces if seated != key]
             self.expressions.leave(key)
             self.watch.leave(key)
 
@@ -219,13 +222,12 @@ class Pipeline:
 
         Never more than one: under a load that cannot be kept up with, orders and verdicts would wait without end.
         """
+        self.settle()
         self._offer_frames()
         if batch := self.scheduler.take(self.clock(), self.engine.batching):
             yield from self._judge_batch(batch)
             self._offer_frames()
         now = self.clock()
-        for sample in self.expressions.take():
-            self.watch.observe(sample.seat, sample, now)
         if now - self._looked_seconds >= _LOOK_SECONDS:
             self._looked_seconds = now
             self._unjudged = list(self.seats.values())
@@ -235,6 +237,17 @@ class Pipeline:
         if self.engine.status != self._status:
             self._status = self.engine.status
             yield EngineChanged(self._status)
+
+    def settle(self) -> None:
+        """What no verdict waits for: faces go to the tracker, and what it saw to the watch.
+
+        Best called when outcomes are handed over, since it wakes another thread; else the next tick begins with it.
+        """
+        judged, self._judged_faces = self._judged_faces, []
+        for key, face in judged:
+            self.expressions.offer(key, face)
+        for sample in self.expressions.take():
+            self.watch.observe(sample.seat, sample, self.clock())
 
     def pause(self, longest: float) -> Pause:
         """How long `tick` may be left alone: until a batch is due, at most `longest` seconds."""
@@ -336,7 +349,7 @@ class Pipeline:
             yield from self._enrol(seat, face, embedding, valid_fraction)
             opinion = self._opinion(seat)
             verdict = seat.verifier.update(embedding, valid_fraction, face.arrival_seconds, fps, opinion)
-            self.expressions.offer(seat.key, face)
+            self._judged_faces.append((seat.key, face))
         stages = StageSeconds(
             face.arrival_seconds, taken.queue_seconds, taken.pixels_seconds, engine_seconds, self.clock() - started
         )

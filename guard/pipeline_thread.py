@@ -62,6 +62,10 @@ class PipelineThread:
                 logger.exception("the pipeline failed on a tick; going on")
             if outcomes:
                 self._hand_over(outcomes)
+            try:
+                self._pipeline.settle()
+            except Exception:
+                logger.exception("the pipeline failed after a tick; going on")
 
     def _obey_orders(self) -> None:
         while True:

@@ -82,11 +82,11 @@ def test_every_judged_face_frame_is_offered_and_samples_come_to_the_watch(
 ) -> None:
     call = Call(make_front_end)
     judged = [item for item in call.play(40, {ADA: ALICE, BEN: MALLORY}) if item.stages is not None]
+    call.play(1, {})  # what no verdict waits for is done after the hand-over, or with the next tick
     evidence = [item for item in judged if item.verdict.abstain_reason is None]
     offered = [(seat, face.pts_seconds) for seat, face in call.tracked.offered]
     assert {seat for seat, _ in offered} == {ADA, BEN}
     assert set(offered) >= {(item.seat, item.pts_seconds) for item in evidence}
-    call.play(1, {})
     assert [(sample.seat, sample.seconds) for sample in call.tracked.observed] == offered
 
 
@@ -108,6 +108,20 @@ def test_frames_that_are_no_evidence_are_not_offered(make_front_end: Callable[[]
     call.now += 1 / 30
     list(call.pipeline.tick())
     assert len(call.tracked.offered) == after, "a frozen picture is no evidence"
+
+
+def test_nothing_is_offered_before_verdicts_are_handed_over(make_front_end: Callable[[], FaceFrontEnd]) -> None:
+    call = Call(make_front_end)
+    judged = call.play(1, {ADA: ALICE})
+    assert len(judged) == 1
+    assert call.tracked.offered == []
+    call.pipeline.settle()
+    assert [seat for seat, _ in call.tracked.offered] == [ADA]
+    assert len(call.tracked.observed) == 1
+    call.play(1, {BEN: MALLORY})
+    call.pipeline.remove(BEN)
+    call.pipeline.settle()
+    assert [seat for seat, _ in call.tracked.offered] == [ADA], "who has left is offered to nobody"
 
 
 def test_who_leaves_is_told_to_both(make_front_end: Callable[[], FaceFrontEnd]) -> None:
