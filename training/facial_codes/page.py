@@ -220,5 +220,5 @@ def _draw_drivers(drivers: Sequence[Row], axes: Any) -> None:
     axes.set(xlim=(0.3, 1), xlabel="AUC", title=f"Drivers, {SESSIONS}")
     axes.set_yticks(np.arange(len(names)), names, fontsize=8)
     axes.invert_yaxis()
-    axes.legend(fontsize=8, loc="lower right")
+    axes.legend(fontsize=8, loc="lower left")
     axes.grid(alpha=0.3, axis="x")
