@@ -40,7 +40,7 @@ def fit(
     ] = False,
     full: Annotated[
         bool,
-        typer.Option("--full", help="The encoder of the reference, 16 x 128, 4 layers; 20 times the time."),
+        typer.Option("--full", help="The encoder of the reference, 16 x 128, 4 layers; far slower."),
     ] = False,
     steps: StepsOption = 200,
     seed: int = 0,
@@ -54,6 +54,33 @@ def fit(
         figures = session.fit_run(
             session.Tracked(data, mesh), out, codes=codes, stages=stages, levels=levels, full=full, steps=steps,
             seed=seed, threads=threads, tick=lambda step: progress.update(task, completed=step),
+        )  # fmt: skip
+    sys.stdout.write(json.dumps(figures, indent=2) + "\n")
+
+
+@app.command(name="fit-coefficients")
+def fit_coefficients(
+    files: Annotated[Path, typer.Argument(help="Folder of FLAME coefficients, .npz or .csv.", file_okay=False)],
+    out: Annotated[Path, typer.Option(help="Folder of the run: codes.pt.", file_okay=False)],
+    fps: Annotated[float | None, typer.Option(help="Frames a second of .csv files, which do not say it.")] = None,
+    codes: Annotated[int, typer.Option(min=2, help="Size of the codebook, K.")] = 64,
+    stages: Annotated[int, typer.Option(min=1, help="Stages of the quantiser, Q.")] = 8,
+    levels: Annotated[bool, typer.Option("--levels", help="Learn coefficients as they are, medians included.")] = False,
+    steps: StepsOption = 200,
+    seed: int = 0,
+    threads: ThreadsOption = 2,
+) -> None:
+    """Learn codes of FLAME coefficients (50 or 100 expression + 3 jaw), for users who hold its licence.
+
+    An .npz holds expression, jaw and fps; every fifth file, the last one at least, is held out and measured.
+    """
+    from training.facial_codes import session
+
+    with one_line_errors(), Progress(*_PROGRESS, console=console) as progress:
+        task = progress.add_task("steps", total=steps)
+        figures = session.fit_coefficients(
+            files, out, fps, codes=codes, stages=stages, levels=levels, steps=steps, seed=seed, threads=threads,
+            tick=lambda step: progress.update(task, completed=step),
         )  # fmt: skip
     sys.stdout.write(json.dumps(figures, indent=2) + "\n")
 

@@ -13,11 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.errors import DataError
+from training.facial_codes.clips import ExpressionClip
 
 WIDTHS = (53, 103)
 RATES = (10.0, 120.0)
 """Frames a second that a recording may have."""
 LEAST_SECONDS = 1.0
+_EVERY = 5
+"""Of this many files one is held out."""
 
 
 def read_coefficients(path: Path, fps: float | None = None) -> tuple[NDArray[np.float32], float]:
@@ -34,6 +37,34 @@ def read_coefficients(path: Path, fps: float | None = None) -> tuple[NDArray[np.
         raise DataError(f"{path} does not say its rate; give the frames a second")
     _check(path, values, rate)
     return values.astype(np.float32), rate
+
+
+def coefficient_clips(folder: Path, fps: float | None = None) -> list[ExpressionClip]:
+    """All files of a folder, each a recording of its own; every fifth, the last one at least, is `val`, others `train`.
+
+    Raises DataError for fewer than two files, for files of different widths, and as `read_coefficients` does.
+    """
+    paths = sorted(path for path in folder.glob("*") if path.suffix in (".npz", ".csv"))
+    if len(paths) < 2:
+        raise DataError(
+            f"{folder} holds {len(paths)} files of coefficients; two at least are needed, one of them held out"
+        )
+    clips: list[ExpressionClip] = []
+    for place, path in enumerate(paths):
+        values, rate = read_coefficients(path, fps)
+        if clips and values.shape[1] != clips[0].values.shape[1]:
+            raise DataError(
+                f"{path} has {values.shape[1]} coefficients, {paths[0].name} another number; keep them apart"
+            )
+        held = place % _EVERY == _EVERY - 1 or place == len(paths) - 1
+        seconds = np.arange(len(values)) / rate
+        clips.append(ExpressionClip(path.stem, path.stem, "flame", "val" if held else "train", values, seconds))
+    return clips
+
+
+def coefficient_names(width: int) -> tuple[str, ...]:
+    """Names of 53 or 103 coefficients: expression_0 ..., jaw_0 to jaw_2."""
+    return (*(f"expression_{place}" for place in range(width - 3)), "jaw_0", "jaw_1", "jaw_2")
 
 
 def _check(path: Path, values: NDArray[np.float64], rate: float) -> None:

@@ -41,7 +41,7 @@ def write_page(study: Sequence[Row], drivers: Sequence[Row], traits: Sequence[Ro
     """Write page, figures and plot into `out`."""
     out.mkdir(parents=True, exist_ok=True)
     document = {"study": study, "drivers": drivers, "traits": traits, "witness": witness}
-    (out / FIGURES).write_text(json.dumps(document, indent=1) + "\n")
+    (out / FIGURES).write_text(json.dumps(document) + "\n")
     (out / PAGE).write_text(page_text(study, drivers, traits, witness))
     save_plot(study, drivers, out / PLOT)
 

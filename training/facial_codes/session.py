@@ -16,6 +16,7 @@ from training.errors import DataError
 from training.evaluation.report_text import as_json
 from training.facial_codes import blendshapes
 from training.facial_codes.clips import ExpressionClip, blendshape_clips, even_people, frames, levelled, of_split
+from training.facial_codes.coefficient_file import coefficient_clips, coefficient_names
 from training.facial_codes.displacement import blendshape_shifts, measured_shifts
 from training.facial_codes.drivers import DRAWS, open_set_figures, tracked_figures
 from training.facial_codes.explanation import ExplainedTokens, explain_tokens
@@ -67,16 +68,41 @@ def fit_run(
 ) -> dict[str, Any]:  # fmt: skip
     """One network of the training split; figures of the other people."""
     torch.set_num_threads(threads)
+    _refuse_run(out)
+    size = replace(FULL if full else NetworkSize(), codes=codes, stages=stages)
+    settings = FitSettings(size=size, steps=steps, seed=seed)
+    return _kept_run(tracked.clips(), tracked.shifts(), blendshapes.MOVING, out, settings, levels=levels, tick=tick)
+
+
+def fit_coefficients(
+    files: Path, out: Path, fps: float | None, *, codes: int, stages: int, levels: bool, steps: int, seed: int,
+    threads: int, tick: Callable[[int], None],
+) -> dict[str, Any]:  # fmt: skip
+    """The same of FLAME coefficients, each of which counts as a place of its own: there is no mesh to move."""
+    torch.set_num_threads(threads)
+    _refuse_run(out)
+    clips = coefficient_clips(files, fps)
+    width = clips[0].values.shape[1]
+    settings = FitSettings(size=replace(NetworkSize(), codes=codes, stages=stages), steps=steps, seed=seed)
+    shifts = torch.eye(width).unsqueeze(2)
+    return _kept_run(clips, shifts, coefficient_names(width), out, settings, levels=levels, tick=tick)
+
+
+def _refuse_run(out: Path) -> None:
     refuse_foreign(out, out / CODES_FILE)
     if (out / CODES_FILE).exists():
         raise DataError(f"{out} already holds facial codes; name another folder")
-    clips, shifts = tracked.clips(), tracked.shifts()
+
+
+def _kept_run(
+    clips: Sequence[ExpressionClip], shifts: torch.Tensor, names: tuple[str, ...], out: Path, settings: FitSettings, *,
+    levels: bool, tick: Callable[[int], None],
+) -> dict[str, Any]:  # fmt: skip
     own = clips if levels else [levelled(clip) for clip in clips]
-    size = replace(FULL if full else NetworkSize(), codes=codes, stages=stages)
-    settings = FitSettings(size=size, steps=steps, seed=seed)
     network = _fitted(of_split(own, "train"), shifts, settings, tick)
-    save_codes(StoredCodes(network, blendshapes.MOVING, not levels, asdict(settings)), out)
-    figures = measure(network, shifts, of_split(own, "val", "test"), StudyRun(codes, "both", seed))
+    save_codes(StoredCodes(network, names, not levels, asdict(settings)), out)
+    run = StudyRun(settings.size.codes, "both", settings.seed)
+    figures = measure(network, shifts, of_split(own, "val", "test"), run)
     return {name: value for name, value in as_plain(figures).items() if name != "by_person"}
 
 

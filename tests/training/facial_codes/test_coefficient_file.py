@@ -7,9 +7,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
+from training.cli import app
 from training.errors import DataError
-from training.facial_codes.coefficient_file import read_coefficients
+from training.facial_codes.coefficient_file import coefficient_clips, read_coefficients
+from training.facial_codes.stored import load_codes
 
 
 def _archive(path: Path, width: int = 50, frames: int = 60, **changed: Any) -> Path:
@@ -69,3 +72,30 @@ def test_damaged_and_missing_files_are_refused(tmp_path: Path, name: str) -> Non
             (tmp_path / name).write_bytes(content)
         with pytest.raises(DataError, match="cannot read coefficients"):
             read_coefficients(tmp_path / name, 25)
+
+
+def test_a_folder_of_files_becomes_codes(tmp_path: Path) -> None:
+    files = tmp_path / "files"
+    files.mkdir()
+    random = np.random.default_rng(0)
+    for number in range(3):
+        _archive(files / f"{number}.npz", expression=random.normal(size=(60, 50)))
+    assert [clip.split for clip in coefficient_clips(files)] == ["train", "train", "val"]
+    given = ["codes", "fit-coefficients", str(files), "--out", str(tmp_path / "run"), "--codes", "8", "--steps", "2"]
+    result = CliRunner().invoke(app, [*given, "--threads", "1"])
+    assert result.exit_code == 0, result.output
+    kept = load_codes(tmp_path / "run")
+    assert (kept.names[0], kept.names[-1], len(kept.names), kept.levelled) == ("expression_0", "jaw_2", 53, True)
+    assert kept.network.templates().shape == (8, 53)
+    again = CliRunner().invoke(app, given)
+    assert again.exit_code == 1
+    assert "already holds facial codes" in again.output
+
+
+def test_files_of_two_widths_and_a_single_file_are_refused(tmp_path: Path) -> None:
+    _archive(tmp_path / "a.npz")
+    with pytest.raises(DataError, match="holds 1 files"):
+        coefficient_clips(tmp_path)
+    _archive(tmp_path / "b.npz", 100)
+    with pytest.raises(DataError, match="has 103 coefficients"):
+        coefficient_clips(tmp_path)

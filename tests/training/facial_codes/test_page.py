@@ -103,7 +103,9 @@ def test_missing_figures_are_told(tmp_path: Path, content: str | None) -> None:
         read_rows(path)
 
 
-@pytest.mark.parametrize("command", ["fit", "study", "drivers", "open-set", "traits", "pictures", "export", "page"])
+@pytest.mark.parametrize(
+    "command", ["fit", "fit-coefficients", "study", "drivers", "open-set", "traits", "pictures", "export", "page"]
+)
 def test_every_command_explains_itself(command: str) -> None:
     result = RUNNER.invoke(app, ["codes", command, "--help"])
     assert result.exit_code == 0
