@@ -57,8 +57,8 @@ def test_output_rate_and_steps_stay_within_bounds(fps: float, jitter: list[float
     kept = [at for at in taken(paced) if at >= start + 1]
     rate = (len(kept) - 1) / (kept[-1] - kept[0])
     assert min(fps, 20) * 0.85 <= rate <= 47 * 1.1
-    # Jitter of a fifth of an interval breaks nothing once the rate is known, where it cannot be taken for a rate that is
-    # thinned otherwise: each interval is 0.6 to 1.4 of the true one.
+    # Jitter of a fifth of an interval breaks nothing once the rate is known, where it cannot be taken for a rate that
+    # is thinned otherwise: each interval is 0.6 to 1.4 of the true one.
     if divisor(fps / 0.6) == 1:
         assert all(pace is not Pace.BREAK for at, pace in paced if at >= start + 1)
 
