@@ -247,7 +247,7 @@ class Pipeline:
         for key, face in judged:
             self.expressions.offer(key, face)
         for sample in self.expressions.take():
-            self.watch.observe(sample.seat, sample, self.clock())
+            self.watch.observe(sample.seat, sample, sample.arrival_seconds)
 
     def pause(self, longest: float) -> Pause:
         """How long `tick` may be left alone: until a batch is due, at most `longest` seconds."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -12,10 +13,13 @@ from urllib.parse import SplitResult, urlsplit
 
 import h11
 
+from guard.calls.rate_limit import TokenBucket
 from guard.errors import JoinError
 
 REQUEST_SECONDS = 15.0
 _CHUNK_BYTES = 16_384
+_ENDLESS_BYTES_PER_SECOND = 262_144
+"""Of a body that is read as it comes, headings of its chunks included."""
 _MAX_HEAD_BYTES = 32_768
 """Status lines and headers, those of informational answers included."""
 
@@ -160,11 +164,12 @@ class _Incoming:
     """An answer on its way: `head` once, then `piece` after `piece` of its body."""
 
     def __init__(self, connection: h11.Connection, reader: asyncio.StreamReader, max_bytes: int | None) -> None:
-        """`max_bytes` bounds what the body comes in, which can be much more than the body; None does not."""
+        """`max_bytes` bounds what the body comes in, which can be much more than the body; None bounds its rate."""
         self._connection = connection
         self._reader = reader
         self._max_bytes = max_bytes
         self._received = 0
+        self._allowance = TokenBucket(_ENDLESS_BYTES_PER_SECOND)
 
     async def head(self) -> h11.Response:
         while True:
@@ -183,6 +188,8 @@ class _Incoming:
         while (event := self._connection.next_event()) is h11.NEED_DATA:
             chunk = await self._reader.read(_CHUNK_BYTES)
             self._received += len(chunk)
+            if max_bytes is None and not self._allowance.take(len(chunk), time.monotonic()):
+                raise JoinError(f"the server sends more than {_ENDLESS_BYTES_PER_SECOND} bytes in a second")
             if max_bytes is not None and self._received > max_bytes + _MAX_HEAD_BYTES:
                 raise JoinError(f"the server's answer is larger than {max_bytes or _MAX_HEAD_BYTES} bytes")
             self._connection.receive_data(chunk)

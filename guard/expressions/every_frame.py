@@ -57,7 +57,7 @@ class EveryFrame:
             self._give_up(error)
             return
         numbers = np.array(reply.blendshapes, np.float32), np.array(reply.signals, np.float32)
-        self._samples.append(ExpressionSample(seat, face.pts_seconds, *numbers, reply.found))
+        self._samples.append(ExpressionSample(seat, face.pts_seconds, *numbers, reply.found, face.arrival_seconds))
 
     def leave(self, seat: SeatKey) -> None:  # noqa: ARG002 - there is one
         """The next frame is somebody else's."""

@@ -146,7 +146,7 @@ class ExpressionFrontEnd:
                 self._seat_of[stay.track] = seat
             if not stay.thinning.takes(face.pts_seconds, face.arrival_seconds) or not self._lifecycle.is_running:
                 return
-            self._waiting.put(WaitingFrame(stay.track, face.pts_seconds, face.pixels))
+            self._waiting.put(WaitingFrame(stay.track, face.pts_seconds, face.pixels, face.arrival_seconds))
             self._changed.notify()
 
     def leave(self, seat: SeatKey) -> None:
@@ -160,7 +160,8 @@ class ExpressionFrontEnd:
             kept = [sample for sample in self._samples if sample.seat != seat]
             self._samples.clear()
             self._samples.extend(kept)
-            self._left.append(stay.track)
+            if self._link is not None:  # Else nobody holds anything of them.
+                self._left.append(stay.track)
             self._changed.notify()
 
     def take(self) -> list[ExpressionSample]:
@@ -235,7 +236,8 @@ class ExpressionFrontEnd:
             )
             seat = self._seat_of.get(frame.track)
             if seat is not None:  # Else they have left meanwhile.
-                self._samples.append(ExpressionSample(seat, frame.seconds, *numbers, reply.found))
+                sample = ExpressionSample(seat, frame.seconds, *numbers, reply.found, frame.arrival_seconds)
+                self._samples.append(sample)
 
     def _after(self, error: ExpressionError) -> None:
         """Wait, as long as it takes for another tracker to make sense."""

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 class ExpressionSample:
     """seconds: media time of the frame; per seat it grows, unless the sender sets its own clock back.
 
+    arrival_seconds: when the frame came, on the guard's clock, however long the tracker took for it.
     blendshapes: float32 (52,), 0-1, in MediaPipe's order. signals: float32 (17,), as `engines.expressions.signals`
     defines them. found: False where the tracker saw no face in the crop; all numbers are 0 then.
     """
@@ -29,6 +30,7 @@ class ExpressionSample:
     blendshapes: NDArray[np.float32]
     signals: NDArray[np.float32]
     found: bool
+    arrival_seconds: float
 
 
 class ExpressionSource(Protocol):
@@ -54,7 +56,7 @@ class ExpressionWatch(Protocol):
         """A participant's video starts."""
 
     def observe(self, seat: SeatKey, sample: ExpressionSample, now: float) -> None:
-        """One more sample of this participant. now: on the pipeline's clock."""
+        """One more sample of this participant. now: when its frame came, on the pipeline's clock."""
 
     def leave(self, seat: SeatKey) -> None:
         """The participant has left."""

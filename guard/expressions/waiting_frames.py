@@ -14,11 +14,15 @@ PER_SEAT = 3
 
 @dataclass(frozen=True, slots=True)
 class WaitingFrame:
-    """pixels: uint8 (128, 128), full-range luma. track: number of one stay of one participant."""
+    """pixels: uint8 (128, 128), full-range luma. track: number of one stay of one participant.
+
+    seconds: media time. arrival_seconds: when it came, on the guard's clock.
+    """
 
     track: int
     seconds: float
     pixels: NDArray[np.uint8]
+    arrival_seconds: float = 0.0
 
 
 class WaitingFrames:

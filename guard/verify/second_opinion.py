@@ -17,8 +17,8 @@ from guard.verify.witnesses import Opinion, Statement
 LONGEST_SECONDS = 2.5
 """Age at which a witness is not heard any more: two of its steps and the way through the tracker. Our own choice."""
 
-TRACKER_SECONDS = 1.0
-"""The longest way of a frame through the tracker: a window's true beginning may lie so much earlier than it seems."""
+MARGIN_SECONDS = 1.0
+"""By which a window may truly begin earlier than it seems: its length is by the sender's clock. Our own choice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ def _at(statement: Statement, trouble: str | None, now: float, fresh_since: floa
     """The statement, or the reason why it is not heard at this moment."""
     if statement.llr is None or statement.since_seconds is None or statement.heard_seconds is None:
         return statement if trouble is None or not statement.waits else replace(statement, why=trouble)
-    if fresh_since is None or statement.since_seconds - TRACKER_SECONDS < fresh_since:
+    if fresh_since is None or statement.since_seconds - MARGIN_SECONDS < fresh_since:
         return Statement(statement.name, None, "starting anew after an interruption", None, statement.heard_seconds)
     age = now - statement.heard_seconds
     if age > LONGEST_SECONDS:

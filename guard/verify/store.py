@@ -12,13 +12,15 @@ write-ahead log is emptied.
 from __future__ import annotations
 
 import difflib
+import logging
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from guard.config import StoreConfig
 from guard.errors import StoreError, UnknownNameError
@@ -32,6 +34,8 @@ from guard.verify.store_schema import (
     SCHEMA_VERSION,
 )
 from guard.verify.template import ConsentRecord, Template
+
+logger = logging.getLogger(__name__)
 
 _BUSY_SECONDS = 2.0
 """How long to wait for another process that is writing."""
@@ -90,11 +94,18 @@ class TemplateStore:
                 raise UnknownNameError(_unknown(name, _names(connection)))
             query = "SELECT * FROM witness_part WHERE template = ? AND template_checksum = ? ORDER BY witness"
             found_parts = connection.execute(query, (found[0], found[-1])).fetchall()
-        rows = [(tuple(values), kept) for *values, kept in (found, *found_parts)]
-        if any(checksum(values) != kept for values, kept in rows):
+        *row, kept = found
+        if checksum(tuple(row)) != kept:
             raise StoreError(f"the template of {name} in {self._path} is damaged; enrol {name} again")
-        (row, _), *parts = rows
-        return to_template(row, tuple(to_part(part) for part, _ in parts))
+        return to_template(tuple(row), tuple(to_part(part) for part in self._whole(name, found_parts)))
+
+    def _whole(self, name: str, found: Sequence[tuple[Any, ...]]) -> Iterator[Any]:
+        """The rows of witnesses' parts that are as they were written; the engine's is worth having without the rest."""
+        for *part, kept in found:
+            if checksum(tuple(part)) == kept:
+                yield tuple(part)
+            else:
+                logger.warning("the part of %s in the template of %s is damaged and left out", part[2], name)
 
     def list(self) -> tuple[TemplateInfo, ...]:
         """All templates, by name, without their embeddings."""

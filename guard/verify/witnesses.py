@@ -130,8 +130,12 @@ class _SeatWitness:
         self._template, self._comparison, self._spoken = None, None, None
         self._silence = _silence(template, self.spec)
         if part is not None and self._silence is None:
+            try:
+                self._comparison = TemplateComparison(part.mean, self.spec.calibration)
+            except EngineError as error:
+                self._silence = f"its part of the template cannot be compared with ({error}); enrol again"
+                return
             self._template = part.embeddings
-            self._comparison = TemplateComparison(part.mean, self.spec.calibration)
 
     def observe(self, sample: Sample, now: float) -> None:
         row = None

@@ -27,11 +27,12 @@ class Tracked:
     observed: list[ExpressionSample] = field(default_factory=list)
     events: list[tuple[str, SeatKey]] = field(default_factory=list)
     status = OFF
+    clock: Callable[[], float] = field(default=lambda: 0.0)
 
     def offer(self, seat: SeatKey, face: FaceFrame) -> None:
         self.offered.append((seat, face))
         numbers = np.zeros(52, np.float32), np.zeros(17, np.float32)
-        self.ready.append(ExpressionSample(seat, face.pts_seconds, *numbers, True))
+        self.ready.append(ExpressionSample(seat, face.pts_seconds, *numbers, True, face.arrival_seconds))
 
     def take(self) -> list[ExpressionSample]:
         samples, self.ready = self.ready, []
@@ -42,7 +43,7 @@ class Tracked:
 
     def observe(self, seat: SeatKey, sample: ExpressionSample, now: float) -> None:
         assert sample.seat == seat
-        assert now >= sample.seconds
+        assert now == sample.arrival_seconds <= self.clock()
         self.observed.append(sample)
 
     def leave(self, seat: SeatKey) -> None:
@@ -54,7 +55,7 @@ class Call:
 
     def __init__(self, make_front_end: Callable[[], FaceFrontEnd]) -> None:
         self.now = 0.0
-        self.tracked = Tracked()
+        self.tracked = Tracked(clock=lambda: self.now)
         self.pipeline = Pipeline(
             BrightnessEngine(),
             GuardConfig(calls=CallsConfig(max_participants=2)),

@@ -23,6 +23,8 @@ REST_SECONDS = 5.0
 REOPEN_SECONDS = 30.0
 MAX_BYTES_PER_SECOND = 65_536
 """Of events; a server that sends more is listened to no longer."""
+LEAST_PIECE_BYTES = 256
+"""What a piece counts for at least: a server that sends single bytes costs as much for each."""
 
 
 class LayerChoice:
@@ -70,7 +72,7 @@ class LayerChoice:
         stream = EventStream()
         allowance = TokenBucket(MAX_BYTES_PER_SECOND)
         while (piece := await next_piece()) is not None:
-            if not allowance.take(len(piece), time.monotonic()):
+            if not allowance.take(max(len(piece), LEAST_PIECE_BYTES), time.monotonic()):
                 raise ValueError(f"more than {MAX_BYTES_PER_SECOND} bytes of events in a second")
             for event in stream.feed(piece):
                 if event.type == LAYERS_EVENT:

@@ -105,6 +105,7 @@ def test_frames_of_the_rate_become_samples_in_order() -> None:
         assert [sample.seconds for sample in samples] == pytest.approx([0, 0.1, 0.2, 0.3])
         assert [round(255 * float(sample.blendshapes[0])) for sample in samples] == [1, 4, 7, 10]
         assert {sample.seat for sample in samples} == {ALICE}
+        assert [sample.arrival_seconds for sample in samples] == pytest.approx([0, 0.1, 0.2, 0.3])
         assert end.counts.cpu_seconds == pytest.approx(0.04)
         assert end.take() == []
 
@@ -139,6 +140,15 @@ def test_who_left_gets_no_sample_and_who_takes_the_seat_none_of_theirs() -> None
         samples = end.take()
         assert [round(255 * float(sample.blendshapes[0])) for sample in samples] == [20]
         assert link.forgotten.get(timeout=_SECONDS) == left
+
+
+def test_nobody_is_kept_in_mind_where_no_tracker_runs() -> None:
+    with front_end(ExpressionError("no tracker is installed", retryable=False)) as end:
+        until(lambda: end.status.state is TrackerState.REFUSED)
+        for number in range(20):
+            end.offer(ALICE, face(number, 0.0))
+            end.leave(ALICE)
+        assert len(end._left) == 0
 
 
 def test_samples_that_nobody_has_taken_go_with_who_left() -> None:

@@ -13,7 +13,7 @@ from engines.witnesses.fusion_table import ENGINE, FusedSet
 from guard.config import VerifyConfig
 from guard.verify.decision import Verdict
 from guard.verify.fusion import Fusion
-from guard.verify.second_opinion import LONGEST_SECONDS, TRACKER_SECONDS
+from guard.verify.second_opinion import LONGEST_SECONDS, MARGIN_SECONDS
 from guard.verify.states import AbstainReason, DriverState
 from guard.verify.template import Template
 from guard.verify.verifier import Verifier
@@ -118,7 +118,7 @@ def test_what_was_said_before_an_interruption_does_not_count_after_it(seat: Seat
     assert abstained.second is not None
     assert abstained.second.fused is None
     assert [each.weight for each in abstained.second.opinions] == [0, 0]
-    window = 2.0 + TRACKER_SECONDS + 0.2
+    window = 2.0 + MARGIN_SECONDS + 0.2
     for verdict in seat.play(1, window - 0.1, 3.0):
         assert verdict.second is not None
         assert verdict.second.fused is None

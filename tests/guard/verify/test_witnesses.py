@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from guard.verify.template import Template
@@ -127,6 +128,20 @@ def test_another_template_starts_from_nothing(watched: Watched, space: DriverSpa
     watched.watch(ALICE, 4)
     watched.panel.set_template(SEAT, template)
     assert watched.statement(watched.codes).llr is None
+
+
+def test_a_part_that_cannot_be_compared_with_silences_that_witness_alone(watched: Watched, space: DriverSpace) -> None:
+    enrolled = watched.enrol(space, ALICE)
+    first, *others = enrolled.parts
+    cancelling = np.concatenate([first.embeddings[:1], -first.embeddings[:1]])
+    watched.panel.set_template(SEAT, enrolled)
+    watched.watch(ALICE, 5)
+    watched.panel.set_template(SEAT, replace(enrolled, parts=(replace(first, embeddings=cancelling), *others)))
+    watched.watch(ALICE, 5)
+    said = {statement.name: statement for statement in watched.opinion().statements}
+    assert said[first.witness].llr is None
+    assert "cannot be compared with" in (said[first.witness].why or "")
+    assert all(said[other.witness].llr is not None for other in others)
 
 
 def test_who_leaves_is_forgotten(watched: Watched, space: DriverSpace) -> None:

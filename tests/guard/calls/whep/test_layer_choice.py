@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 
+from guard.calls.signalling_http import opened
 from guard.calls.whep import layer_choice
 from guard.calls.whep.client import EVENTS_RELATION, LAYER_RELATION, WhepSession, whep_endpoint
 from guard.calls.whep.layer_choice import LayerChoice
+from guard.errors import JoinError
 from tests.guard.calls.whep.test_source import make_visit
 from tests.whep_server import TOKEN, AiortcSender, LayerDesk, NumberedTrack, WhepServer, raw_server, whep_server
 from tests.whip_endpoint import Recorder, until
@@ -190,3 +192,28 @@ async def test_a_server_that_has_no_stream_is_asked_again_and_hurts_nobody(reply
         session = WhepSession(endpoint.url, "", endpoint.url, endpoint.url)
         async with LayerChoice(endpoint, session):
             await until(lambda: requests >= 4)
+
+
+async def test_single_bytes_count_as_what_they_cost(caplog: pytest.LogCaptureFixture) -> None:
+    async def answer(writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n")
+        writer.write(b"1\r\nx\r\n" * 1000 + b"0\r\n\r\n")
+        await writer.drain()
+
+    async with raw_server(answer) as url:
+        endpoint = whep_endpoint(url, TOKEN)
+        async with LayerChoice(endpoint, WhepSession(endpoint.url, "", endpoint.url, endpoint.url)):
+            await until(lambda: "layers are not followed" in caplog.text)
+
+
+async def test_what_a_stream_comes_in_is_bounded_too() -> None:
+    async def answer(writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n")
+        writer.write((b"1;" + b"x" * 15_000 + b"\r\nx\r\n") * 30)
+        await writer.drain()
+
+    async with raw_server(answer) as url:
+        with pytest.raises(JoinError, match="more than 262144 bytes in a second"):
+            async with opened(url, {}) as (_, next_piece):
+                while await next_piece() is not None:
+                    pass
