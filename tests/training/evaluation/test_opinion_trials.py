@@ -77,7 +77,7 @@ def test_a_witness_is_silent_on_stretches_that_hold_no_window_with_a_face() -> N
     silent = np.isnan(trials.llrs["w"])
     assert silent.tolist() == [False, False, True, False] * 2
     assert not np.isnan(trials.llrs["f5c"]).any()
-    short = opinion_trials([call(0, 7), call(1, 7)], ENGINE_SPEC, [FirstFour()], [0.5])
+    short = opinion_trials([call(0, 7), call(1, 7)], ENGINE_SPEC, [FirstFour()], [0.4])
     assert np.isnan(short.llrs["w"]).all() and not np.isnan(short.llrs["f5c"]).any()
 
 

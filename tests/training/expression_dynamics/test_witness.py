@@ -12,6 +12,7 @@ from scipy.linalg import logm
 from typer.testing import CliRunner
 
 from engines.expressions.signals import SIGNAL_NAMES, landmark_signals
+from engines.witnesses.folder import read_witness_folder
 from training.cli import app
 from training.drivers.face_basis import generic_face
 from training.drivers.landmarks import LANDMARKS, PART
@@ -129,7 +130,6 @@ def test_noise_is_drawn_for_each_recording_and_repeats_with_its_seed() -> None:
 
 def test_a_witness_is_made_of_procedural_drivers_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("training.expression_dynamics.witness_run._HELD_SEEDS", 6)
-    monkeypatch.setattr("training.expression_dynamics.witness_run.as_onnx", lambda *_: b"graph")  # tested above, slow
     told: list[str] = []
     fitted = make_witness(WitnessConfig(seeds=40, size=12), None, "0.0.1", told.append)
     assert len(told) == 3
@@ -139,7 +139,8 @@ def test_a_witness_is_made_of_procedural_drivers_alone(tmp_path: Path, monkeypat
     (_, area, _), *_ = figures(group)
     assert area.value > 0.5
     write(fitted, tmp_path / "expression_dynamics")
-    assert (tmp_path / "expression_dynamics" / "witness.json").stat().st_size > 0
+    spec = read_witness_folder(tmp_path / "expression_dynamics").spec
+    assert (spec.version, spec.window_frames, spec.embedding_size) == ("0.0.1", 31, 12)
 
 
 def test_a_folder_that_holds_something_else_is_refused_at_once(tmp_path: Path) -> None:
