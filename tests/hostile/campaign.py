@@ -97,6 +97,7 @@ async def attacked_guard(
         target = Target(guard, store, isolation, bystanders)
         async with _participants(target, clip_seconds):
             await until_only(guard, bystanders)
+            await until_seen(guard, bystanders)
             yield target
         await guard.stop()
 
@@ -180,6 +181,16 @@ async def _ask_status(target: Target, answers: list[float | None]) -> None:
         status = await target.api("GET", "/api/status", {"Authorization": f"Bearer {target.guard.token}"})
         answers.append(time.monotonic() - asked if status == "200" else None)
         await asyncio.sleep(_STATUS_PAUSE_SECONDS)
+
+
+async def until_seen(guard: GuardProcess, names: Collection[str]) -> None:
+    """Wait until a frame of each has come: who has only just come may take a second to be seen."""
+    async with asyncio.timeout(_SETTLE_SECONDS):
+        while True:
+            frames = (await guard.read()).participants
+            if all(frames.get(name, 0) > 0 for name in names):
+                return
+            await asyncio.sleep(0.1)
 
 
 async def until_only(guard: GuardProcess, names: Collection[str]) -> None:
