@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from engines.pacer import MAX_STEP_INTERVALS, divisor
 from engines.pixels import CropBox, crop_frame
 from engines.protocol import FRAME_SIZE_PX
+from training.data.array_file import save_arrays
 from training.data.framing import Framing
 from training.data.manifest import ManifestRow
 from training.data.strict_decoding import decoded_luma
@@ -49,12 +50,10 @@ class LumaClip:
         return self.frames[start : start + frames]
 
     def save(self, path: Path) -> None:
-        """Write beside the final name and swap, so that what has the name is whole."""
+        """Write what `load` reads."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_suffix(".part.npz")
         box = np.array([self.box.x, self.box.y, self.box.side])
-        np.savez(part, frames=self.frames, seconds=self.seconds, box=box)
-        part.replace(path)
+        save_arrays(path, {"frames": self.frames, "seconds": self.seconds, "box": box})
 
     @classmethod
     def load(cls, path: Path) -> LumaClip:

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from training.data.array_file import save_arrays
 from training.data.batches import Batch
 from training.data.channel import ChannelRange, pass_through_call
 from training.errors import DataError
@@ -41,11 +42,9 @@ class StoredClips:
     generator: tuple[str, ...] = ()
 
     def save(self, path: Path) -> None:
-        """Write beside the final name and swap, so that what has the name is whole."""
-        part = path.with_suffix(".part.npz")
+        """Write what `load` reads."""
         arrays = {field.name: getattr(self, field.name) for field in fields(self)}
-        np.savez(part, **{**arrays, "generator": np.array(self.generator, np.str_)})
-        part.replace(path)
+        save_arrays(path, {**arrays, "generator": np.array(self.generator, np.str_)})
 
     @classmethod
     def load(cls, path: Path) -> StoredClips:

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.expressions.face_landmarker import LANDMARKER_SHA256, FindFace
+from training.data.array_file import save_arrays
 from training.data.manifest import NO_GENERATOR, Manifest, ManifestRow, write_manifest
 from training.data.recipe import RECIPE, claim, refuse_foreign
 from training.data.refusals import Refusal, write_refusals
@@ -122,8 +123,8 @@ def _pack(rows: Sequence[ManifestRow], parts: Path, out: Path, basis: ShapeBasis
     folder = out / "tracks"
     folder.mkdir(exist_ok=True)
     (out / "faces").mkdir(exist_ok=True)
-    _swap(folder / "tracks.npz", arrays)
-    _swap(folder / "basis.npz", {"mean": basis.mean, "components": basis.components})
+    save_arrays(folder / "tracks.npz", arrays, compressed=True)
+    save_arrays(folder / "basis.npz", {"mean": basis.mean, "components": basis.components}, compressed=True)
     with (folder / "index.csv").open("w", newline="", encoding="utf-8") as listed:
         csv.writer(listed, lineterminator="\n").writerows(index)
     write_manifest(rows, out / "faces" / "manifest.csv")
@@ -146,7 +147,7 @@ def _arrays(video: TrackedVideo) -> dict[str, Array]:
 
 
 def _save(video: TrackedVideo, path: Path) -> None:
-    _swap(path, {**_arrays(video), "fps": np.array(video.fps), "size": np.array(video.size)})
+    save_arrays(path, {**_arrays(video), "fps": np.array(video.fps), "size": np.array(video.size)}, compressed=True)
 
 
 def _load(path: Path) -> TrackedVideo:
@@ -154,11 +155,3 @@ def _load(path: Path) -> TrackedVideo:
         width, height = (int(value) for value in arrays["size"])
         shape, frame, blend, ok = (arrays[name] for name in ("shape", "frame", "blend", "ok"))
         return TrackedVideo(shape, frame, blend, ok, float(arrays["fps"]), (width, height))
-
-
-def _swap(path: Path, arrays: dict[str, Array]) -> None:
-    """Write beside the final name and swap, so that what has the name is whole."""
-    part = path.with_name(f"{path.name}.part")
-    with part.open("wb") as file:
-        np.savez_compressed(file, **arrays)  # type: ignore[arg-type] # named arrays, and an option
-    part.replace(path)

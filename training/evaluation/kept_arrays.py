@@ -12,6 +12,7 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import NDArray
 
+from training.data.array_file import save_arrays
 from training.errors import DataError
 
 
@@ -21,10 +22,8 @@ class KeptArrays:
     __dataclass_fields__: ClassVar[dict[str, Any]]
 
     def save(self, path: Path) -> None:
-        """Write beside the final name and swap, so that what has the name is whole."""
-        part = path.with_suffix(".part.npz")
-        np.savez(part, **{field.name: getattr(self, field.name) for field in fields(self)})
-        part.replace(path)
+        """Write what `load` reads."""
+        save_arrays(path, {field.name: getattr(self, field.name) for field in fields(self)})
 
     @classmethod
     def load(cls, path: Path) -> Self:

@@ -65,14 +65,6 @@ def track_file(call: Path) -> Path:
     return call.with_name(call.name.replace("call_", "track_"))
 
 
-def save(path: Path, arrays: Arrays) -> None:
-    """Write beside the final name and swap, so that what has the name is whole."""
-    part = path.with_name(f"{path.name}.part")
-    with part.open("wb") as file:
-        np.savez(file, **arrays)  # type: ignore[arg-type] # named arrays, and an option
-    part.replace(path)
-
-
 def _load(path: Path) -> HeardCall:
     kept = track_file(path)
     if not kept.exists():

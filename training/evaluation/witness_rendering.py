@@ -10,11 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.protocol import Engine
+from training.data.array_file import save_arrays
 from training.data.calls import FPS, crops_of
 from training.data.recipe import RECIPE, claim, refuse_foreign
 from training.evaluate import CallProtocol
 from training.evaluation.streams import stream_clip
-from training.evaluation.witness_calls import SIDES, Arrays, call_file, save
+from training.evaluation.witness_calls import SIDES, Arrays, call_file
 
 TRACKED_HZ = 12.5
 """Pictures a second that are tracked, as the guard does unless it is told otherwise."""
@@ -38,7 +39,7 @@ def render_calls(engine: Engine, protocol: CallProtocol, out: Path, advance: Cal
         arrays: Arrays = {"driver": np.array(enrol.driver), "face": np.array(enrol.face)}
         for side in SIDES:
             arrays |= _heard(engine, side, next(crops))
-        save(call_file(out, number), arrays)
+        save_arrays(call_file(out, number), arrays)
         advance(done)
 
 

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from engines.expressions.crops import enlarged
 from engines.expressions.face_landmarker import BLENDSHAPES, LANDMARKER_SHA256, FindFace
 from engines.expressions.signals import SIGNAL_NAMES, landmark_signals
-from training.evaluation.witness_calls import SIDES, Arrays, call_files, save, track_file
+from training.data.array_file import save_arrays
+from training.evaluation.witness_calls import SIDES, Arrays, call_files, track_file
 
 
 def track_calls(
@@ -32,7 +33,7 @@ def track_calls(
                     with finder() as find:
                         track = _tracked(rendered[f"{side}_pictures"], rendered[f"{side}_seconds"], find)
                     arrays |= {f"{side}_{name}": value for name, value in track.items()}
-            save(kept, arrays)
+            save_arrays(kept, arrays)
         with np.load(kept) as tracked:
             seen = [tracked[f"{side}_found"] for side in SIDES]
         pictures, found = pictures + sum(map(len, seen)), found + sum(int(side.sum()) for side in seen)
