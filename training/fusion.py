@@ -198,16 +198,7 @@ def _halves(trials: FusionTrials, seed: int) -> list[tuple[FusionTrials, FusionT
 
 def _pooled(parts: Sequence[_Scored]) -> _Scored:
     """The trials of all folds under one another; a driver is in one fold only."""
-    trials = [part for part, _ in parts]
-    first = trials[0]
-    joined = FusionTrials(
-        {name: np.concatenate([part.llrs[name] for part in trials]) for name in first.llrs},
-        np.concatenate([part.template_driver for part in trials]),
-        np.concatenate([part.probe_driver for part in trials]),
-        np.concatenate([part.seconds for part in trials]),
-        first.models,
-        first.training_data,
-    )
+    joined = FusionTrials.joined([part for part, _ in parts])
     return joined, np.concatenate([scores for _, scores in parts])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -51,6 +52,19 @@ class FusionTrials:
             self.seconds[chosen],
             self.models,
             self.training_data,
+        )
+
+    @staticmethod
+    def joined(parts: Sequence[FusionTrials], training_data: str | None = None) -> FusionTrials:
+        """All under one another; driver numbers must come from one numbering. training_data: the first's without."""
+        first = parts[0]
+        return FusionTrials(
+            {name: np.concatenate([part.llrs[name] for part in parts]) for name in first.llrs},
+            np.concatenate([part.template_driver for part in parts]),
+            np.concatenate([part.probe_driver for part in parts]),
+            np.concatenate([part.seconds for part in parts]),
+            first.models,
+            training_data or first.training_data,
         )
 
     def among(self, drivers: NDArray[np.int64]) -> FusionTrials:

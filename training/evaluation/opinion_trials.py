@@ -7,13 +7,12 @@ alone. An opinion on a stretch is the mean LLR of the windows that lie inside it
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engines.comparison import comparison_scores, mean_embedding
-from engines.expressions.series import ExpressionSeries, windows
+from engines.expressions.series import ExpressionSeries
 from engines.protocol import Calibration, EngineSpec
 from engines.witnesses.fusion_table import ENGINE
 from engines.witnesses.protocol import Witness
@@ -21,6 +20,7 @@ from training.data.calls import FPS
 from training.errors import DataError
 from training.evaluation.evidence_length import stretch_means
 from training.evaluation.streams import live_scores, log_likelihood_ratio
+from training.evaluation.track_embeddings import embedded
 from training.evaluation.witness_calls import HeardCall, HeardSide
 from training.fusion_trials import FusionTrials
 
@@ -40,26 +40,12 @@ def opinion_trials(
 
     Raises DataError where no call is so long, or a driver cannot be enrolled.
     """
-    parts = [_of_length(calls, spec, witnesses, seconds) for seconds in lengths]
-    names = [ENGINE, *(witness.spec.name for witness in witnesses)]
-    models = {witness.spec.name: witness.spec.model_sha256 for witness in witnesses}
-    return FusionTrials(
-        {name: _column(parts, name) for name in names},
-        _column(parts, "enrolled"),
-        _column(parts, "heard"),
-        _column(parts, "seconds"),
-        {ENGINE: spec.model_sha256, **models},
-        "Procedural drivers on painted faces, through VP8 at call bitrates, tracked as the guard tracks them.",
-    )
-
-
-def _column(parts: Sequence[dict[str, NDArray[Any]]], name: str) -> NDArray[Any]:
-    return np.concatenate([part[name] for part in parts])
+    return FusionTrials.joined([_of_length(calls, spec, witnesses, seconds) for seconds in lengths])
 
 
 def _of_length(
     calls: Sequence[HeardCall], spec: EngineSpec, witnesses: Sequence[Witness], seconds: float
-) -> dict[str, NDArray[Any]]:
+) -> FusionTrials:
     heard = {ENGINE: _engine_tables(calls, spec, seconds)}
     heard |= {witness.spec.name: _witness_tables(calls, witness, seconds) for witness in witnesses}
     pairs = [
@@ -71,10 +57,16 @@ def _of_length(
     counts = [len(heard[ENGINE][enrolled][spoken]) for enrolled, spoken in pairs]
     if not sum(counts):
         raise DataError(f"no call is {seconds:g} s long")
-    llrs = {name: np.concatenate([tables[one][other] for one, other in pairs]) for name, tables in heard.items()}
     drivers = np.array([[calls[one].driver, calls[other].driver] for one, other in pairs], np.int64)
-    enrolled, spoken = np.repeat(drivers, counts, axis=0).T
-    return {**llrs, "enrolled": enrolled, "heard": spoken, "seconds": np.full(sum(counts), seconds)}
+    template_driver, probe_driver = np.repeat(drivers, counts, axis=0).T
+    return FusionTrials(
+        {name: np.concatenate([tables[one][other] for one, other in pairs]) for name, tables in heard.items()},
+        template_driver,
+        probe_driver,
+        np.full(sum(counts), seconds),
+        {ENGINE: spec.model_sha256, **{witness.spec.name: witness.spec.model_sha256 for witness in witnesses}},
+        "Procedural drivers on painted faces, through VP8 at call bitrates, tracked as the guard tracks them.",
+    )
 
 
 _Tables = list[list[Floats]]
@@ -95,7 +87,7 @@ def _engine_tables(calls: Sequence[HeardCall], spec: EngineSpec, seconds: float)
 def _witness_tables(calls: Sequence[HeardCall], witness: Witness, seconds: float) -> _Tables:
     calibration = witness.spec.calibration
     templates = [_template(witness, call) for call in calls]
-    probes = [[_embedded(witness, part) for part in _stretches(call.probe, seconds)] for call in calls]
+    probes = [[embedded(witness, part, _HOP_SECONDS) for part in _stretches(call.probe, seconds)] for call in calls]
 
     def of(template: NDArray[np.float32], probe: Sequence[NDArray[np.float32]]) -> Floats:
         return np.array([_llr(template, part, calibration) for part in probe])
@@ -104,17 +96,10 @@ def _witness_tables(calls: Sequence[HeardCall], witness: Witness, seconds: float
 
 
 def _template(witness: Witness, call: HeardCall) -> NDArray[np.float32]:
-    embeddings = _embedded(witness, call.enrol.track)
+    embeddings = embedded(witness, call.enrol.track, _HOP_SECONDS)
     if len(embeddings) == 0:
         raise DataError(f"the tracker saw too little of driver {call.driver} to enrol for {witness.spec.name}")
     return mean_embedding(embeddings)
-
-
-def _embedded(witness: Witness, track: ExpressionSeries) -> NDArray[np.float32]:
-    spec = witness.spec
-    hop = max(1, round(_HOP_SECONDS * spec.rate_hz))
-    cut = windows(track, spec.rate_hz, spec.window_frames, hop, reads=spec.reads)
-    return witness.embed(cut) if len(cut) else np.empty((0, spec.embedding_size), np.float32)
 
 
 def _stretches(side: HeardSide, seconds: float) -> list[ExpressionSeries]:

@@ -17,13 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.comparison import comparison_scores, mean_embedding
-from engines.expressions.series import ExpressionSeries, windows
 from engines.witnesses.folder import WitnessFolder
 from engines.witnesses.protocol import Witness
 from training.calibrate import FittedCalibration
 from training.cohort import Cohort, build_cohort, calibrate_on, procedural_trials
 from training.errors import DataError
 from training.evaluate import DriverEmbeddings
+from training.evaluation.track_embeddings import embedded
 from training.evaluation.witness_calls import HeardCall
 from training.metrics import Estimate, Trials, over_drivers, pooled_area, pooled_equal_error
 from training.witness_release import Movements, WitnessDraft, write_witness
@@ -120,18 +120,11 @@ def _with_rows(cohort: Cohort, own: NDArray[np.float32], blends: int) -> Cohort:
 def _embedded(witness: Witness, calls: Sequence[HeardCall]) -> list[DriverEmbeddings]:
     found = []
     for call in calls:
-        enrol, probe = (_windows(witness, side.track) for side in (call.enrol, call.probe))
+        enrol, probe = (embedded(witness, side.track, witness.spec.window_seconds) for side in (call.enrol, call.probe))
         if not (len(enrol) and len(probe)):
             raise DataError(f"the tracker saw too little of driver {call.driver} for a window of {witness.spec.name}")
         found.append(DriverEmbeddings(call.driver, call.face, enrol, probe))
     return found
-
-
-def _windows(witness: Witness, track: ExpressionSeries) -> NDArray[np.float32]:
-    """Embeddings of the windows of a track, which do not overlap."""
-    spec = witness.spec
-    cut = windows(track, spec.rate_hz, spec.window_frames, spec.window_frames, reads=spec.reads)
-    return witness.embed(cut) if len(cut) else np.empty((0, spec.embedding_size), np.float32)
 
 
 def _pooled(witness: Witness, rows: Sequence[DriverEmbeddings], cohort: Cohort) -> Trials:
