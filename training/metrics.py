@@ -212,6 +212,13 @@ def over_drivers(
     return Estimate(measure(trials, None), float(low), float(high))
 
 
+def over_people(values: Weights, rounds: int = 2000) -> Estimate:
+    """Mean of one value a person, (n,), with its 95 % bootstrap interval over people."""
+    draws = np.random.default_rng(0).integers(len(values), size=(rounds, len(values)))
+    low, high = np.percentile(values[draws].mean(axis=1), [2.5, 97.5])
+    return Estimate(float(values.mean()), float(low), float(high))
+
+
 def resampled(trials: Trials, rounds: int, seed: int) -> Iterator[Weights]:
     """Weights of the trials in up to 20 x `rounds` bootstrap rounds over drivers.
 
