@@ -177,12 +177,16 @@ def mean_target_area(trials: Trials, weights: Weights | None = None) -> float:
     return float(np.average(areas, weights=shares))
 
 
-def log_likelihood_ratio_cost(llr: Weights, genuine: NDArray[np.bool_]) -> float:
-    """Cllr in bits (Brümmer and du Preez, 2006): 0 is perfect, 1 is what a constant LLR of 0 costs."""
-    if genuine.all() or not genuine.any():
+def log_likelihood_ratio_cost(llr: Weights, genuine: NDArray[np.bool_], weights: Weights | None = None) -> float:
+    """Cllr in bits (Brümmer and du Preez, 2006): 0 is perfect, 1 is what a constant LLR of 0 costs.
+
+    Each trial counts `weights` times (once by default). Raises DataError unless both kinds of trial carry weight.
+    """
+    weight = np.ones(len(llr)) if weights is None else weights
+    if not (weight[genuine].sum() > 0 and weight[~genuine].sum() > 0):
         raise DataError("Cllr needs genuine and impostor trials; one kind is missing")
-    miss = np.logaddexp(0.0, -llr[genuine]).mean()
-    false_alarm = np.logaddexp(0.0, llr[~genuine]).mean()
+    miss = np.average(np.logaddexp(0.0, -llr[genuine]), weights=weight[genuine])
+    false_alarm = np.average(np.logaddexp(0.0, llr[~genuine]), weights=weight[~genuine])
     return float((miss + false_alarm) / 2 / np.log(2))
 
 
@@ -210,6 +214,13 @@ def over_drivers(
         raise DataError(f"{len(_drivers(trials))} drivers are too few to resample")
     low, high = np.percentile(values, [2.5, 97.5])
     return Estimate(measure(trials, None), float(low), float(high))
+
+
+def over_people(values: Weights, rounds: int = 2000) -> Estimate:
+    """Mean of one value a person, (n,), with its 95 % bootstrap interval over people."""
+    draws = np.random.default_rng(0).integers(len(values), size=(rounds, len(values)))
+    low, high = np.percentile(values[draws].mean(axis=1), [2.5, 97.5])
+    return Estimate(float(values.mean()), float(low), float(high))
 
 
 def resampled(trials: Trials, rounds: int, seed: int) -> Iterator[Weights]:

@@ -178,3 +178,12 @@ def test_targets_count_as_often_as_their_drivers_are_drawn() -> None:
     trials = Trials(np.array([1.0, 0, 0, 1]), template, probe, np.array([0, 0, 1, 1]))
     assert mean_target_area(trials) == 0.5
     assert mean_target_area(trials, np.array([3.0, 3, 1, 1])) == pytest.approx(0.75)
+
+
+def test_a_cost_counts_trials_by_their_weights() -> None:
+    llr, genuine = np.array([1.0, -2.0, 0.5, -0.5]), np.array([True, False, False, True])
+    assert log_likelihood_ratio_cost(llr, genuine, np.ones(4)) == pytest.approx(log_likelihood_ratio_cost(llr, genuine))
+    twice = log_likelihood_ratio_cost(llr, genuine, np.array([2.0, 1.0, 1.0, 1.0]))
+    assert twice == pytest.approx(log_likelihood_ratio_cost(llr[[0, 0, 1, 2, 3]], genuine[[0, 0, 1, 2, 3]]))
+    with pytest.raises(DataError, match="one kind is missing"):
+        log_likelihood_ratio_cost(llr, genuine, np.array([1.0, 0.0, 0.0, 1.0]))

@@ -14,14 +14,13 @@ from numpy.typing import NDArray
 from training.errors import DataError
 from training.evaluation.report_text import table
 from training.facial_codes.drivers import SESSIONS
-from training.metrics import Estimate
+from training.metrics import Estimate, over_people
 
 mpl.use("Agg")
 from matplotlib import pyplot as plt  # the backend has to be chosen first
 
 PAGE, FIGURES, PLOT, SHEET = "facial_codes.md", "facial_codes.json", "facial_codes.png", "facial_codes_tokens.png"
 _SHOWN_STAGES = (1, 2, 4, 6, 8)
-_ROUNDS = 2000
 
 Row = Mapping[str, Any]
 
@@ -75,12 +74,9 @@ def page_text(study: Sequence[Row], drivers: Sequence[Row], traits: Sequence[Row
     return "\n\n".join(sections) + "\n"
 
 
-def over_people(rows: Sequence[Row], stage: int) -> Estimate:
+def share_explained(rows: Sequence[Row], stage: int) -> Estimate:
     """Mean over seeds and people of the share that the first `stage` stages explain, with 95 % over people."""
-    each = np.mean([np.array(row["by_person"])[:, stage - 1] for row in rows], axis=0)
-    draws = np.random.default_rng(0).integers(len(each), size=(_ROUNDS, len(each)))
-    low, high = np.percentile(each[draws].mean(axis=1), [2.5, 97.5])
-    return Estimate(float(each.mean()), float(low), float(high))
+    return over_people(np.mean([np.array(row["by_person"])[:, stage - 1] for row in rows], axis=0))
 
 
 def _of(study: Sequence[Row], **wanted: object) -> list[Row]:
@@ -98,7 +94,7 @@ def _sizes(study: Sequence[Row]) -> str:
     lines = []
     for codes in sorted({row["codes"] for row in both}):
         rows = _of(both, codes=codes)
-        shares = [over_people(rows, stage) for stage in stages]
+        shares = [share_explained(rows, stage) for stage in stages]
         lines.append((codes, len(rows), *shares, _mean(rows, "perplexity"), _mean(rows, "dead")))
     return table(["K", "Seeds", *(f"Q = {stage}" for stage in stages), "perplexity", "dead tokens"], lines)
 
@@ -110,7 +106,7 @@ def _terms(study: Sequence[Row]) -> str:
         rows = _of(study, codes=at, terms=terms)
         if rows:
             names = ("perplexity", "dead", "locality", "cosine", "movement")
-            lines.append((terms, len(rows), over_people(rows, stages), *(_mean(rows, name) for name in names)))
+            lines.append((terms, len(rows), share_explained(rows, stages), *(_mean(rows, name) for name in names)))
     header = [
         f"Terms, K = {at}",
         "Seeds",
@@ -149,10 +145,7 @@ def _traits(traits: Sequence[Row]) -> str:
     kinds = list(dict.fromkeys(str(row["features"]) for row in traits))
     for scale in dict.fromkeys(str(row["scale"]) for row in traits):
         own = [_of(traits, scale=scale, features=kind)[0] for kind in kinds]
-        cells = [
-            f"{row['correlation']:+.2f} [{row['low']:+.2f}, {row['high']:+.2f}], p = {row['p']:.3f}" for row in own
-        ]
-        lines.append((scale, *cells))
+        lines.append((scale, *(_correlation(row) for row in own)))
     told = (
         f"Spearman's correlation of predicted and told scores, {traits[0]['people']} people, each predicted by the "
         f"others; p by permutation, one-sided. With {len(lines)} scales a p below {0.05 / len(lines):.3f} is needed "
@@ -189,7 +182,7 @@ def _draw_sizes(study: Sequence[Row], axes: Any) -> None:
     for codes in sorted({row["codes"] for row in both}):
         rows = _of(both, codes=codes)
         stages = range(1, len(rows[0]["explained"]) + 1)
-        found = [over_people(rows, stage) for stage in stages]
+        found = [share_explained(rows, stage) for stage in stages]
         axes.plot(stages, [one.value for one in found], ".-", label=f"K = {codes}")
         axes.fill_between(stages, [one.low for one in found], [one.high for one in found], alpha=0.1)
     axes.set(xlabel="stages Q", ylabel="variance explained", title="Reconstruction, people outside training")

@@ -20,18 +20,18 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from engines.comparison import comparison_scores, mean_embedding
+from engines.comparison import mean_embedding
 from training.calibrate import FittedCalibration
 from training.cohort import Cohort, build_cohort, calibrate_on, real_trials
 from training.errors import DataError
-from training.evaluate import DriverEmbeddings, template_trials
+from training.evaluate import DriverEmbeddings, against_cohort, template_trials
 from training.export import write_graph
 from training.facial_codes.clips import ExpressionClip, at_rate, even_people, frames, levelled, of_split
 from training.facial_codes.drivers import window_weights
 from training.facial_codes.fitting import FitSettings, fit_codes
 from training.facial_codes.tracked_calls import TrackedCall, call_embeddings
 from training.facial_codes.witness_graph import RATE_HZ, WINDOW_FRAMES, WitnessGraph
-from training.metrics import Estimate, Trials, over_drivers, pooled_area, pooled_equal_error
+from training.metrics import Estimate, Trials, log_likelihood_ratio_cost, over_drivers, pooled_area, pooled_equal_error
 
 _EVERY = 2
 """Of this many people of a source one is kept for the cohort."""
@@ -42,7 +42,6 @@ _WEIGHT_ROWS = 2 * WINDOW_FRAMES
 WINDOW, POOLED = "one window", "pooled"
 
 Windows = NDArray[np.float32]
-Rows = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,10 +101,7 @@ def make_witness(
     # On own faces the face helps: a line fitted there is far too sure of itself where an avatar takes the face away.
     fitted = calibrate_on([real_trials(drivers, cohort)])
     tested = call_embeddings(graph, calls.test)
-
-    def compare(templates: Rows, probes: Rows) -> Rows:
-        return comparison_scores(templates, probes, cohort.rows)
-
+    compare = against_cohort(cohort.rows)
     return MadeWitness(
         graph, cohort, fitted,
         own_faces=template_trials(embedded(graph, parts.test), compare),
@@ -207,22 +203,12 @@ def _figures(kind: str, trials: Trials, about: str) -> list[dict[str, Any]]:
 
 def _cost(made: MadeWitness, kind: str, trials: Trials) -> dict[str, Any]:
     def cost(resampled: Trials, weights: NDArray[np.float64] | None) -> float:
-        return weighted_cost(made.calibration.llr(resampled.scores), resampled.genuine, weights)
+        return log_likelihood_ratio_cost(made.calibration.llr(resampled.scores), resampled.genuine, weights)
 
     figure = over_drivers(trials, cost, rounds=300)
     return _figure(
         f"Cllr, bits ({kind})", figure, trials, "what the log-likelihood ratio of a window costs; 1 = no use"
     )
-
-
-def weighted_cost(llr: NDArray[np.float64], genuine: NDArray[np.bool_], weights: NDArray[np.float64] | None) -> float:
-    """`log_likelihood_ratio_cost` with trials that count `weights` (n,) times. Raises DataError without both kinds."""
-    weight = np.ones(len(llr)) if weights is None else weights
-    if not (weight[genuine].sum() > 0 and weight[~genuine].sum() > 0):
-        raise DataError("Cllr needs genuine and impostor trials; one kind is missing")
-    miss = np.average(np.logaddexp(0, -llr[genuine]), weights=weight[genuine])
-    false_alarm = np.average(np.logaddexp(0, llr[~genuine]), weights=weight[~genuine])
-    return float((miss + false_alarm) / 2 / np.log(2))
 
 
 def _figure(name: str, figure: Estimate, trials: Trials, about: str) -> dict[str, Any]:

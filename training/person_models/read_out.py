@@ -26,7 +26,7 @@ from training.evaluation.kept_arrays import kept_rows
 from training.person_models.faces import Faces, Recording
 from training.person_models.kept_models import weights_digest
 from training.person_models.network import PersonModel
-from training.person_models.own_faces import PersonSides
+from training.person_models.swap_tables import Enrolled
 
 _ACTIVE = 0.35
 """Blendshape score from which a movement counts as made (our choice; human coders of action units say yes or no)."""
@@ -91,7 +91,7 @@ def embeddings(model: PersonModel, faces: Faces) -> Features:
 
 
 def read_out_scores(
-    sides: Sequence[PersonSides], general: PersonModel, models: Sequence[PersonModel], tracks: Path, kept: Path
+    sides: Sequence[Enrolled], general: PersonModel, models: Sequence[PersonModel], tracks: Path, kept: Path
 ) -> tuple[ReadOut, ...]:
     """Of each person, trained on the enrolment side: with the own model, the general one and the next person's.
 

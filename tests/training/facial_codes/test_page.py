@@ -15,7 +15,7 @@ from training.cli import app
 from training.errors import DataError
 from training.facial_codes.drivers import SESSIONS
 from training.facial_codes.fitting import FitSettings
-from training.facial_codes.page import FIGURES, PAGE, PLOT, over_people, read_rows, write_page
+from training.facial_codes.page import FIGURES, PAGE, PLOT, read_rows, share_explained, write_page
 from training.facial_codes.study import SEEDS, TERMS, StudyRun, grid, run_study
 
 RUNNER = CliRunner()
@@ -88,7 +88,7 @@ def test_a_page_shows_every_figure(tmp_path: Path) -> None:
 
 def test_intervals_are_over_people() -> None:
     rows = [{"by_person": [[0.2, 0.4], [0.4, 0.8]]}, {"by_person": [[0.4, 0.6], [0.6, 0.8]]}]
-    found = over_people(rows, 2)
+    found = share_explained(rows, 2)
     assert found.value == pytest.approx(0.65)
     assert found.low == pytest.approx(0.5)
     assert found.high == pytest.approx(0.8)

@@ -7,7 +7,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-import torch
 from numpy.typing import NDArray
 
 from training.errors import DataError
@@ -16,21 +15,12 @@ from training.facial_codes.displacement import blendshape_shifts, measured_shift
 from training.facial_codes.explanation import explain_tokens
 from training.facial_codes.pictures import PICTURE_PX, TokenArtist, png
 from training.facial_codes.sheet import save_sheet
-from training.generators.face_mesh.model import FaceModel, load_face_model
+from training.generators.face_mesh.model import FaceModel
 
 
 @pytest.fixture(scope="module")
-def model(shared_data: Path) -> FaceModel:
-    torch.set_num_threads(1)
-    path = shared_data / "mesh" / "ict_facekit_narrow.npz"
-    if not path.is_file():
-        pytest.skip("the face mesh is not on this machine")
-    return load_face_model(path)
-
-
-@pytest.fixture(scope="module")
-def artist(model: FaceModel) -> TokenArtist:
-    return TokenArtist(model, blendshapes.MOVING)
+def artist(face_model: FaceModel) -> TokenArtist:
+    return TokenArtist(face_model, blendshapes.MOVING)
 
 
 def _templates(**shift: float) -> NDArray[np.float64]:
@@ -54,17 +44,17 @@ def test_names_of_trackers_and_mesh() -> None:
 
 
 @pytest.mark.shared_data
-def test_every_blendshape_moves_the_mesh_and_the_left_one_the_picture_s_right(model: FaceModel) -> None:
-    shifts = blendshape_shifts(model, blendshapes.MOVING)
+def test_every_blendshape_moves_the_mesh_and_the_left_one_the_picture_s_right(face_model: FaceModel) -> None:
+    shifts = blendshape_shifts(face_model, blendshapes.MOVING)
     sizes = np.linalg.norm(shifts, axis=2)
     assert (sizes.max(axis=1) > 1e-3).all()
     for name in ("eyeBlink", "browOuterUp", "mouthSmile"):
         for side, sign in (("Left", 1), ("Right", -1)):
             row = sizes[blendshapes.MOVING.index(f"{name}{side}")]
-            assert sign * (row * model.neutral[:, 0]).sum() / row.sum() > 0.2
+            assert sign * (row * face_model.neutral[:, 0]).sum() / row.sum() > 0.2
     assert measured_shifts(shifts).shape == (51, 839, 3)
     with pytest.raises(DataError, match="no expression for 'wink'"):
-        blendshape_shifts(model, ["wink"])
+        blendshape_shifts(face_model, ["wink"])
 
 
 @pytest.mark.shared_data

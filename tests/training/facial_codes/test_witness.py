@@ -18,9 +18,8 @@ from training.facial_codes.clips import ExpressionClip
 from training.facial_codes.histograms import token_histogram
 from training.facial_codes.network import CodesNetwork
 from training.facial_codes.tracked_calls import call_embeddings, read_calls
-from training.facial_codes.witness import embedded, graph_file, parts_of, two_sides, weighted_cost
+from training.facial_codes.witness import embedded, graph_file, parts_of, two_sides
 from training.facial_codes.witness_graph import WINDOW_FRAMES, WitnessGraph
-from training.metrics import log_likelihood_ratio_cost
 
 CHANNELS = 51
 
@@ -158,15 +157,6 @@ def test_calls_in_which_the_face_is_lost_are_left_out(tmp_path: Path) -> None:
     _call(tmp_path, 1, enrol_found=np.zeros(140, bool))
     with pytest.raises(DataError, match="holds 1 calls whose sides fill a window"):
         read_calls(tmp_path)
-
-
-def test_a_cost_counts_trials_by_their_weights() -> None:
-    llr, genuine = np.array([1.0, -2.0, 0.5, -0.5]), np.array([True, False, False, True])
-    assert weighted_cost(llr, genuine, None) == pytest.approx(log_likelihood_ratio_cost(llr, genuine))
-    twice = weighted_cost(llr, genuine, np.array([2.0, 1.0, 1.0, 1.0]))
-    assert twice == pytest.approx(log_likelihood_ratio_cost(llr[[0, 0, 1, 2, 3]], genuine[[0, 0, 1, 2, 3]]))
-    with pytest.raises(DataError, match="one kind is missing"):
-        weighted_cost(llr, genuine, np.array([1.0, 0.0, 0.0, 1.0]))
 
 
 def test_codes_of_another_size_give_embeddings_of_that_size() -> None:

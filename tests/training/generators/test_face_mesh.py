@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
@@ -14,7 +12,7 @@ from training.drivers.landmarks import LANDMARKS, PART, eye_apertures, mouth_ope
 from training.drivers.procedural import ProceduralDriver
 from training.generators.face_mesh.correspondence import SKIN_LANDMARKS, SKIN_VERTICES, mesh_landmarks
 from training.generators.face_mesh.head import head_topology
-from training.generators.face_mesh.model import FaceModel, load_face_model
+from training.generators.face_mesh.model import FaceModel
 from training.generators.face_mesh_torch import FaceMeshRenderer
 from training.generators.mesh_warp_torch import ClipViews, usual_views
 
@@ -27,17 +25,8 @@ EYE_COLUMNS = [*range(46, 56), *range(72, 82)]
 
 
 @pytest.fixture(scope="module")
-def model(shared_data: Path) -> FaceModel:
-    torch.set_num_threads(1)
-    path = shared_data / "mesh" / "ict_facekit_narrow.npz"
-    if not path.is_file():
-        pytest.skip("the face mesh is not on this machine")
-    return load_face_model(path)
-
-
-@pytest.fixture(scope="module")
-def heads(model: FaceModel) -> FaceMeshRenderer:
-    return FaceMeshRenderer(model, range(PEOPLE))
+def heads(face_model: FaceModel) -> FaceMeshRenderer:
+    return FaceMeshRenderer(face_model, range(PEOPLE))
 
 
 def _shown(heads: FaceMeshRenderer, *motions: np.ndarray) -> Tensor:
@@ -55,8 +44,8 @@ REST = np.zeros((LANDMARKS, 2), np.float32)
 BLINK = _controls("blink_right", "blink_left")
 
 
-def test_the_neutral_mesh_has_a_plain_face(model: FaceModel) -> None:
-    landmarks = mesh_landmarks(model.neutral)
+def test_the_neutral_mesh_has_a_plain_face(face_model: FaceModel) -> None:
+    landmarks = mesh_landmarks(face_model.neutral)
     corners = landmarks[PART["corners_right"]][0], landmarks[PART["corners_left"]][0]
     np.testing.assert_allclose(corners, [(-0.5, 0), (0.5, 0)], atol=1e-3)
     assert 0.08 < eye_apertures(landmarks).min() < 0.12
@@ -66,9 +55,9 @@ def test_the_neutral_mesh_has_a_plain_face(model: FaceModel) -> None:
         np.testing.assert_allclose(landmarks[PART[part]], mirrored, atol=2e-3)
 
 
-def test_every_part_of_the_head_shows_its_outside(model: FaceModel, heads: FaceMeshRenderer) -> None:
+def test_every_part_of_the_head_shows_its_outside(face_model: FaceModel, heads: FaceMeshRenderer) -> None:
     """Wrong winding would draw the back of a part, or nothing: of what points out, most points to the viewer."""
-    topology = head_topology(model)
+    topology = head_topology(face_model)
     posed = heads.posed(torch.zeros(1, dtype=torch.int64), torch.zeros(1, LANDMARKS, 2), STILL[None])[0].numpy()
     corners = posed[topology.triangles]
     front = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])[:, 2]

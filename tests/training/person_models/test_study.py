@@ -17,16 +17,19 @@ from tests.training.person_models.made_up_people import TINY, recording
 from training.errors import DataError
 from training.evaluation import comparison
 from training.evaluation.bench_clips import BenchClips
-from training.person_models import common_faces, own_faces
+from training.metrics import over_people
+from training.person_models import swap_tables
 from training.person_models.checkpoint import save_model
 from training.person_models.common_faces import driven_faces
 from training.person_models.faces import Recording, small_faces, stacked
 from training.person_models.learning import PERSON, LearningConfig
 from training.person_models.network import PersonModel
-from training.person_models.own_faces import PersonSides, sides_of
+from training.person_models.own_faces import sides_of
 from training.person_models.page import study_text, write_study
 from training.person_models.read_out import labelled, read_out_scores
-from training.person_models.study import StudyPlan, over_people, run_study
+from training.person_models.study import StudyPlan, run_study
+from training.person_models.swap_tables import Enrolled
+from training.person_models.trials import ANY_FACE
 
 torch.set_num_threads(1)
 FAST = replace(PERSON, epochs=1)
@@ -105,11 +108,9 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
         save_model(model, path, cpu_seconds=config.epochs)
         return model
 
-    monkeypatch.setattr(own_faces, "kept_model", unlearnt)
-    monkeypatch.setattr(common_faces, "kept_model", unlearnt)
+    monkeypatch.setattr(swap_tables, "kept_model", unlearnt)
     monkeypatch.setattr(comparison, "_ROUNDS", 20)
-    monkeypatch.setattr(own_faces, "PAIRS_A_PROBE", 1)
-    monkeypatch.setattr(common_faces, "PAIRS_A_PROBE", 1)
+    monkeypatch.setattr(swap_tables, "PAIRS_A_PROBE", 1)
 
 
 @pytest.mark.usefixtures("quick")
@@ -154,7 +155,9 @@ def test_movements_are_read_out_of_what_the_tracker_saw(generals: tuple[Path, ..
     assert int(faces.moves[:, 7].sum()) == 8 * 9
     torch.manual_seed(0)
     models = [PersonModel(TINY).eval() for _ in range(2)]
-    sides = [PersonSides(tuple(person[:4]), tuple(person[4:])) for person in people.values()]
+    sides = [
+        Enrolled(name, int(name), ANY_FACE, tuple(person[:4]), tuple(person[4:])) for name, person in people.items()
+    ]
     found = read_out_scores(sides, models[0], models, tmp_path, tmp_path)
     assert [one.movements for one in found] == [1, 1]
     assert all(0 <= one.own <= 1 and 0 <= one.pixels <= 1 for one in found)
