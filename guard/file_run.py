@@ -13,8 +13,10 @@ from guard.calls.source import LatestFrames
 from guard.config import GuardConfig
 from guard.errors import NoFaceError
 from guard.expressions.every_frame import EveryFrame
-from guard.pipeline import Judged, Outcome, Pipeline, SeatKey
+from guard.outcomes import Judged, Outcome
+from guard.pipeline import Pipeline
 from guard.runtime import front_end_factory, make_engine, make_witnesses
+from guard.seat_key import SeatKey
 from guard.verify.witness_set import WitnessSet
 from guard.verify.witnesses import WitnessPanel
 

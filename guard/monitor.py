@@ -22,7 +22,8 @@ from guard.expressions.front_end import ExpressionFrontEnd
 from guard.expressions.sample import NoExpressions
 from guard.media.front_end import FaceFrontEnd
 from guard.media.latest_faces import LatestFaces
-from guard.pipeline import EngineChanged, EnrolmentMoved, Judged, Outcome, Pipeline, Seat, SeatKey
+from guard.outcomes import EngineChanged, EnrolmentMoved, Judged, Outcome
+from guard.pipeline import Pipeline, Seat
 from guard.pipeline_thread import IDLE_SECONDS, PipelineThread
 from guard.reports import (
     alert_fields,
@@ -36,6 +37,7 @@ from guard.reports import (
     witness_fields,
 )
 from guard.roster import Member
+from guard.seat_key import SeatKey
 from guard.serve.events import ParticipantSnapshot, SourceSnapshot
 from guard.serve.hub import EventHub
 from guard.serve.service import CallSnapshot, Consent, StatusReport, TemplateInfo

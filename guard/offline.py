@@ -18,7 +18,7 @@ from guard.config import GuardConfig
 from guard.errors import EnrolmentError
 from guard.file_run import FILE_SEAT, FileRun
 from guard.opinion_report import opinions_report, print_opinions
-from guard.pipeline import EnrolmentMoved, Judged
+from guard.outcomes import EnrolmentMoved, Judged
 from guard.verify.enrolment import Enrolment
 from guard.verify.states import DriverState
 from guard.verify.store import TemplateStore

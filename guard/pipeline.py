@@ -15,7 +15,6 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +29,8 @@ from guard.expressions.sample import ExpressionSource, ExpressionWatch, NoExpres
 from guard.liveness.watch import LivenessWatch
 from guard.media.front_end import FaceFrame, FaceFrontEnd, NoFrame
 from guard.media.latest_faces import LatestFaces
+from guard.outcomes import EngineChanged, EnrolmentMoved, Judged, Outcome, StageSeconds
+from guard.seat_key import SeatKey
 from guard.verify.decision import Verdict
 from guard.verify.enrolment import Enrolment
 from guard.verify.fusion import Fusion
@@ -48,59 +49,6 @@ _ABSTAIN_REPEAT_SECONDS = 0.5
 _LOOK_SECONDS = 0.05
 """Between two looks at the seats of which nothing comes."""
 _PROGRESS_STEP = 0.02
-
-
-class SeatKey(NamedTuple):
-    """A participant of a call."""
-
-    call: str
-    participant: str
-
-
-@dataclass(frozen=True, slots=True)
-class StageSeconds:
-    """Where the time of one frame went, in seconds, since its arrival."""
-
-    arrival_seconds: float
-    queue: float
-    pixels: float
-    engine: float
-    verify: float
-
-
-@dataclass(frozen=True, slots=True)
-class Judged:
-    """A verdict on one participant; `stages` is None where no frame was scored."""
-
-    seat: SeatKey
-    frames: LatestFrames | LatestFaces
-    """Whose: somebody who takes the seat later has another queue."""
-    verdict: Verdict
-    pts_seconds: float
-    valid_fraction: float
-    fps: float
-    stages: StageSeconds | None
-
-
-@dataclass(frozen=True, slots=True)
-class EnrolmentMoved:
-    """A running enrolment has got further, or has ended with `template` or with `failure`."""
-
-    seat: SeatKey
-    enrolment: Enrolment
-    progress: float
-    template: Template | None = None
-    failure: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class EngineChanged:
-    """The engine goes on otherwise than before: its backend failed, another took over, and all windows start anew."""
-
-    status: EngineStatus
-
-
-Outcome = Judged | EnrolmentMoved | EngineChanged
 
 
 @dataclass(slots=True)

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from queue import Empty, SimpleQueue
 from threading import Thread
 
-from guard.pipeline import Outcome, Pipeline
+from guard.outcomes import Outcome
+from guard.pipeline import Pipeline
 from guard.wake import Wake
 
 logger = logging.getLogger(__name__)

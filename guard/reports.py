@@ -6,7 +6,8 @@ import uuid
 
 from engines.protocol import Engine
 from guard.config import GuardConfig, VerifyConfig
-from guard.pipeline import Judged, Seat, StageSeconds
+from guard.outcomes import Judged, StageSeconds
+from guard.pipeline import Seat
 from guard.serve.events import EngineInfo
 from guard.serve.service import Limits, TemplateInfo, Thresholds
 from guard.verify import store

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,9 +15,7 @@ from guard.expressions.thinning import Thinning
 from guard.expressions.tracker_link import TrackerLink
 from guard.expressions.waiting_frames import WaitingFrame
 from guard.media.front_end import FaceFrame
-
-if TYPE_CHECKING:
-    from guard.pipeline import SeatKey
+from guard.seat_key import SeatKey
 
 _SEATS = 1
 

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from random import SystemRandom
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import numpy as np
 
@@ -25,9 +25,7 @@ from guard.expressions.thinning import Thinning
 from guard.expressions.tracker_link import TrackerLink
 from guard.expressions.waiting_frames import WaitingFrame, WaitingFrames
 from guard.media.front_end import FaceFrame
-
-if TYPE_CHECKING:
-    from guard.pipeline import SeatKey
+from guard.seat_key import SeatKey
 
 logger = logging.getLogger(__name__)
 

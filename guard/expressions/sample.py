@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from guard.expressions.lifecycle import OFF, TrackerStatus
 from guard.media.front_end import FaceFrame
-
-if TYPE_CHECKING:
-    from guard.pipeline import SeatKey
+from guard.seat_key import SeatKey
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,9 @@ from guard.bench.machine import describe_machine
 from guard.calls.source import LatestFrames, ReceivedFrame
 from guard.config import CallsConfig, GuardConfig
 from guard.media.front_end import FaceFrame, FaceFrontEnd, NoFrame
-from guard.pipeline import Judged, Pipeline, SeatKey
+from guard.outcomes import Judged
+from guard.pipeline import Pipeline
+from guard.seat_key import SeatKey
 from guard.verify.states import AbstainReason
 from guard.wake import Pause, WakeRule
 

@@ -14,7 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from guard.calls.source import LatestFrames, ReceivedFrame
-from guard.pipeline import Judged, Pipeline, SeatKey
+from guard.outcomes import Judged
+from guard.pipeline import Pipeline
+from guard.seat_key import SeatKey
 from guard.verify.states import AbstainReason, DriverState
 
 FPS = 30

@@ -17,7 +17,7 @@ from guard.config import CallsConfig, ExpressionsConfig, GuardConfig, ServerConf
 from guard.expressions.front_end import ExpressionFrontEnd
 from guard.expressions.lifecycle import TrackerState
 from guard.expressions.sample import ExpressionSample, NoExpressions
-from guard.pipeline import SeatKey
+from guard.seat_key import SeatKey
 from guard.serve.events import ScoreEvent
 from guard.serve.feed import Feed
 from guard.server import RunningGuard, running_guard

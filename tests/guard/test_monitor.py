@@ -17,7 +17,7 @@ from guard.config import CallsConfig, GuardConfig, ServerConfig, StoreConfig, Ve
 from guard.errors import EnrolmentBusyError, EnrolmentError, NotInCallError, StoreError, UnknownNameError
 from guard.media.front_end import FaceFrontEnd
 from guard.monitor import Monitor
-from guard.pipeline import SeatKey
+from guard.seat_key import SeatKey
 from guard.serve.events import AlertEvent, LiveEvent, ParticipantEvent, ScoreEvent, StateEvent
 from guard.serve.feed import Feed
 from guard.serve.hub import EventHub

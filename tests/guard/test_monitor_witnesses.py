@@ -15,7 +15,7 @@ from guard.calls.source import LatestFrames
 from guard.config import GuardConfig, StoreConfig, VerifyConfig
 from guard.media.front_end import FaceFrontEnd
 from guard.monitor import Monitor
-from guard.pipeline import SeatKey
+from guard.seat_key import SeatKey
 from guard.serve.events import LiveEvent, ParticipantEvent, WitnessesEvent
 from guard.serve.feed import Feed
 from guard.serve.hub import EventHub

@@ -14,7 +14,9 @@ from guard.config import CallsConfig, GuardConfig, VerifyConfig
 from guard.errors import SourceError
 from guard.media.front_end import FaceFrontEnd
 from guard.media.latest_faces import LatestFaces
-from guard.pipeline import EngineChanged, EnrolmentMoved, Judged, Outcome, Pipeline, SeatKey
+from guard.outcomes import EngineChanged, EnrolmentMoved, Judged, Outcome
+from guard.pipeline import Pipeline
+from guard.seat_key import SeatKey
 from guard.verify.enrolment import Enrolment
 from guard.verify.states import AbstainReason, DriverState
 from guard.verify.template import ConsentRecord, Template

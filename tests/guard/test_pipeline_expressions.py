@@ -12,7 +12,9 @@ from guard.config import CallsConfig, GuardConfig
 from guard.expressions.lifecycle import OFF
 from guard.expressions.sample import ExpressionSample
 from guard.media.front_end import FaceFrame, FaceFrontEnd
-from guard.pipeline import Judged, Pipeline, SeatKey
+from guard.outcomes import Judged
+from guard.pipeline import Pipeline
+from guard.seat_key import SeatKey
 from tests.guard.conftest import ALICE, MALLORY, NOBODY, BrightnessEngine, gray_frame
 
 ADA, BEN = SeatKey("main", "ada"), SeatKey("main", "ben")

@@ -11,7 +11,7 @@ from pathlib import Path
 from guard.bench.network.impairment import Impairment
 from guard.bench.network.orders import Sender, SenderCounts, SenderJob, sending
 from guard.errors import SourceError
-from guard.pipeline import SeatKey
+from guard.seat_key import SeatKey
 from guard.serve.events import LiveEvent, ParticipantEvent, ScoreEvent
 from guard.serve.service import Consent
 from guard.server import RunningGuard

@@ -29,7 +29,7 @@ from guard.bench.streams.null_engine import NullEngine
 from guard.bench.streams.stage_cpu import StageCpu
 from guard.config import CallsConfig, GuardConfig, ServerConfig, StoreConfig
 from guard.expressions.front_end import TrackerCounts
-from guard.pipeline import Judged, Outcome
+from guard.outcomes import Judged, Outcome
 from guard.runtime import make_witnesses
 from guard.server import RunningGuard, running_guard
 from guard.verify.store import TemplateStore

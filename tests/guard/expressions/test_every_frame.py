@@ -9,7 +9,7 @@ import numpy as np
 
 from guard.config import ExpressionsConfig
 from guard.expressions.every_frame import EveryFrame
-from guard.pipeline import SeatKey
+from guard.seat_key import SeatKey
 from tests.guard.expressions.conftest import StandIn, face
 from tests.guard.expressions.stand_in_tracker import brightness_of
 

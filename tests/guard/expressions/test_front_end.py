@@ -16,7 +16,7 @@ from guard.expressions.front_end import ExpressionFrontEnd
 from guard.expressions.lifecycle import TrackerState
 from guard.expressions.messages import BLENDSHAPES, Reply, ReplyKind
 from guard.expressions.waiting_frames import PER_SEAT, WaitingFrame
-from guard.pipeline import SeatKey
+from guard.seat_key import SeatKey
 from tests.guard.expressions.conftest import face
 
 ALICE, BOB = SeatKey("standup", "alice"), SeatKey("standup", "bob")

@@ -21,7 +21,7 @@ from guard.expressions.every_frame import EveryFrame
 from guard.expressions.tracker_link import TrackerLink
 from guard.expressions.waiting_frames import WaitingFrame
 from guard.isolation.seccomp import _NUMBERS
-from guard.pipeline import SeatKey
+from guard.seat_key import SeatKey
 from tests.conftest import REPOSITORY
 from tests.guard.expressions.conftest import face
 

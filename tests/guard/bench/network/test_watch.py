@@ -10,7 +10,7 @@ import pytest
 
 from guard.bench.network.call import CALL, PARTICIPANT, Watch
 from guard.errors import SourceError
-from guard.pipeline import SeatKey
+from guard.seat_key import SeatKey
 from guard.serve.hub import EventHub
 from guard.server import RunningGuard
 
