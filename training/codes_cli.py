@@ -8,14 +8,13 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from training.one_line_errors import console, one_line_errors
 from training.options import ThreadsOption
+from training.progress import progress_bar
 
 app = typer.Typer(no_args_is_help=True, help="Facial codes: an expression as a sum of templates out of one codebook.")
 
-_PROGRESS = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
 
 TracksOption = Annotated[Path, typer.Option(help="Folder with tracks/ and faces/ of real people.", file_okay=False)]
 ExpressionsOption = Annotated[
@@ -49,7 +48,7 @@ def fit(
     """Learn codes of the blendshapes of the training split's people, and say what they explain of the others."""
     from training.facial_codes import session
 
-    with one_line_errors(), Progress(*_PROGRESS, console=console) as progress:
+    with one_line_errors(), progress_bar() as progress:
         task = progress.add_task("steps", total=steps)
         figures = session.fit_run(
             session.Tracked(data, mesh), out, codes=codes, stages=stages, levels=levels, full=full, steps=steps,
@@ -76,7 +75,7 @@ def fit_coefficients(
     """
     from training.facial_codes import session
 
-    with one_line_errors(), Progress(*_PROGRESS, console=console) as progress:
+    with one_line_errors(), progress_bar() as progress:
         task = progress.add_task("steps", total=steps)
         figures = session.fit_coefficients(
             files, out, fps, codes=codes, stages=stages, levels=levels, steps=steps, seed=seed, threads=threads,
@@ -96,7 +95,7 @@ def study(
     """Train codes over stages, codebook sizes and terms on templates, three seeds each; OUT/rows.json holds it all."""
     from training.facial_codes import session
 
-    with one_line_errors(), Progress(*_PROGRESS, console=console) as progress:
+    with one_line_errors(), progress_bar() as progress:
         task = progress.add_task("runs", total=session.GRID_RUNS)
         session.study(session.Tracked(data, mesh), out, steps, threads, lambda _: progress.advance(task))
 
@@ -113,7 +112,7 @@ def drivers(
     """Compare histograms of tokens of enrolment and probe, of people outside training."""
     from training.facial_codes import session
 
-    with one_line_errors(), Progress(*_PROGRESS, console=console) as progress:
+    with one_line_errors(), progress_bar() as progress:
         task = progress.add_task("trainings", total=2 * seeds)
         session.drivers(session.Tracked(data, mesh), out, seeds, steps, threads, lambda _: progress.advance(task))
 
@@ -127,7 +126,7 @@ def open_set(
     """The same on REACT-Nao: codes of action units, 20 people held out in each of five draws."""
     from training.facial_codes import session
 
-    with one_line_errors(), Progress(*_PROGRESS, console=console) as progress:
+    with one_line_errors(), progress_bar() as progress:
         task = progress.add_task("trainings", total=session.OPEN_SET_FITS)
         session.open_set(expressions, out, threads, lambda _: progress.advance(task))
 
@@ -142,7 +141,7 @@ def traits(
     """Predict personality and expressivity of REACT-Nao's people from bags of tokens, and from plain action units."""
     from training.facial_codes import session
 
-    with one_line_errors(), Progress(*_PROGRESS, console=console) as progress:
+    with one_line_errors(), progress_bar() as progress:
         task = progress.add_task("trainings", total=session.trait_fits(seeds))
         session.traits(expressions, out, seeds, threads, lambda _: progress.advance(task))
 

@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from training.one_line_errors import console, one_line_errors
 from training.options import DataOption, SeedsOption, ThreadsOption
+from training.progress import progress_bar
 
 app = typer.Typer(help="Identity from series of expression coefficients: the second opinion expression_dynamics.")
-_PROGRESS = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
 
 
 @app.command()
@@ -53,7 +52,7 @@ def study(
             out,
             [name.strip() for name in only.split(",") if name.strip()],
         )
-        with Progress(*_PROGRESS, console=console) as progress:
+        with progress_bar() as progress:
             task = progress.add_task("trainings", total=run.trainings)
             found = session.run_study(run, out, threads, lambda: progress.advance(task))
     if found is None:

@@ -13,10 +13,10 @@ from threading import Event
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from training.one_line_errors import console, one_line_errors
 from training.options import DataOption, PortraitsOption, ThreadsOption
+from training.progress import progress_bar
 
 if TYPE_CHECKING:
     from training.person_models.learning import LearningProgress, Report
@@ -162,8 +162,7 @@ def _learning(threads: int, as_json: bool) -> Iterator[tuple[Report, Event]]:
 
 @contextmanager
 def _bar() -> Iterator[Report]:
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    with Progress(*columns, console=console) as progress:
+    with progress_bar() as progress:
         task = progress.add_task("steps")
         yield lambda done: progress.update(
             task, completed=done.step, total=done.steps, description=f"loss {done.loss:.2f}"

@@ -12,8 +12,9 @@ import torch
 from numpy.typing import NDArray
 
 from tests.training.facial_codes.made_up_faces import SMALL, expressions
+from training.data.array_file import save_arrays
 from training.errors import DataError
-from training.evaluation.witness_calls import Arrays, call_file, save, track_file
+from training.evaluation.witness_calls import Arrays, call_file, track_file
 from training.facial_codes.clips import ExpressionClip
 from training.facial_codes.histograms import token_histogram
 from training.facial_codes.network import CodesNetwork
@@ -131,8 +132,8 @@ def _call(folder: Path, driver: int, **changed: NDArray[np.float64] | NDArray[np
             f"{side}_found": np.ones(count, bool),
         }
     path = call_file(folder, driver)
-    save(path, call)
-    save(track_file(path), {**track, **changed})
+    save_arrays(path, call)
+    save_arrays(track_file(path), {**track, **changed})
 
 
 def test_calls_are_cut_into_windows_and_never_taken_for_people(graph: WitnessGraph, tmp_path: Path) -> None:
