@@ -88,5 +88,6 @@ class FileRun:
             for outcome in self.pipeline.tick():
                 found = found or (isinstance(outcome, Judged) and outcome.stages is not None)
                 yield outcome
+            self.pipeline.settle()
         if not found:
             raise NoFaceError(f"no face can be followed in {path}; show one face, larger than a sixth of the height")

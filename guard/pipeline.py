@@ -25,11 +25,12 @@ from engines.protocol import Engine, EngineStatus
 from guard.calls.source import LatestFrames, ReceivedFrame
 from guard.config import GuardConfig
 from guard.errors import EnrolmentError, SourceError
-from guard.expressions.sample import ExpressionSource, ExpressionWatch, NoExpressions
+from guard.expressions.sample import ExpressionSample, ExpressionSource, ExpressionWatch, NoExpressions
 from guard.liveness.watch import LivenessWatch
 from guard.media.front_end import FaceFrame, FaceFrontEnd, NoFrame
 from guard.media.latest_faces import LatestFaces
 from guard.outcomes import EngineChanged, EnrolmentMoved, Judged, Outcome, StageSeconds
+from guard.quiet_moment import is_quiet
 from guard.seat_key import SeatKey
 from guard.verify.decision import Verdict
 from guard.verify.enrolment import Enrolment
@@ -49,6 +50,8 @@ _ABSTAIN_REPEAT_SECONDS = 0.5
 _LOOK_SECONDS = 0.05
 """Between two looks at the seats of which nothing comes."""
 _PROGRESS_STEP = 0.02
+_LONGEST_WAIT_SECONDS = 0.2
+"""For which the watch waits for a quiet moment, from the arrival of the frame; a witness speaks once a second."""
 
 
 @dataclass(slots=True)
@@ -125,6 +128,8 @@ class Pipeline:
     """Whose newest frame showed nothing to judge."""
     _judged_faces: list[tuple[SeatKey, FaceFrame]] = field(default_factory=list)
     """That are evidence, and were not offered yet."""
+    _samples: list[ExpressionSample] = field(default_factory=list)
+    """That the watch has not seen yet."""
     _status: EngineStatus = field(init=False)
 
     def __post_init__(self) -> None:
@@ -155,6 +160,7 @@ class Pipeline:
             self.scheduler.leave(seat.slot)
             self._free_slots.append(seat.slot)
             self._judged_faces = [(seated, face) for seated, face in self._judged_faces if seated != key]
+            self._samples = [sample for sample in self._samples if sample.seat != key]
             self.expressions.leave(key)
             self.watch.leave(key)
 
@@ -187,15 +193,27 @@ class Pipeline:
             yield EngineChanged(self._status)
 
     def settle(self) -> None:
-        """What no verdict waits for: faces go to the tracker, and what it saw to the watch.
+        """What no verdict waits for: faces go to the tracker, and what it saw to the watch in a quiet moment.
 
         Best called when outcomes are handed over, since it wakes another thread; else the next tick begins with it.
         """
         judged, self._judged_faces = self._judged_faces, []
         for key, face in judged:
             self.expressions.offer(key, face)
-        for sample in self.expressions.take():
-            self.watch.observe(sample.seat, sample, sample.arrival_seconds)
+        self._samples.extend(self.expressions.take())
+        if self._samples and self._may_disturb(self._samples[0].arrival_seconds):
+            samples, self._samples = self._samples, []
+            for sample in samples:
+                self.watch.observe(sample.seat, sample, sample.arrival_seconds)
+
+    def _may_disturb(self, since: float) -> bool:
+        """Whether the watch may go to work: no frame is expected, or it has waited for too long. since: for what."""
+        now = self.clock()
+        if now - since > _LONGEST_WAIT_SECONDS:
+            return True
+        faces = [seat.last_face for seat in self.seats.values() if seat.last_face is not None]
+        waiting = self.scheduler.due_seconds(self.engine.batching) is not None
+        return not waiting and is_quiet([(face.arrival_seconds, face.fps) for face in faces], now)
 
     def pause(self, longest: float) -> Pause:
         """How long `tick` may be left alone: until a batch is due, at most `longest` seconds."""

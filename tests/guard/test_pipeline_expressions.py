@@ -85,7 +85,8 @@ def test_every_judged_face_frame_is_offered_and_samples_come_to_the_watch(
 ) -> None:
     call = Call(make_front_end)
     judged = [item for item in call.play(40, {ADA: ALICE, BEN: MALLORY}) if item.stages is not None]
-    call.play(1, {})  # what no verdict waits for is done after the hand-over, or with the next tick
+    call.now += 0.01  # when no frame is expected
+    call.pipeline.settle()
     evidence = [item for item in judged if item.verdict.abstain_reason is None]
     offered = [(seat, face.pts_seconds) for seat, face in call.tracked.offered]
     assert {seat for seat, _ in offered} == {ADA, BEN}
@@ -111,6 +112,35 @@ def test_frames_that_are_no_evidence_are_not_offered(make_front_end: Callable[[]
     call.now += 1 / 30
     list(call.pipeline.tick())
     assert len(call.tracked.offered) == after, "a frozen picture is no evidence"
+
+
+def test_the_watch_waits_for_a_moment_without_frames_but_not_for_long(
+    make_front_end: Callable[[], FaceFrontEnd],
+) -> None:
+    call = Call(make_front_end)
+    call.play(20, {ADA: ALICE})
+    call.pipeline.settle()
+    seen = len(call.tracked.observed)
+    assert seen == 20, "the next frame is 33 ms away"
+    call.play(1, {ADA: ALICE})
+    call.now += 1 / 30 - 0.002
+    call.pipeline.settle()
+    assert len(call.tracked.observed) == seen, "a frame is about to come"
+    call.now += 0.01
+    call.pipeline.settle()
+    assert len(call.tracked.observed) == seen + 1, "it did not come"
+
+
+def test_where_there_is_no_quiet_moment_the_watch_hears_late(make_front_end: Callable[[], FaceFrontEnd]) -> None:
+    call = Call(make_front_end)
+    call.play(40, {ADA: ALICE, BEN: ALICE})  # each tick begins as a frame comes, and nobody settles in between
+    waiting = len(call.tracked.offered) - len(call.tracked.observed)
+    assert 0 < waiting <= 2 * 8, "0.2 s of two cameras"
+    call.pipeline.remove(BEN)
+    call.now += 1.0
+    call.pipeline.settle()
+    heard = {sample.seat for sample in call.tracked.observed[-waiting // 2 :]}
+    assert heard == {ADA}, "what waited of somebody who has left is dropped"
 
 
 def test_nothing_is_offered_before_verdicts_are_handed_over(make_front_end: Callable[[], FaceFrontEnd]) -> None:
