@@ -209,9 +209,8 @@ def _draw_drivers(drivers: Sequence[Row], axes: Any) -> None:
         value: NDArray[np.float64] = np.array([one["value"] for one in own])
         spread = [value - [one["low"] for one in own], [one["high"] for one in own] - value]
         axes.barh(np.arange(len(names)) + shift, value, 0.34, xerr=np.maximum(spread, 0), label=label, capsize=2)
-    axes.axvline(0.5, color="0.4", linewidth=1)
-    axes.set(xlim=(0.3, 1), xlabel="AUC", title=f"Drivers, {SESSIONS}")
+    axes.set(xlim=(0.5, 1), xlabel="AUC", title=f"Drivers, {SESSIONS}")
     axes.set_yticks(np.arange(len(names)), names, fontsize=8)
     axes.invert_yaxis()
-    axes.legend(fontsize=8, loc="lower left")
+    axes.legend(fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=2)
     axes.grid(alpha=0.3, axis="x")
