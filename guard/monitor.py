@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 
 from engines.protocol import Engine
 from guard import __version__
+from guard.announcements import Announcements
 from guard.calls.source import LatestFrames
 from guard.config import GuardConfig
 from guard.errors import EnrolmentBusyError, EnrolmentError, GuardError, NotInCallError, UnknownNameError
@@ -24,18 +25,8 @@ from guard.media.front_end import FaceFrontEnd
 from guard.media.latest_faces import LatestFaces
 from guard.outcomes import EngineChanged, EnrolmentMoved, Judged, Outcome
 from guard.pipeline import Pipeline, Seat
-from guard.pipeline_thread import IDLE_SECONDS, PipelineThread
-from guard.reports import (
-    alert_fields,
-    engine_info,
-    health_fields,
-    limits,
-    score_fields,
-    state_fields,
-    template_info,
-    thresholds,
-    witness_fields,
-)
+from guard.pipeline_thread import PipelineThread
+from guard.reports import engine_info, limits, template_info, thresholds
 from guard.roster import Member
 from guard.seat_key import SeatKey
 from guard.serve.events import ParticipantSnapshot, SourceSnapshot
@@ -53,8 +44,6 @@ from guard.witness_thread import WitnessThread
 logger = logging.getLogger(__name__)
 
 _HEALTH_SECONDS = 1.0
-_OPINIONS_SECONDS = 0.95
-"""Between two reports of second opinions on a participant; they go out with a score, so about once a second."""
 _EXPIRY_SECONDS = 24 * 3600.0
 _CAPACITY_FRAMES = 4
 """Frames that may wait for the pipeline: 130 ms at 30 fps; older ones are dropped and counted."""
@@ -75,7 +64,7 @@ class Monitor:
         """witnesses: who is asked for second opinions; none where expressions are not tracked."""
         self._config = config
         self._store = store
-        self._hub = hub
+        self._viewers = Announcements(hub, config.verify.scores_per_second)
         self._engine = engine
         self.expressions = (
             ExpressionFrontEnd(config.expressions, config.calls.max_participants)
@@ -144,7 +133,7 @@ class Monitor:
         self._members[key] = Member(frames)
         now = time.monotonic()
         self._thread.order(lambda: self.pipeline.add(key, frames, now))
-        self._publish(key, {"type": "participant", "action": "joined", "enrolled_as": self._seated.get(key)})
+        self._viewers.publish(key, {"type": "participant", "action": "joined", "enrolled_as": self._seated.get(key)})
         self._spawn(self._seat_on_joining(key))
 
     def participant_left(self, call: str, participant: str, why: str) -> None:
@@ -153,7 +142,7 @@ class Monitor:
         if self._members.pop(key, None) is None:
             return
         self._thread.order(lambda: self.pipeline.remove(key))
-        self._publish(key, {"type": "participant", "action": "left", "why": why})
+        self._viewers.publish(key, {"type": "participant", "action": "left", "why": why})
 
     # --- GuardService -------------------------------------------------------------------------------------------
 
@@ -191,7 +180,7 @@ class Monitor:
         enrolment = Enrolment(name, record, self._engine.spec, self._config.verify)
         member.enrolment, member.enrolment_progress = enrolment, 0.0
         self._thread.order(lambda: self._set_enrolment(key, enrolment))
-        self._publish(key, {"type": "participant", "action": "enrolling", "enrolment_progress": 0.0})
+        self._viewers.publish(key, {"type": "participant", "action": "enrolling", "enrolment_progress": 0.0})
         return self._snapshot(key)
 
     def cancel_enrolment(self, call: str, participant: str) -> None:
@@ -201,7 +190,7 @@ class Monitor:
             raise EnrolmentError(f"no enrolment of {participant} is running; nothing to cancel")
         member.enrolment = None
         self._thread.order(lambda: self._set_enrolment(key, None))
-        self._publish(key, {"type": "participant", "action": "enrolment_failed", "why": "cancelled"})
+        self._viewers.publish(key, {"type": "participant", "action": "enrolment_failed", "why": "cancelled"})
 
     async def set_seat(self, call: str, participant: str, name: str | None) -> ParticipantSnapshot:
         """Compare this participant with the template `name` from now on; None compares with nobody."""
@@ -289,7 +278,9 @@ class Monitor:
             return
         self._thread.order(lambda: self._set_template(key, template))
         action = "enrolled" if template is not None else "seat_cleared"
-        self._publish(key, {"type": "participant", "action": action, "why": why, "enrolled_as": self._seated.get(key)})
+        self._viewers.publish(
+            key, {"type": "participant", "action": action, "why": why, "enrolled_as": self._seated.get(key)}
+        )
 
     async def _keep_template(self, key: SeatKey, template: Template) -> None:
         missing: tuple[str, ...] = ()
@@ -300,7 +291,7 @@ class Monitor:
             try:
                 await asyncio.to_thread(self._store.put, template)
             except GuardError as error:
-                self._publish(key, {"type": "participant", "action": "enrolment_failed", "why": str(error)})
+                self._viewers.publish(key, {"type": "participant", "action": "enrolment_failed", "why": str(error)})
                 return
             self._seat(key, template, "; ".join(missing))
 
@@ -308,7 +299,7 @@ class Monitor:
         cpu = time.thread_time()
         for outcome in outcomes:
             if isinstance(outcome, EngineChanged):
-                self._announce_engine()
+                self._viewers.engine(self._engine)
                 continue
             member = self._members.get(outcome.seat)
             if member is None:
@@ -319,31 +310,14 @@ class Monitor:
                 self._receive_enrolment(member, outcome)
         self.publishing_cpu_seconds += time.thread_time() - cpu
 
-    def _announce_engine(self) -> None:
-        """To the viewers of every call, also of those that nobody is in."""
-        for call in self._hub.calls:
-            self._hub.publish(call, None, {"type": "engine", "engine": engine_info(self._engine)})
-
     def _receive_verdict(self, member: Member, judged: Judged) -> None:
         if judged.frames is not member.frames:
             return  # Of somebody who had this seat before.
-        verdict, now = judged.verdict, time.monotonic()
-        member.verdict = verdict
+        now = time.monotonic()
+        member.verdict = judged.verdict
         if judged.stages is not None:
             member.lag_ms = 1000 * (now - judged.stages.arrival_seconds)
-        if self._score_is_due(member, now) or verdict.transition is not None:
-            member.last_score_seconds = now
-            self._publish(judged.seat, score_fields(judged, now))
-        if verdict.second is not None and now - member.last_opinions_seconds >= _OPINIONS_SECONDS:
-            member.last_opinions_seconds = now
-            self._publish(judged.seat, witness_fields(verdict.second))
-        if verdict.transition is not None:
-            self._publish(judged.seat, state_fields(verdict.transition, verdict.abstain_reason))
-        for alert in verdict.alerts:
-            self._publish(judged.seat, alert_fields(alert))
-
-    def _score_is_due(self, member: Member, now: float) -> bool:
-        return now - member.last_score_seconds >= 1 / self._config.verify.scores_per_second - IDLE_SECONDS / 10
+        self._viewers.verdict(member, judged, now)
 
     def _receive_enrolment(self, member: Member, moved: EnrolmentMoved) -> None:
         if moved.enrolment is not member.enrolment:
@@ -354,11 +328,13 @@ class Monitor:
         elif moved.failure is not None:
             member.enrolment = None
             self._collect_parts(moved.seat, begin=False)
-            self._publish(moved.seat, {"type": "participant", "action": "enrolment_failed", "why": moved.failure})
+            self._viewers.publish(
+                moved.seat, {"type": "participant", "action": "enrolment_failed", "why": moved.failure}
+            )
         else:
             member.enrolment_progress = moved.progress
             fields = {"type": "participant", "action": "enrolling", "enrolment_progress": moved.progress}
-            self._publish(moved.seat, fields)
+            self._viewers.publish(moved.seat, fields)
 
     async def _report_health(self) -> None:
         while True:
@@ -366,7 +342,7 @@ class Monitor:
             for key, member in self._members.items():
                 seat = self._pipeline_seat(key, member)
                 if seat is not None:
-                    self._publish(key, health_fields(seat, member.lag_ms))
+                    self._viewers.health(key, seat, member)
 
     async def _expire_daily(self) -> None:
         while True:
@@ -375,9 +351,6 @@ class Monitor:
                 await self.expire_templates(datetime.now(UTC))
             except GuardError as error:
                 logger.warning("cannot erase expired templates: %s", error)
-
-    def _publish(self, key: SeatKey, fields: dict[str, object]) -> None:
-        self._hub.publish(key.call, key.participant, fields)
 
     def _member(self, call: str, participant: str) -> tuple[SeatKey, Member]:
         key = SeatKey(call, participant)
@@ -419,16 +392,11 @@ class Monitor:
             (self.witnesses.begin_enrolment if begin else self.witnesses.cancel_enrolment)(key)
 
     def _hand_over(self, outcomes: list[Outcome]) -> None:
-        """The loop gets up only for what is told: of thirty verdicts a second that is every sixth."""
+        """The loop gets up only for what is told."""
         now = time.monotonic()
-        told = [outcome for outcome in outcomes if self._is_told(outcome, now)]
+        told = [outcome for outcome in outcomes if self._viewers.wants(outcome, self._member_of(outcome), now)]
         if told and self._loop is not None and not self._stopping:
             self._loop.call_soon_threadsafe(self._receive, told)
 
-    def _is_told(self, outcome: Outcome, now: float) -> bool:
-        if not isinstance(outcome, Judged) or outcome.stages is None:
-            return True
-        member, verdict = self._members.get(outcome.seat), outcome.verdict
-        return (
-            member is None or self._score_is_due(member, now) or verdict.transition is not None or bool(verdict.alerts)
-        )
+    def _member_of(self, outcome: Outcome) -> Member | None:
+        return None if isinstance(outcome, EngineChanged) else self._members.get(outcome.seat)

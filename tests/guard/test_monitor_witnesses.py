@@ -106,7 +106,7 @@ async def room(
 async def test_enrolled_with_parts_then_heard_then_somebody_else_is_told(
     room: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("guard.monitor._OPINIONS_SECONDS", 0.0)
+    monkeypatch.setattr("guard.announcements._OPINIONS_SECONDS", 0.0)
     frames = room.monitor.participant_joined(*SEAT)
     assert (await room.enrol(frames, SAME)).why == ""
     assert [part.witness for part in room.store.get("alice").parts] == ["expression_dynamics", "facial_codes"]
