@@ -25,7 +25,7 @@ def study(
     width: Annotated[int, typer.Option(min=2, help="Coefficients a row; FLAME: 100 expression + 3 jaw.")] = 103,
     window: Annotated[int, typer.Option(min=16, help="Rows of a window; own files have 25 a second.")] = 100,
     steps: Annotated[int, typer.Option(min=1, help="Training steps of each encoder.")] = 600,
-    seeds: Annotated[int, typer.Option(min=1, help="Trainings of the Conformer.")] = 3,
+    seeds: Annotated[int, typer.Option(min=1, help="Trainings of each encoder.")] = 3,
     draws: Annotated[int, typer.Option(min=1, help="Draws of people who are held out.")] = 5,
     held_out: Annotated[int, typer.Option(min=2, help="People that each draw holds out.")] = 20,
     reference_size: Annotated[

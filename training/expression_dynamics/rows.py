@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from training.expression_dynamics.baselines import BiLstm, Tcn
 from training.expression_dynamics.closed_form import deviations, level, log_covariance
@@ -63,26 +64,23 @@ def compared_rows(size: Size, units: bool) -> tuple[tuple[Row, ...], tuple[Fused
     frames = size.frames
     config = FitConfig(frames=frames, steps=size.steps)
     conformer = _conformer(REFERENCE_SIZE if size.reference else CPU_SIZE)
+    control = partial(Row, seeds=size.seeds, verified=False)
     rows = [
         Row(REFERENCE_ROW, closed_form(deviations, "median", frames)),
         Row("mean expression only", closed_form(level, "none", frames)),
         Row("log covariance", closed_form(lambda values: log_covariance(values, (0,)), "median", frames)),
         Row(_BEST_IN_CLOSED_FORM, closed_form(lambda values: log_covariance(values, (0, 1)), "median", frames)),
         Row(CONFORMER, _trained(conformer, config), seeds=size.seeds),
-        Row(
-            "Conformer with the mean",
-            _trained(conformer, replace(config, removal="none")),
-            verified=False,
-        ),
-        Row("Conformer on shuffled time", _trained(conformer, replace(config, shuffled=True)), verified=False),
-        Row("BiLSTM", _trained(BiLstm, config), verified=False),
-        Row("TCN", _trained(Tcn, config), verified=False),
+        control("Conformer with the mean", _trained(conformer, replace(config, removal="none"))),
+        control("Conformer on shuffled time", _trained(conformer, replace(config, shuffled=True))),
+        control("BiLSTM", _trained(BiLstm, config)),
+        control("TCN", _trained(Tcn, config)),
     ]
     if units:
         rows += [
             Row("action units: mean only", closed_form(level, "none", frames), "action_units"),
             Row("action units: deviations", closed_form(deviations, "mean", frames), "action_units"),
-            Row("action units: Conformer", _trained(conformer, config), "action_units", verified=False),
+            control("action units: Conformer", _trained(conformer, config), channels="action_units"),
         ]
     return tuple(rows), (
         FusedRow(FUSED_CLOSED, {_BEST_IN_CLOSED_FORM: 1.0, REFERENCE_ROW: 1.0}),

@@ -15,7 +15,7 @@ from training.expression_dynamics.drift_to_noise import FEWEST_PEOPLE, correlati
 from training.expression_dynamics.page import Drift, Page, write_page
 from training.expression_dynamics.protocols import Split
 from training.expression_dynamics.recordings import REACT_NAO_HZ, Recording, load_react_nao
-from training.expression_dynamics.rows import REFERENCE_ROW, FusedRow, Row, Size, compared_rows
+from training.expression_dynamics.rows import CONFORMER, REFERENCE_ROW, FusedRow, Row, Size, compared_rows
 from training.expression_dynamics.study import Protocol, RowResult, Study
 
 _REACT_NAO = Path("expressions") / "react_nao.npz"
@@ -89,7 +89,7 @@ def run_study(run: Run, out: Path, threads: int, done: Callable[[], None] = lamb
         return None
     results = [run.study.result(row) for row in run.rows]
     results += [run.study.fused(row, run.rows) for row in run.fused]
-    names = [row.name for row in run.fused] + [row.name for row in run.rows if row.seeds > 1] + [REFERENCE_ROW]
+    names = [*(row.name for row in run.fused), CONFORMER, REFERENCE_ROW]
     drifts = _drifts(run.study.closed("signals"), [one for one in results if one.name in names])
     page = Page(results, drifts, REFERENCE_ROW, run.heading)
     write_page(page, out)
