@@ -26,6 +26,10 @@ class Announcements:
         """One event about a participant."""
         self._hub.publish(key.call, key.participant, fields)
 
+    def enrolment_failed(self, key: SeatKey, why: str) -> None:
+        """A participant was not enrolled."""
+        self.publish(key, {"type": "participant", "action": "enrolment_failed", "why": why})
+
     def engine(self, engine: Engine) -> None:
         """To the viewers of every call, also of those that nobody is in."""
         for call in self._hub.calls:

@@ -190,7 +190,7 @@ class Monitor:
             raise EnrolmentError(f"no enrolment of {participant} is running; nothing to cancel")
         member.enrolment = None
         self._thread.order(lambda: self._set_enrolment(key, None))
-        self._viewers.publish(key, {"type": "participant", "action": "enrolment_failed", "why": "cancelled"})
+        self._viewers.enrolment_failed(key, "cancelled")
 
     async def set_seat(self, call: str, participant: str, name: str | None) -> ParticipantSnapshot:
         """Compare this participant with the template `name` from now on; None compares with nobody."""
@@ -291,7 +291,7 @@ class Monitor:
             try:
                 await asyncio.to_thread(self._store.put, template)
             except GuardError as error:
-                self._viewers.publish(key, {"type": "participant", "action": "enrolment_failed", "why": str(error)})
+                self._viewers.enrolment_failed(key, str(error))
                 return
             self._seat(key, template, "; ".join(missing))
 
@@ -328,9 +328,7 @@ class Monitor:
         elif moved.failure is not None:
             member.enrolment = None
             self._collect_parts(moved.seat, begin=False)
-            self._viewers.publish(
-                moved.seat, {"type": "participant", "action": "enrolment_failed", "why": moved.failure}
-            )
+            self._viewers.enrolment_failed(moved.seat, moved.failure)
         else:
             member.enrolment_progress = moved.progress
             fields = {"type": "participant", "action": "enrolling", "enrolment_progress": moved.progress}

@@ -211,9 +211,10 @@ class Pipeline:
         now = self.clock()
         if now - since > _LONGEST_WAIT_SECONDS:
             return True
-        faces = [seat.last_face for seat in self.seats.values() if seat.last_face is not None]
-        waiting = self.scheduler.due_seconds(self.engine.batching) is not None
-        return not waiting and is_quiet([(face.arrival_seconds, face.fps) for face in faces], now)
+        if self.scheduler.due_seconds(self.engine.batching) is not None:
+            return False
+        faces = (seat.last_face for seat in self.seats.values())
+        return is_quiet(((face.arrival_seconds, face.fps) for face in faces if face is not None), now)
 
     def pause(self, longest: float) -> Pause:
         """How long `tick` may be left alone: until a batch is due, at most `longest` seconds."""

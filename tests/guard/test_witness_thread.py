@@ -118,3 +118,4 @@ def test_stopping_twice_or_before_the_start_is_harmless() -> None:
     thread.start()
     thread.stop()
     thread.stop()
+    assert "guard-witnesses" not in {running.name for running in threading.enumerate()}
