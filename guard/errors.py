@@ -14,7 +14,9 @@ GuardError
 ├── TemplateError         trouble with stored templates
 │   ├── UnknownNameError  nobody of this name is enrolled
 │   └── StoreError        the template store cannot be read or written (full disk, damaged, locked)
-├── ExpressionError       expressions cannot be tracked: no tracker here, or it ended
+├── HelperError           a process that the guard started cannot run, or ended
+│   ├── ExpressionError   expressions cannot be tracked
+│   └── PersonModelError  person models cannot be learnt or asked
 └── ServerError           the running guard cannot be reached or refused a request
 """
 
@@ -93,12 +95,20 @@ class StoreError(TemplateError):
     retryable = True
 
 
-class ExpressionError(GuardError):
-    """Expressions cannot be tracked; `retryable` where another tracker process may do better."""
+class HelperError(GuardError):
+    """A process that the guard started cannot run, or ended; `retryable` where another one may do better."""
 
     def __init__(self, message: str, *, retryable: bool) -> None:
         super().__init__(message)
         self.retryable = retryable
+
+
+class ExpressionError(HelperError):
+    """Expressions cannot be tracked."""
+
+
+class PersonModelError(HelperError):
+    """Person models cannot be learnt, or cannot be asked."""
 
 
 class ServerError(GuardError):
