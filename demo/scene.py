@@ -33,7 +33,7 @@ from guard.offline import enroll_files
 from guard.serve.feed import Feed
 from guard.serve.service import Consent
 from guard.server import RunningGuard, running_guard
-from guard.verify.template import CONSENT_STATEMENT, CONSENT_TEXT_VERSION
+from guard.verify.template import consent_text
 
 ENROLMENT_TAKE = 0
 _ENROLMENT_MARGIN_SECONDS = 6.0
@@ -128,9 +128,8 @@ class Scene:
         await asyncio.sleep(_LIVE_ENROLMENT_AFTER_SECONDS)
         for role in CAST:
             if not role.enrolled_before:
-                consent = Consent(
-                    statement=CONSENT_STATEMENT, given_by=role.participant, text_version=CONSENT_TEXT_VERSION
-                )
+                version, statement = consent_text(person_model=self._guard.monitor.status().limits.person_models)
+                consent = Consent(statement=statement, given_by=role.participant, text_version=version)
                 self._guard.monitor.start_enrolment(CALL, role.participant, role.participant, consent)
         await asyncio.sleep(first - _LIVE_ENROLMENT_AFTER_SECONDS)
         for attack in cycle((True, False)):

@@ -211,6 +211,15 @@ class WitnessesConfig(_Section):
     )
 
 
+class PersonModelsConfig(_Section):
+    """Models of each person's face, a second opinion that was found to say little; off where no folder is named."""
+
+    folder: Path | None = Field(None, title="Folder of person models, which 'guard-train person release' writes")
+    python: Path | None = Field(
+        None, title="Python of an environment with torch and this package's training extra; the guard's own where unset"
+    )
+
+
 class GuardConfig(BaseSettings):
     """The whole tree."""
 
@@ -223,6 +232,7 @@ class GuardConfig(BaseSettings):
     store: StoreConfig = StoreConfig()
     expressions: ExpressionsConfig = ExpressionsConfig()
     witnesses: WitnessesConfig = WitnessesConfig()
+    person_models: PersonModelsConfig = PersonModelsConfig()
 
     @classmethod
     def settings_customise_sources(

@@ -157,6 +157,20 @@ def _witnesses(config: GuardConfig) -> str:
     return ", ".join(told) + ("" if config.expressions.enabled else ", silent while expressions are off")
 
 
+def _person_models(config: GuardConfig) -> str:
+    """Starts a worker, as a guard would where somebody is asked about."""
+    from guard.person_models.worker_link import WorkerLink
+    from guard.runtime import make_person_models
+
+    if make_person_models(config) is None:
+        return "off (person_models.folder)"
+    link = WorkerLink(config.person_models)
+    try:
+        return link.wait_ready()
+    finally:
+        link.close()
+
+
 def _store(config: GuardConfig) -> str:
     from guard.verify.store import TemplateStore
 
@@ -191,6 +205,7 @@ _CHECKS: dict[str, Callable[[GuardConfig], str]] = {
     "decode isolation": _isolation,
     "expressions": _expressions,
     "witnesses": _witnesses,
+    "person models": _person_models,
     "template store": _store,
     "dashboard": _dashboard,
     "port": _port,

@@ -24,6 +24,7 @@ from guard.expressions.sample import NoExpressions
 from guard.media.front_end import FaceFrontEnd
 from guard.media.latest_faces import LatestFaces
 from guard.outcomes import EngineChanged, EnrolmentMoved, Judged, Outcome
+from guard.person_models.person_models import PersonModels, Stretches
 from guard.pipeline import Pipeline, Seat
 from guard.pipeline_thread import PipelineThread
 from guard.reports import engine_info, limits, template_info, thresholds
@@ -35,8 +36,9 @@ from guard.serve.service import CallSnapshot, Consent, StatusReport, TemplateInf
 from guard.source_board import SourceBoard
 from guard.thumbnail import jpeg_crop, jpeg_thumbnail
 from guard.verify.enrolment import Enrolment
+from guard.verify.fusion import Fusion
 from guard.verify.store import TemplateStore
-from guard.verify.template import ConsentRecord, Template
+from guard.verify.template import ConsentRecord, Template, WitnessPart
 from guard.verify.witness_set import WitnessSet
 from guard.verify.witnesses import WitnessPanel
 from guard.witness_thread import WitnessThread
@@ -60,8 +62,11 @@ class Monitor:
         hub: EventHub,
         make_front_end: Callable[[], FaceFrontEnd],
         witnesses: WitnessSet | None = None,
+        person_models: PersonModels | None = None,
     ) -> None:
-        """witnesses: who is asked for second opinions; none where expressions are not tracked."""
+        """witnesses: who is asked for second opinions; none where expressions are not tracked. person_models: None
+        where they are off.
+        """
         self._config = config
         self._store = store
         self._viewers = Announcements(hub, config.verify.scores_per_second)
@@ -74,6 +79,9 @@ class Monitor:
         """None where they are not tracked."""
         self.pipeline = Pipeline(engine, config, make_front_end, expressions=self.expressions or NoExpressions())
         self.witnesses = self._make_witnesses(witnesses)
+        self.person_models = self.pipeline.person_models = person_models
+        if person_models is not None and self.pipeline.fusion is None:
+            self.pipeline.fusion = Fusion(None, {})
         self._pictures = {} if witnesses is None else witnesses.pictures
         self.source_board = SourceBoard(config.calls.sources, hub)
         self._members: dict[SeatKey, Member] = {}
@@ -97,6 +105,8 @@ class Monitor:
             self.witnesses.start()
         if self.expressions is not None:
             self.expressions.start()
+        if self.person_models is not None:
+            self.person_models.start()
         self._thread.start()
         self._spawn(self._report_health())
         self._spawn(self._expire_daily())
@@ -113,6 +123,8 @@ class Monitor:
             await asyncio.to_thread(self.expressions.stop)
         if self.witnesses is not None:
             await asyncio.to_thread(self.witnesses.stop)
+        if self.person_models is not None:
+            await asyncio.to_thread(self.person_models.stop)
         self._engine.close()
 
     # --- CallListener and FaceListener -------------------------------------------------------------------------------
@@ -282,7 +294,7 @@ class Monitor:
             key, {"type": "participant", "action": action, "why": why, "enrolled_as": self._seated.get(key)}
         )
 
-    async def _keep_template(self, key: SeatKey, template: Template) -> None:
+    async def _keep_template(self, key: SeatKey, template: Template, faces: Stretches) -> None:
         missing: tuple[str, ...] = ()
         if self.witnesses is not None:
             collected = await asyncio.to_thread(self.witnesses.end_enrolment, key)
@@ -294,6 +306,25 @@ class Monitor:
                 self._viewers.enrolment_failed(key, str(error))
                 return
             self._seat(key, template, "; ".join(missing))
+        if self.person_models is not None:
+            self.person_models.learn(template, faces, self._learnt)
+
+    def _learnt(self, template: Template, part: WitnessPart) -> None:
+        """Called on a thread of the person models."""
+        if self._loop is not None and not self._stopping:
+            self._loop.call_soon_threadsafe(lambda: self._spawn(self._keep_model(template, part)))
+
+    async def _keep_model(self, template: Template, part: WitnessPart) -> None:
+        if self.person_models is None:
+            return
+        try:
+            async with self._storing:
+                kept = await asyncio.to_thread(self._store.put_part, template, part)
+        except GuardError as error:
+            self.person_models.not_kept(template, str(error))
+            return
+        if kept:
+            self.person_models.learnt(template, part)
 
     def _receive(self, outcomes: list[Outcome]) -> None:
         cpu = time.thread_time()
@@ -324,7 +355,8 @@ class Monitor:
             return  # Cancelled in the meantime, or of somebody who has left.
         if moved.template is not None:
             member.enrolment = None
-            self._spawn(self._keep_template(moved.seat, moved.template))
+            faces = () if self.person_models is None else self.person_models.end_enrolment(moved.seat)
+            self._spawn(self._keep_template(moved.seat, moved.template, faces))
         elif moved.failure is not None:
             member.enrolment = None
             self._collect_parts(moved.seat, begin=False)
@@ -388,6 +420,8 @@ class Monitor:
     def _collect_parts(self, key: SeatKey, *, begin: bool) -> None:
         if self.witnesses is not None:
             (self.witnesses.begin_enrolment if begin else self.witnesses.cancel_enrolment)(key)
+        if self.person_models is not None:
+            (self.person_models.begin_enrolment if begin else self.person_models.end_enrolment)(key)
 
     def _hand_over(self, outcomes: list[Outcome]) -> None:
         """The loop gets up only for what is told."""

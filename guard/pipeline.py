@@ -30,6 +30,7 @@ from guard.liveness.watch import LivenessWatch
 from guard.media.front_end import FaceFrame, FaceFrontEnd, NoFrame
 from guard.media.latest_faces import LatestFaces
 from guard.outcomes import EngineChanged, EnrolmentMoved, Judged, Outcome, StageSeconds
+from guard.person_models.person_models import PersonModels
 from guard.quiet_moment import is_quiet
 from guard.seat_key import SeatKey
 from guard.verify.decision import Verdict
@@ -122,6 +123,8 @@ class Pipeline:
     """Whose opinions on the seats are heard; as the `watch` it hears of them."""
     fusion: Fusion | None = None
     """Weighs what the witnesses say."""
+    person_models: PersonModels | None = None
+    """Are shown the faces that are evidence, and heard beside the witnesses."""
     _free_slots: list[int] = field(default_factory=list)
     _looked_seconds: float = -np.inf
     _unjudged: list[Seat] = field(default_factory=list)
@@ -151,6 +154,8 @@ class Pipeline:
         self.seats[key] = seat
         self.scheduler.join(slot)
         self.watch.join(key)
+        if self.person_models is not None:
+            self.person_models.join(key)
         return seat
 
     def remove(self, key: SeatKey) -> None:
@@ -163,12 +168,16 @@ class Pipeline:
             self._samples = [sample for sample in self._samples if sample.seat != key]
             self.expressions.leave(key)
             self.watch.leave(key)
+            if self.person_models is not None:
+                self.person_models.leave(key)
 
     def set_template(self, key: SeatKey, template: Template | None) -> Judged:
         """Compare a participant with this template from now on, or with nobody."""
         seat = self.seats[key]
         if self.witnesses is not None:
             self.witnesses.set_template(key, template)
+        if self.person_models is not None:
+            self.person_models.set_template(key, template)
         return self._judged(seat, seat.verifier.set_template(template))
 
     def tick(self) -> Iterator[Outcome]:
@@ -176,7 +185,6 @@ class Pipeline:
 
         Never more than one: under a load that cannot be kept up with, orders and verdicts would wait without end.
         """
-        self.settle()
         self._offer_frames()
         if batch := self.scheduler.take(self.clock(), self.engine.batching):
             yield from self._judge_batch(batch)
@@ -195,11 +203,13 @@ class Pipeline:
     def settle(self) -> None:
         """What no verdict waits for: faces go to the tracker, and what it saw to the watch in a quiet moment.
 
-        Best called when outcomes are handed over, since it wakes another thread; else the next tick begins with it.
+        To be called after every tick, when its outcomes are handed over: it wakes other threads.
         """
         judged, self._judged_faces = self._judged_faces, []
         for key, face in judged:
             self.expressions.offer(key, face)
+            if self.person_models is not None:
+                self.person_models.offer(key, face)
         self._samples.extend(self.expressions.take())
         if self._samples and self._may_disturb(self._samples[0].arrival_seconds):
             samples, self._samples = self._samples, []
@@ -338,7 +348,8 @@ class Pipeline:
         yield self._judged(seat, seat.verifier.abstain(reason, now, self._opinion(seat)))
 
     def _opinion(self, seat: Seat) -> Opinion | None:
-        return None if self.witnesses is None else self.witnesses.opinion(seat.key)
+        opinion = None if self.witnesses is None else self.witnesses.opinion(seat.key)
+        return opinion if self.person_models is None else self.person_models.beside(seat.key, opinion)
 
     def _wait(self, seat: Seat, now: float) -> Iterator[Outcome]:
         """A running enrolment gets nothing for now, which it does not bear for ever."""

@@ -41,6 +41,7 @@ def limits(config: GuardConfig) -> Limits:
         max_participants=config.calls.max_participants,
         enrolment_seconds=config.verify.enrolment_seconds,
         thumbnails=config.server.thumbnails,
+        person_models=config.person_models.folder is not None,
     )
 
 

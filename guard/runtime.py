@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from engines.face_detector import SlimFaceDetector
+from engines.person_models.folder import read_person_manifest
 from engines.protocol import Engine, EngineSpec
 from engines.registry import load_engine
 from engines.stage_clock import StageClock
 from guard.config import EngineConfig, GuardConfig, VerifyConfig
 from guard.media.front_end import FaceFrontEnd
+from guard.person_models.person_models import PersonModels
 from guard.verify.witness_set import WitnessSet, load_witness_set
 
 
@@ -22,6 +24,16 @@ def front_end_factory(config: VerifyConfig) -> Callable[[], FaceFrontEnd]:
     """Makes one front end per participant; they share the face detector."""
     detector = SlimFaceDetector()
     return lambda: FaceFrontEnd(detector, min_fps=config.min_fps)
+
+
+def make_person_models(config: GuardConfig) -> PersonModels | None:
+    """The configured person models, checked as far as can be without torch; None where they are off.
+
+    Raises ModelFolderError.
+    """
+    if config.person_models.folder is None:
+        return None
+    return PersonModels(config.person_models, read_person_manifest(config.person_models.folder.expanduser()))
 
 
 def make_witnesses(config: GuardConfig, engine: EngineSpec) -> WitnessSet | None:

@@ -24,7 +24,7 @@ from guard.calls.whip_sink import WhipSink
 from guard.config import GuardConfig, SourceConfig
 from guard.isolation.supervisor import Supervisor, describe
 from guard.monitor import Monitor
-from guard.runtime import front_end_factory, make_engine, make_witnesses
+from guard.runtime import front_end_factory, make_engine, make_person_models, make_witnesses
 from guard.serve.access import PublishToken, with_token
 from guard.serve.app import create_app
 from guard.serve.hub import EventHub
@@ -82,8 +82,8 @@ async def running_guard(
     store = TemplateStore(config.store)
     engine = make_engine(config.engine)
     config = config.model_copy(update={"server": settings})
-    witnesses = make_witnesses(config, engine.spec)
-    monitor = Monitor(engine, config, store, hub, front_end_factory(config.verify), witnesses)
+    witnesses, people = make_witnesses(config, engine.spec), make_person_models(config)
+    monitor = Monitor(engine, config, store, hub, front_end_factory(config.verify), witnesses, people)
     seats = Seats(monitor, config.calls.max_participants)
     workers = Supervisor(config.calls, config.verify.min_fps, seats) if config.calls.isolation == "process" else None
     make_peer = workers.peer if workers is not None else None

@@ -144,6 +144,31 @@ def measure(
     sys.stdout.write(text)
 
 
+@app.command()
+def release(
+    study: Annotated[Path, typer.Option(help="Folder that `person measure` wrote.", exists=True, file_okay=False)],
+    general: Annotated[Path, typer.Option(help="One of its general models, SEED.pt.", exists=True, dir_okay=False)],
+    out: Annotated[Path, typer.Option(help="Folder for guards.", file_okay=False)],
+    data: Annotated[Path, typer.Option(help="Folder with tracks/ of the drivers.", exists=True, file_okay=False)],
+    licence: Annotated[str, typer.Option(help="Under which the weights may be used.")],
+    portraits: PortraitsOption = None,
+    cohort: Annotated[int, typer.Option(min=1, help="People in the cohort; asking takes as many models more.")] = 4,
+    version: str = "1",
+    threads: ThreadsOption = 2,
+) -> None:
+    """Make a folder that a guard asks person models with (setting person_models.folder): models and calibration."""
+    with one_line_errors():
+        from training.person_models.measure import release_study
+
+        manifest = release_study(
+            study, general, out, data=data, portraits=portraits, people=cohort, version=version, licence=licence,
+            threads=threads,
+        )  # fmt: skip
+    for metric in manifest.metrics:
+        console.print(f"{metric.name} {metric.value:.3f} [{metric.low:.3f}, {metric.high:.3f}]: {metric.about}")
+    console.print(f"{len(manifest.cohort)} in the cohort, saved in {out}")
+
+
 @contextmanager
 def _learning(threads: int, as_json: bool) -> Iterator[tuple[Report, Event]]:
     """How far it is, told as asked; and an event that an interrupt or a termination sets."""

@@ -29,6 +29,10 @@ class Limits(_Value):
     max_participants: int
     enrolment_seconds: float = Field(description="Usable video that an enrolment needs")
     thumbnails: bool = Field(description="True where live pictures are switched on")
+    person_models: bool = Field(
+        False,
+        description="True where a model of the face is learnt of those whose text_version ends with +person-model",
+    )
 
 
 class Thresholds(_Value):

@@ -14,9 +14,6 @@ from guard.verify.fusion import Fused, Fusion
 from guard.verify.movements import Movement
 from guard.verify.witnesses import Opinion, Statement
 
-LONGEST_SECONDS = 2.5
-"""Age at which a witness is not heard any more: two of its steps and the way through the tracker. Our own choice."""
-
 MARGIN_SECONDS = 1.0
 """By which a window may truly begin earlier than it seems: its length is by the sender's clock. Our own choice."""
 
@@ -65,6 +62,11 @@ def weigh(
     return SecondOpinion(tuple(heard), fused, _movements(said))
 
 
+def longest_seconds(statement: Statement) -> float:
+    """Age at which a witness is not heard any more: two of its steps and the way through a tracker. Our own choice."""
+    return 2 * statement.step_seconds + 0.5
+
+
 def _at(statement: Statement, trouble: str | None, now: float, fresh_since: float | None) -> Statement:
     """The statement, or the reason why it is not heard at this moment."""
     if statement.llr is None or statement.since_seconds is None or statement.heard_seconds is None:
@@ -72,7 +74,7 @@ def _at(statement: Statement, trouble: str | None, now: float, fresh_since: floa
     if fresh_since is None or statement.since_seconds - MARGIN_SECONDS < fresh_since:
         return Statement(statement.name, None, "starting anew after an interruption", None, statement.heard_seconds)
     age = now - statement.heard_seconds
-    if age > LONGEST_SECONDS:
+    if age > longest_seconds(statement):
         why = trouble or f"no face tracked for {age:.0f} s"
         return Statement(statement.name, None, why, None, statement.heard_seconds)
     return statement

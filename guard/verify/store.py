@@ -33,7 +33,7 @@ from guard.verify.store_schema import (
     PARTS_IN_FORCE,
     SCHEMA_VERSION,
 )
-from guard.verify.template import ConsentRecord, Template
+from guard.verify.template import ConsentRecord, Template, WitnessPart
 
 logger = logging.getLogger(__name__)
 
@@ -85,6 +85,19 @@ class TemplateStore:
             connection.executemany(
                 "INSERT INTO witness_part VALUES (?, ?, ?, ?, ?, ?, ?, ?)", [(*part, checksum(part)) for part in parts]
             )
+
+    def put_part(self, template: Template, part: WitnessPart) -> bool:
+        """Keep what a witness took later than the others; False where this template is not stored (any more)."""
+        own = checksum(to_row(template))
+        row = to_part_row(template.name, own, part)
+        with self._connection() as connection, connection:
+            query = "SELECT 1 FROM template WHERE name = ? AND checksum = ?"
+            if connection.execute(query, (template.name, own)).fetchone() is None:
+                return False
+            connection.execute(
+                "INSERT OR REPLACE INTO witness_part VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (*row, checksum(row))
+            )
+        return True
 
     def get(self, name: str) -> Template:
         """The template of this name. Raises UnknownNameError, which lists near names."""

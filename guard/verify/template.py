@@ -24,6 +24,11 @@ CONSENT_STATEMENT = (
 """What a person agrees to before being enrolled. A changed text needs a new version."""
 
 
+PERSON_MODEL_CONSENT = "+person-model"
+"""Ends the version of a text that also agrees to a model of the person's face: such a model can draw that face."""
+_PERSON_MODEL_STATEMENT = " A model of my face is part of it, from which my face can be drawn."
+
+
 @dataclass(frozen=True, slots=True)
 class ConsentRecord:
     """Who agreed to what, and when. Raises EnrolmentError where a part is missing."""
@@ -41,12 +46,24 @@ class ConsentRecord:
             raise EnrolmentError("no consent: its time has no time zone; give it in UTC")
 
 
+def consent_text(*, person_model: bool) -> tuple[str, str]:
+    """Version and statement of what is agreed to; person_model: whether a model of the face is learnt, too."""
+    if not person_model:
+        return CONSENT_TEXT_VERSION, CONSENT_STATEMENT
+    return CONSENT_TEXT_VERSION + PERSON_MODEL_CONSENT, CONSENT_STATEMENT + _PERSON_MODEL_STATEMENT
+
+
+def covers_person_model(consent: ConsentRecord) -> bool:
+    """Whether somebody agreed to a model of their face."""
+    return consent.text_version.endswith(PERSON_MODEL_CONSENT)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class WitnessPart:
     """What one witness (`engines.witnesses`) took from an enrolment.
 
-    embeddings: float32 (k, D), L2-normalised, one row per window of the enrolment. Raises TemplateError for an array
-    that does not fit.
+    embeddings: float32 (k, D), L2-normalised, one row per window of the enrolment; of a person model the weights, as
+    one row. Raises TemplateError for an array that does not fit.
     """
 
     witness: str

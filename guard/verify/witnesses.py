@@ -90,7 +90,9 @@ class Statement:
     """When its newest window ended, on the same clock."""
     movements: tuple[Movement, ...] = ()
     waits: bool = False
-    """True where it says nothing because it waits for samples."""
+    """True where it says nothing because it waits for samples of the tracker."""
+    step_seconds: float = 1.0
+    """From one window to the next."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -70,13 +70,18 @@ class Call:
         for key, frames in self.queues.items():
             self.pipeline.add(key, frames, 0.0)
 
-    def play(self, frames: int, brightness: dict[SeatKey, int]) -> list[Judged]:
+    def play(self, frames: int, brightness: dict[SeatKey, int], settles_after: float | None = 0.0) -> list[Judged]:
+        """settles_after: seconds from a frame until what comes after its verdict is done; None: it is not."""
         judged = []
         for _ in range(frames):
-            self.now += 1 / 30
+            came = self.now = self.now + 1 / 30
             for key, level in brightness.items():
                 self.queues[key].push(gray_frame(level, self.now, self.now))
             judged += [outcome for outcome in self.pipeline.tick() if isinstance(outcome, Judged)]
+            if settles_after is not None:
+                self.now += settles_after
+                self.pipeline.settle()
+                self.now = came
         return judged
 
 
@@ -85,8 +90,6 @@ def test_every_judged_face_frame_is_offered_and_samples_come_to_the_watch(
 ) -> None:
     call = Call(make_front_end)
     judged = [item for item in call.play(40, {ADA: ALICE, BEN: MALLORY}) if item.stages is not None]
-    call.now += 0.01  # when no frame is expected
-    call.pipeline.settle()
     evidence = [item for item in judged if item.verdict.abstain_reason is None]
     offered = [(seat, face.pts_seconds) for seat, face in call.tracked.offered]
     assert {seat for seat, _ in offered} == {ADA, BEN}
@@ -107,10 +110,12 @@ def test_frames_that_are_no_evidence_are_not_offered(make_front_end: Callable[[]
         still = gray_frame(ALICE, call.now, call.now)
         call.queues[ADA].push(type(still)(frozen, still.pts_seconds, still.arrival_seconds, None, False))
         list(call.pipeline.tick())
+        call.pipeline.settle()
     after = len(call.tracked.offered)
     call.queues[ADA].push(type(still)(frozen, still.pts_seconds + 1 / 30, still.arrival_seconds + 1 / 30, None, False))
     call.now += 1 / 30
     list(call.pipeline.tick())
+    call.pipeline.settle()
     assert len(call.tracked.offered) == after, "a frozen picture is no evidence"
 
 
@@ -119,21 +124,18 @@ def test_the_watch_waits_for_a_moment_without_frames_but_not_for_long(
 ) -> None:
     call = Call(make_front_end)
     call.play(20, {ADA: ALICE})
-    call.pipeline.settle()
     seen = len(call.tracked.observed)
     assert seen == 20, "the next frame is 33 ms away"
-    call.play(1, {ADA: ALICE})
-    call.now += 1 / 30 - 0.002
-    call.pipeline.settle()
+    call.play(1, {ADA: ALICE}, settles_after=1 / 30 - 0.002)
     assert len(call.tracked.observed) == seen, "a frame is about to come"
-    call.now += 0.01
+    call.now += 1 / 30 + 0.008
     call.pipeline.settle()
     assert len(call.tracked.observed) == seen + 1, "it did not come"
 
 
 def test_where_there_is_no_quiet_moment_the_watch_hears_late(make_front_end: Callable[[], FaceFrontEnd]) -> None:
     call = Call(make_front_end)
-    call.play(40, {ADA: ALICE, BEN: ALICE})  # each tick begins as a frame comes, and nobody settles in between
+    call.play(40, {ADA: ALICE, BEN: ALICE}, settles_after=1 / 30 - 0.002)
     waiting = len(call.tracked.offered) - len(call.tracked.observed)
     assert 0 < waiting <= 2 * 8, "0.2 s of two cameras"
     call.pipeline.remove(BEN)
@@ -145,13 +147,13 @@ def test_where_there_is_no_quiet_moment_the_watch_hears_late(make_front_end: Cal
 
 def test_nothing_is_offered_before_verdicts_are_handed_over(make_front_end: Callable[[], FaceFrontEnd]) -> None:
     call = Call(make_front_end)
-    judged = call.play(1, {ADA: ALICE})
+    judged = call.play(1, {ADA: ALICE}, settles_after=None)
     assert len(judged) == 1
     assert call.tracked.offered == []
     call.pipeline.settle()
     assert [seat for seat, _ in call.tracked.offered] == [ADA]
     assert len(call.tracked.observed) == 1
-    call.play(1, {BEN: MALLORY})
+    call.play(1, {BEN: MALLORY}, settles_after=None)
     call.pipeline.remove(BEN)
     call.pipeline.settle()
     assert [seat for seat, _ in call.tracked.offered] == [ADA], "who has left is offered to nobody"

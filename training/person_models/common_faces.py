@@ -6,10 +6,10 @@ from collections import Counter
 
 import numpy as np
 
+from engines.person_models.faces import FEWEST_FRAMES, small_faces
 from training.errors import DataError
 from training.evaluation.bench_clips import BenchClips
-from training.person_models.faces import Recording, small_faces
-from training.person_models.learning import FEWEST_FRAMES
+from training.person_models.faces import Recording
 from training.person_models.swap_tables import Enrolled
 
 

@@ -9,12 +9,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.protocol import FRAME_SIZE_PX
+from engines.person_models.faces import small_faces
 from training.data.luma_clip import LumaClip
 from training.data.manifest import NO_GENERATOR, read_manifest
 from training.drivers.tracks import Split
 from training.errors import DataError
-from training.person_models.network import FACE_SIDE_PX
 
 Faces = NDArray[np.uint8]
 
@@ -35,17 +34,6 @@ class FaceStack:
     faces: Faces
     starts: NDArray[np.int64]
     lengths: NDArray[np.int64]
-
-
-def small_faces(crops: NDArray[np.uint8]) -> Faces:
-    """The guard's crops (n, 128, 128) resized by area: the mean of 2x2 pixels, uint8 (n, 64, 64)."""
-    if crops.shape[1:] != (FRAME_SIZE_PX, FRAME_SIZE_PX) or crops.dtype != np.uint8:
-        raise DataError(f"faces are uint8 (n, {FRAME_SIZE_PX}, {FRAME_SIZE_PX}), got {crops.dtype} {crops.shape}")
-    factor = FRAME_SIZE_PX // FACE_SIDE_PX
-    blocks = crops.reshape(len(crops), FACE_SIDE_PX, factor, FACE_SIDE_PX, factor)
-    total = blocks.sum(axis=(2, 4), dtype=np.uint16)
-    faces: Faces = ((total + factor**2 // 2) // factor**2).astype(np.uint8)
-    return faces
 
 
 def recording(file: Path) -> Recording:

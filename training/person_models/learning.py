@@ -14,17 +14,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from engines.person_models.faces import ENROLMENT_FRAMES, FEWEST_FRAMES
 from training.errors import DataError, LearningCancelledError
 from training.person_models.augment import augmented
 from training.person_models.faces import FaceStack, Recording
 from training.person_models.losses import person_losses
 from training.person_models.network import PersonModel, PersonModelConfig, Redrawn
 from training.person_models.pairs import GeneralPairs, Pairs, PairSource, PersonPairs
-
-FEWEST_FRAMES = 100
-"""Four seconds: with less a model learns by heart (our choice)."""
-ENROLMENT_FRAMES = 500
-"""About what the publication trains a person on."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,14 +8,17 @@ from pathlib import Path
 
 import torch
 
+from engines.person_models.folder import PersonModelManifest
 from training.data.channel import ChannelRange
 from training.errors import DataError
 from training.evaluate import Protocol
 from training.evaluation.bench_clips import BenchClips, BenchSource, bench_clips
+from training.person_models.common_faces import driven_faces
 from training.person_models.faces import people
 from training.person_models.learning import PERSON
 from training.person_models.own_faces import sides_of
 from training.person_models.page import study_text, write_study
+from training.person_models.release import release_person_models
 from training.person_models.study import StudyPlan, run_study
 
 COMMON_PROTOCOL = Protocol(frames=32, enrol=8, probe=8, targets=1, channel=ChannelRange(), seed=31)
@@ -58,6 +61,41 @@ def measure_people(
     study = run_study(plan, sides, clips, tell)
     write_study(study, out)
     return study_text(study)
+
+
+def release_study(
+    study: Path,
+    general: Path,
+    out: Path,
+    *,
+    data: Path,
+    portraits: Path | None,
+    people: int,
+    version: str,
+    licence: str,
+    threads: int,
+) -> PersonModelManifest:
+    """A folder for guards of what `measure_people` left in `study`, begun with this general model (SEED.pt).
+
+    people: in the cohort, at most. Raises DataError where the study holds no models of that seed, on common faces too.
+    """
+    torch.set_num_threads(threads)
+    driven = driven_faces(_common_clips(data, portraits, study / "bench"))
+    cohort = sorted((study / "models" / f"own_{general.stem}").glob("*.pt"))[:people]
+    models = [study / "models" / f"common_{general.stem}" / f"{one.name}.pt" for one in driven]
+    if not cohort or not all(path.is_file() for path in models):
+        raise DataError(f"{study} holds no models that began with {general}; run 'person measure' with --common-seeds")
+    return release_person_models(
+        out,
+        general,
+        cohort,
+        driven,
+        models,
+        version=version,
+        licence=licence,
+        training_data=f"general model {general.name}; a cohort of {len(cohort)} people on their own faces",
+        kept=study / "errors",
+    )
 
 
 def _common_clips(data: Path, portraits: Path | None, folder: Path) -> BenchClips:

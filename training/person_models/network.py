@@ -11,8 +11,6 @@ from training.person_models.encoder import ExpressionEncoder
 from training.person_models.flow import FlowDecoder, inverse, warped
 from training.person_models.generator import RESIDUAL_BLOCKS, FaceGenerator
 
-FACE_SIDE_PX = 64
-
 
 @dataclass(frozen=True, slots=True)
 class PersonModelConfig:

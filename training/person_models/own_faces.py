@@ -10,9 +10,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from engines.person_models.faces import FEWEST_FRAMES
 from training.errors import DataError
 from training.person_models.faces import Recording
-from training.person_models.learning import FEWEST_FRAMES, enrolment_of
+from training.person_models.learning import enrolment_of
 from training.person_models.score import PROBE_APART_FRAMES
 from training.person_models.swap_tables import Enrolled
 from training.person_models.trials import ANY_FACE

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import matplotlib as mpl
 
+from engines.person_models.faces import PAIRS_A_PROBE
 from training.evaluation.report_text import as_json, table
 from training.metrics import Estimate
 from training.person_models.figures import POOLED, Fit, Row, Side
 from training.person_models.score import PROBE_APART_FRAMES
 from training.person_models.study import AS_LEARNT, PersonStudy
-from training.person_models.swap_tables import PAIRS_A_PROBE
 
 mpl.use("Agg")
 from matplotlib import pyplot as plt  # the backend has to be chosen first

@@ -18,7 +18,7 @@ from training.person_models.losses import redrawing_error
 from training.person_models.network import PersonModel
 
 PROBE_APART_FRAMES = 8
-"""Between the faces of a pair, a third of a second: what a syllable takes (our choice)."""
+"""Between the faces of a pair: a third of a second, as in calls (`engines.person_models.faces.PAIR_SECONDS`)."""
 _PAIRS_AT_ONCE = 32
 
 

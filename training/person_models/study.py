@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from engines.person_models.faces import PAIRS_A_PROBE
 from training.errors import DataError
 from training.evaluation.bench_clips import BenchClips
 from training.metrics import Estimate, over_people
@@ -25,7 +26,7 @@ from training.person_models.learning import PERSON, LearningConfig
 from training.person_models.network import PersonModel
 from training.person_models.read_out import read_out_scores
 from training.person_models.score import PROBE_APART_FRAMES, probe_pairs, swap_errors
-from training.person_models.swap_tables import PAIRS_A_PROBE, Enrolled, learnt_models, swap_table
+from training.person_models.swap_tables import Enrolled, learnt_models, swap_table
 from training.person_models.trials import SwapTable, person_errors
 
 AS_LEARNT = "as learnt"

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from engines.person_models.faces import PAIRS_A_PROBE
 from training.evaluation.kept_arrays import kept_rows
 from training.person_models.faces import Faces, Recording
 from training.person_models.kept_models import kept_model, weights_digest
@@ -16,8 +17,6 @@ from training.person_models.learning import LearningConfig
 from training.person_models.network import PersonModel
 from training.person_models.score import PROBE_APART_FRAMES, probe_pairs, swap_errors
 from training.person_models.trials import SwapTable
-
-PAIRS_A_PROBE = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +60,7 @@ def swap_table(
 
     apart: frames between the faces of a pair; 0 shows looks alone.
     """
-    probes = [probe_pairs(r.faces, PAIRS_A_PROBE, apart) for one in everybody for r in one.probe]
+    probes = probes_of(everybody, apart)
     counts = [len(one.probe) for one in everybody]
     driver, face = np.array([one.driver for one in everybody]), np.array([one.face for one in everybody])
     return SwapTable(
@@ -72,6 +71,11 @@ def swap_table(
         np.repeat(driver, counts),
         np.repeat(face, counts),
     )
+
+
+def probes_of(everybody: Sequence[Enrolled], apart: int = PROBE_APART_FRAMES) -> list[tuple[Faces, Faces]]:
+    """Of every recording to probe, in order."""
+    return [probe_pairs(one.faces, PAIRS_A_PROBE, apart) for person in everybody for one in person.probe]
 
 
 def mean_errors(model: PersonModel, probes: Sequence[tuple[Faces, Faces]], kept: Path) -> NDArray[np.float64]:

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
 from engines.model_folder import read_model_folder
+from engines.person_models.folder import PERSON_MODEL, read_person_manifest
 from engines.protocol import EngineSpec
 from engines.registry import find_model
 from guard import server
@@ -27,7 +28,7 @@ from guard.bench.child import Answer, run_child
 from guard.bench.process_cpu import cpu_seconds
 from guard.bench.streams.null_engine import NullEngine
 from guard.bench.streams.stage_cpu import StageCpu
-from guard.config import CallsConfig, GuardConfig, ServerConfig, StoreConfig
+from guard.config import CallsConfig, GuardConfig, PersonModelsConfig, ServerConfig, StoreConfig
 from guard.expressions.front_end import TrackerCounts
 from guard.outcomes import Judged, Outcome
 from guard.runtime import make_witnesses
@@ -142,8 +143,9 @@ class _Meter:
         return None if expressions is None else expressions.counts
 
     def _read_witnesses(self) -> dict[str, float]:
-        witnesses = self._guard.monitor.witnesses
-        return {} if witnesses is None else witnesses.cpu_seconds
+        witnesses, people = self._guard.monitor.witnesses, self._guard.monitor.person_models
+        found = {} if witnesses is None else witnesses.cpu_seconds
+        return found if people is None else {**found, PERSON_MODEL: people.costs.cpu_seconds}
 
     def _read_cpu(self) -> StageCpu:
         """Called on the event loop's thread."""
@@ -183,6 +185,7 @@ async def _guarding(line: bytes) -> AsyncIterator[Mapping[str, Answer]]:
             ),
             "store": StoreConfig(path=job.folder / f"templates-{time.time_ns()}.sqlite3"),
             "expressions": job.config.expressions.model_copy(update={"enabled": job.expressions}),
+            "person_models": job.config.person_models if job.expressions else PersonModelsConfig(),
         }
     )
     spec = read_model_folder(find_model(config.engine.model)).spec
@@ -225,8 +228,16 @@ def _enrol_everybody(config: GuardConfig, spec: EngineSpec, streams: int) -> Non
     consent = ConsentRecord(CONSENT_TEXT_VERSION, CONSENT_STATEMENT, "the bench", now)
     for number in range(streams):
         parts = [WitnessPart(each.name, _rows(rng, each.embedding_size), each.model_sha256) for each in witnesses]
+        if config.person_models.folder is not None:
+            parts.append(_person_model(config.person_models.folder))
         rows = _rows(rng, spec.embedding_size)
         store.put(Template(participant(number), rows, spec.model_sha256, now, consent, tuple(parts)))
+
+
+def _person_model(folder: Path) -> WitnessPart:
+    """Of nobody: asking it takes as long."""
+    manifest = read_person_manifest(folder.expanduser())
+    return WitnessPart(PERSON_MODEL, np.zeros((1, manifest.weights), np.float32), manifest.model_sha256)
 
 
 def _rows(rng: np.random.Generator, size: int) -> NDArray[np.float32]:

@@ -13,7 +13,7 @@ from engines.witnesses.fusion_table import ENGINE, FusedSet
 from guard.config import VerifyConfig
 from guard.verify.decision import Verdict
 from guard.verify.fusion import Fusion
-from guard.verify.second_opinion import LONGEST_SECONDS, MARGIN_SECONDS
+from guard.verify.second_opinion import MARGIN_SECONDS, longest_seconds
 from guard.verify.states import AbstainReason, DriverState
 from guard.verify.template import Template
 from guard.verify.verifier import Verifier
@@ -24,6 +24,7 @@ from tests.guard.verify.made_witnesses import made_table
 MODELS = {ENGINE: "a" * 64, "facial_codes": "b" * 64}
 TABLE = made_table(MODELS, FusedSet(weights={ENGINE: 1.0, "facial_codes": 1.0}, bias=0.0))
 FUSION = Fusion(TABLE, MODELS)
+TOO_OLD_SECONDS = longest_seconds(Statement("facial_codes", 0.0, None)) + 0.6
 
 
 @dataclass
@@ -140,11 +141,11 @@ def test_an_old_opinion_is_not_heard(seat: Seat) -> None:
     seat.play(1, 12, 3.0)
     row = seat.space.windows(seat.space.driver(1), 1)[0]
     seat.now += 1 / FPS
-    verdict = seat.verifier.update(row, 1.0, seat.now, FPS, seat.opinion(3.0, age=LONGEST_SECONDS + 0.6))
+    verdict = seat.verifier.update(row, 1.0, seat.now, FPS, seat.opinion(3.0, age=TOO_OLD_SECONDS))
     assert verdict.second is not None
     assert verdict.second.fused is None
     assert verdict.second.opinions[1].why == "no face tracked for 3 s"
-    assert verdict.second.opinions[1].age_seconds == pytest.approx(LONGEST_SECONDS + 0.6)
+    assert verdict.second.opinions[1].age_seconds == pytest.approx(TOO_OLD_SECONDS)
 
 
 def test_an_opinion_on_another_template_is_not_heard(seat: Seat) -> None:

@@ -166,3 +166,23 @@ def test_two_parts_of_one_witness_are_refused(space: DriverSpace) -> None:
         with_parts(space, part("facial_codes", 1), part("facial_codes", 2))
     with pytest.raises(TemplateError, match="part facial_codes of a template"):
         WitnessPart("facial_codes", np.zeros((2, 0), np.float32), "a")
+
+
+def test_a_part_that_comes_later_is_kept_with_its_own_template_alone(space: DriverSpace, config: StoreConfig) -> None:
+    store = TemplateStore(config)
+    template, late = with_parts(space, part("facial_codes", 2)), part("person_model", 3, rows=1, size=12)
+    assert not store.put_part(template, late), "nobody of this name"
+    store.put(template)
+    assert store.put_part(template, late)
+    assert [each.witness for each in store.get("alice").parts] == ["facial_codes", "person_model"]
+    newer = part("person_model", 4, rows=1, size=12)
+    assert store.put_part(template, newer)
+    kept = store.get("alice").part("person_model")
+    assert kept is not None
+    assert np.array_equal(kept.embeddings, newer.embeddings)
+    store.put(with_parts(space, driver=2))
+    assert not store.put_part(template, late), "enrolled anew meanwhile"
+    assert store.get("alice").parts == ()
+    store.delete("alice")
+    assert not store.put_part(template, late)
+    assert rows(config, "witness_part") == 0

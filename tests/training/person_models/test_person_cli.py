@@ -33,7 +33,7 @@ def clips(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("command", ["general", "enrol", "score", "measure"])
+@pytest.mark.parametrize("command", ["general", "enrol", "score", "measure", "release"])
 def test_every_command_explains_itself(command: str) -> None:
     result = RUNNER.invoke(app, ["person", command, "--help"])
     assert result.exit_code == 0

@@ -21,7 +21,7 @@ from training.metrics import over_people
 from training.person_models import swap_tables
 from training.person_models.checkpoint import save_model
 from training.person_models.common_faces import driven_faces
-from training.person_models.faces import Recording, small_faces, stacked
+from training.person_models.faces import Recording, stacked
 from training.person_models.learning import PERSON, LearningConfig
 from training.person_models.network import PersonModel
 from training.person_models.own_faces import sides_of
@@ -61,14 +61,7 @@ def generals(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ...]:
     return folder / "0.pt", folder / "1.pt"
 
 
-def test_faces_are_means_of_four_pixels_and_other_sizes_are_refused() -> None:
-    crops = np.zeros((1, 128, 128), np.uint8)
-    crops[0, 0, 0], crops[0, 0, 1], crops[0, 2:4, 2:4] = 100, 50, 255
-    small = small_faces(crops)
-    assert small.shape == (1, 64, 64)
-    assert (int(small[0, 0, 0]), int(small[0, 1, 1]), int(small[0, 5, 5])) == (38, 255, 0)
-    with pytest.raises(DataError, match="128, 128"):
-        small_faces(crops[:, :64])
+def test_no_recordings_make_no_stack() -> None:
     with pytest.raises(DataError, match="no recordings"):
         stacked([])
 

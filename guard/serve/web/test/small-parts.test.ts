@@ -4,7 +4,7 @@ import { cameraProblem } from "../src/join/camera";
 import { preferredCodecs } from "../src/server/publisher";
 import { DEFAULT_PREFERENCES, readPreferences, writePreferences } from "../src/model/preferences";
 import { isName } from "../src/model/seat-name";
-import { ABSTAIN_MEANING, consentStatement, nats, percent, sourceDetail, STATE_MEANING } from "../src/model/wording";
+import { ABSTAIN_MEANING, consentStatement, consentVersion, nats, percent, sourceDetail, STATE_MEANING } from "../src/model/wording";
 import { reason } from "../src/server/api";
 import { backoffMs } from "../src/server/backoff";
 import { sourceSnapshot } from "./event-builders";
@@ -61,7 +61,12 @@ describe("words and numbers", () => {
     expect(sourceDetail(sourceSnapshot())).toBe("");
   });
 
-  test("the consent names who gives it", () => expect(consentStatement(" anna ")).toContain("I, anna, agree"));
+  test("the consent names who gives it, and a model of the face where one is learnt", () => {
+    expect(consentStatement(" anna ", false)).toContain("I, anna, agree");
+    expect(consentStatement("anna", false)).not.toContain("model of my face");
+    expect(consentStatement("anna", true)).toContain("A model of my face is part of it");
+    expect(consentVersion(true)).toBe(`${consentVersion(false)}+person-model`);
+  });
 });
 
 test.each([

@@ -4,7 +4,7 @@ import { useEffect, useId, useState } from "preact/hooks";
 
 import type { Participant } from "../model/call";
 import { NAME_PATTERN, NAME_RULE } from "../model/seat-name";
-import { CONSENT_VERSION, consentStatement } from "../model/wording";
+import { consentStatement, consentVersion } from "../model/wording";
 import { DialogEnd } from "../parts/dialog-end";
 import { Icon } from "../parts/icons";
 import { Modal } from "../parts/modal";
@@ -30,6 +30,7 @@ export function EnrolDialog({ participant, session, onClose }: EnrolDialogProps)
   }, [progress, error, phase]);
 
   const call = session.call.value;
+  const personModel = session.status.value?.limits.person_models ?? false;
   const attempt = async (action: () => Promise<void>) => {
     setProblem("");
     try {
@@ -41,7 +42,11 @@ export function EnrolDialog({ participant, session, onClose }: EnrolDialogProps)
   };
   const start = (name: string) => {
     setPhase("sent");
-    const consent = { statement: consentStatement(name), given_by: name, text_version: CONSENT_VERSION };
+    const consent = {
+      statement: consentStatement(name, personModel),
+      given_by: name,
+      text_version: consentVersion(personModel),
+    };
     void attempt(() => session.api.startEnrolment(call, participant.name, name, consent));
   };
   const cancel = () =>
@@ -56,6 +61,7 @@ export function EnrolDialog({ participant, session, onClose }: EnrolDialogProps)
         <EnrolForm
           initial={participant.enrolledAs ?? participant.name}
           seconds={session.status.value?.limits.enrolment_seconds ?? null}
+          personModel={personModel}
           problem={problem || error}
           onStart={start}
           onClose={onClose}
@@ -94,12 +100,13 @@ export function EnrolDialog({ participant, session, onClose }: EnrolDialogProps)
 interface EnrolFormProps {
   initial: string;
   seconds: number | null;
+  personModel: boolean;
   problem: string;
   onStart: (name: string) => void;
   onClose: () => void;
 }
 
-function EnrolForm({ initial, seconds, problem, onStart, onClose }: EnrolFormProps) {
+function EnrolForm({ initial, seconds, personModel, problem, onStart, onClose }: EnrolFormProps) {
   const [name, setName] = useState(initial);
   const [agreed, setAgreed] = useState(false);
   const nameField = useId();
@@ -139,8 +146,8 @@ function EnrolForm({ initial, seconds, problem, onStart, onClose }: EnrolFormPro
           onChange={(event) => setAgreed(event.currentTarget.checked)}
         />
         <span>
-          <q>{consentStatement(name)}</q>
-          <small>Tick when this person has said so. Text version {CONSENT_VERSION}.</small>
+          <q>{consentStatement(name, personModel)}</q>
+          <small>Tick when this person has said so. Text version {consentVersion(personModel)}.</small>
         </span>
       </label>
       <DialogEnd problem={problem} onClose={onClose} submit="Start enrolment" testId="enrol-start" />

@@ -48,14 +48,19 @@ export function sourceDetail({ why, next_attempt }: SourceSnapshot): string {
   return [why ?? "", again].filter((part) => part !== "").join("; ");
 }
 
-/** The consent statement; raise the version whenever a word of it changes. */
-export const CONSENT_VERSION = "2026-11-1";
-export function consentStatement(name: string): string {
+/** The version of the consent statement; raise it whenever a word changes. The guard knows by its end what is agreed. */
+export function consentVersion(personModel: boolean): string {
+  return personModel ? "2026-11-1+person-model" : "2026-11-1";
+}
+
+/** personModel: whether a model of the face is learnt, too. */
+export function consentStatement(name: string, personModel: boolean): string {
   const who = name.trim() === "" ? "the person shown" : name.trim();
   return (
     `I, ${who}, agree that a template of how my face moves is made from this call and stored on this guard, ` +
-    `to check in calls that I am the one who drives my picture. No video is stored. The template is erased when ` +
-    `it expires, or earlier when I ask for it.`
+    `to check in calls that I am the one who drives my picture. ` +
+    (personModel ? `A model of my face is part of it, from which my face can be drawn. ` : ``) +
+    `No video is stored. The template is erased when it expires, or earlier when I ask for it.`
   );
 }
 
@@ -70,7 +75,7 @@ const OPINION_MEANINGS: Record<string, string> = {
   f5c: "How the whole picture of the face moves, frame by frame",
   expression_dynamics: "How brows, eyes and mouth move over some seconds",
   facial_codes: "Which small facial movements are made, and how often",
-  person_model: "How well a model of this person's face explains what is seen",
+  person_model: "How well a model of this person's face explains what is seen: mostly looks, hardly who drives",
 };
 
 /** What an opinion is called; an unknown witness by its own name. */

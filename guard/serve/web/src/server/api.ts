@@ -25,7 +25,7 @@ export interface Thresholds {
 export interface Status {
   version: string;
   engine: EngineInfo;
-  limits: { max_participants: number; enrolment_seconds: number; thumbnails: boolean };
+  limits: { max_participants: number; enrolment_seconds: number; thumbnails: boolean; person_models: boolean };
   thresholds: Thresholds;
 }
 

@@ -1,0 +1,99 @@
+"""A folder of person models: the general one, a cohort of other people's, and what their answers are worth.
+
+    person_models.json    what is in it, and its hashes
+    general.pt            every person's model begins with it
+    cohort/k.pt           models of other people, which the claimed person's must outdo
+
+`guard-train person release` writes it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from engines.errors import ModelFolderError
+from engines.hashed_files import verified_content
+from engines.manifest import FileEntry, ManifestCalibration, Metric, Sha256
+
+MANIFEST_FILE = "person_models.json"
+GENERAL_FILE = "general.pt"
+FORMAT_VERSION = 1
+PERSON_MODEL = "person_model"
+"""The witness's name."""
+
+ModelFile = Annotated[str, Field(pattern=r"^(general|cohort/[0-9]{1,4})\.pt$")]
+
+
+class PersonModelManifest(BaseModel):
+    """The whole file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    format: Literal[1]
+    version: str = Field(min_length=1)
+    licence: str = Field(min_length=1)
+    training_data: str = Field(min_length=1)
+    limits: str = Field(min_length=1)
+    weights: int = Field(gt=0, le=16 << 20)
+    """How many numbers a model is."""
+    calibration: ManifestCalibration
+    limit: float = Field(gt=0)
+    """Nats within which answers are held: calibration has seen no more, and another kind of face may give any ratio."""
+    metrics: tuple[Metric, ...]
+    files: dict[ModelFile, FileEntry]
+    model_sha256: Sha256
+    """Templates carry it: a person's model is worth nothing beside another general one or cohort."""
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if GENERAL_FILE not in self.files or not self.cohort:
+            raise ValueError(f"lists no {GENERAL_FILE}, or no cohort")
+        if deciding_sha256(self.weights, self.calibration, self.limit, self.files) != self.model_sha256:
+            raise ValueError("was altered afterwards (model_sha256 does not fit)")
+        return self
+
+    @property
+    def cohort(self) -> tuple[str, ...]:
+        """Files of other people's models."""
+        return tuple(sorted(name for name in self.files if name != GENERAL_FILE))
+
+
+def deciding_sha256(weights: int, calibration: ManifestCalibration, limit: float, files: dict[str, FileEntry]) -> str:
+    """Hash over everything that decides a score: 64 hexadecimal digits."""
+    deciding = {
+        "weights": weights,
+        "calibration": calibration.model_dump(),
+        "limit": limit,
+        "files": {name: entry.sha256 for name, entry in files.items()},
+    }
+    return hashlib.sha256(json.dumps(deciding, sort_keys=True).encode()).hexdigest()
+
+
+def read_person_manifest(folder: Path) -> PersonModelManifest:
+    """Parse and check the manifest alone. Raises ModelFolderError."""
+    path = folder / MANIFEST_FILE
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ModelFolderError(
+            f"{path}: {error.strerror}; make a folder of person models with 'guard-train person release'"
+        ) from None
+    try:
+        return PersonModelManifest.model_validate_json(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the file"
+        raise ModelFolderError(f"{path}: {where}: {first['msg']}; release the folder again") from None
+
+
+def read_person_models(folder: Path, manifest: PersonModelManifest) -> dict[str, bytes]:
+    """The files, as they were when they were released, by name. Raises ModelFolderError."""
+    return {
+        name: verified_content(folder / name, entry, manifest=MANIFEST_FILE, folder="folder of person models")
+        for name, entry in manifest.files.items()
+    }

@@ -1,0 +1,167 @@
+"""The monitor with person models: learnt after an enrolment, kept with its template, heard beside the engine."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from engines.person_models.folder import PERSON_MODEL
+from guard.calls.source import LatestFrames
+from guard.config import GuardConfig, PersonModelsConfig, StoreConfig, VerifyConfig
+from guard.media.front_end import FaceFrontEnd
+from guard.monitor import Monitor
+from guard.person_models.person_models import PersonModels
+from guard.serve.events import LiveEvent, ParticipantEvent, WitnessesEvent
+from guard.serve.feed import Feed
+from guard.serve.hub import EventHub
+from guard.serve.service import Consent
+from guard.verify.store import TemplateStore
+from guard.verify.template import consent_text
+from tests.engines.person_models.made_folder import ANYTHING, made_manifest
+from tests.guard.conftest import ALICE, BrightnessEngine, gray_frame
+from tests.guard.person_models.conftest import Script
+
+FPS = 25
+WEIGHTS = np.arange(12, dtype=np.float32)
+MANIFEST = made_manifest(ANYTHING, len(WEIGHTS))
+
+
+@dataclass
+class Room:
+    """A running monitor with one participant, in made-up time."""
+
+    monitor: Monitor
+    store: TemplateStore
+    feed: Feed
+    script: Script
+    start_seconds: float
+    media_seconds: float = 0.0
+
+    async def play(self, frames: LatestFrames, seconds: float) -> None:
+        async with asyncio.timeout(60):
+            for _ in range(round(seconds * FPS)):
+                self.media_seconds += 1 / FPS
+                while len(frames) > 2:  # noqa: ASYNC110 - a thread keeps up
+                    await asyncio.sleep(0)
+                frames.push(gray_frame(ALICE, self.media_seconds, self.start_seconds + self.media_seconds))
+
+    async def enrol(self, frames: LatestFrames, *, person_model: bool) -> None:
+        version, statement = consent_text(person_model=person_model)
+        consent = Consent(statement=statement, given_by="alice", text_version=version)
+        self.monitor.start_enrolment("main", "alice", "alice", consent)
+        await self.play(frames, 12)
+        await self.until(lambda event: isinstance(event, ParticipantEvent) and event.action == "enrolled")
+
+    async def until(self, wanted: Callable[[LiveEvent], bool]) -> LiveEvent:
+        async with asyncio.timeout(20):
+            while not wanted(event := (await self.feed.next()).event):
+                pass
+            return event
+
+    async def hear(self, frames: LatestFrames, wanted: Callable[[float | None, str | None], bool]) -> float | None:
+        """Play until the person model says what is wanted; its weight then."""
+        async with asyncio.timeout(60):
+            while True:
+                await self.play(frames, 1)
+                while (published := self.feed.subscription.take()) is not None:
+                    event = published.event
+                    if isinstance(event, WitnessesEvent) and wanted(event.witnesses[-1].llr, event.witnesses[-1].why):
+                        assert event.witnesses[-1].name == PERSON_MODEL
+                        return event.witnesses[-1].weight
+                await asyncio.sleep(0.01)
+
+
+@pytest.fixture
+async def room(
+    tmp_path: Path,
+    brightness_engine: BrightnessEngine,
+    make_front_end: Callable[[], FaceFrontEnd],
+    monkeypatch: pytest.MonkeyPatch,
+) -> AsyncIterator[Room]:
+    monkeypatch.setattr("guard.announcements._OPINIONS_SECONDS", 0.0)
+    config = GuardConfig(
+        verify=VerifyConfig(enrolment_seconds=8, scores_per_second=30),
+        store=StoreConfig(path=tmp_path / "templates.sqlite3"),
+        person_models=PersonModelsConfig(folder=tmp_path),
+    )
+    store, hub, script = TemplateStore(config.store), EventHub(5000, 5000), Script(WEIGHTS)
+    models = PersonModels(config.person_models, MANIFEST, script.link)
+    monitor = Monitor(brightness_engine, config, store, hub, make_front_end, None, models)
+    with Feed(hub, "main", None) as feed:
+        room = Room(monitor, store, feed, script, time.monotonic())
+        monitor.pipeline.clock = lambda: room.start_seconds + room.media_seconds
+        await monitor.start()
+        yield room
+        await monitor.stop()
+
+
+async def test_learnt_in_the_background_kept_and_heard_without_weight(room: Room) -> None:
+    assert room.monitor.status().limits.person_models
+    frames = room.monitor.participant_joined("main", "alice")
+    await room.enrol(frames, person_model=True)
+    assert room.store.get("alice").parts == (), "the template does not wait for its model"
+    await room.hear(frames, lambda _, why: why == "the model of this person is being learnt (50%)")
+    room.script.may_learn.set()
+    assert await room.hear(frames, lambda llr, _: llr == room.script.llr) == 0
+    kept = room.store.get("alice").part(PERSON_MODEL)
+    assert kept is not None
+    assert np.array_equal(kept.embeddings, WEIGHTS[None])
+    assert (await room.monitor.templates())[0].witnesses == [PERSON_MODEL]
+    assert sum(room.script.learnt[0]) > 100
+
+
+async def test_who_comes_back_is_asked_about_with_the_kept_model(room: Room) -> None:
+    room.script.may_learn.set()
+    frames = room.monitor.participant_joined("main", "alice")
+    await room.enrol(frames, person_model=True)
+    await room.hear(frames, lambda llr, _: llr is not None)
+    room.monitor.participant_left("main", "alice", why="gone")
+    room.script.llr = -0.25
+    frames = room.monitor.participant_joined("main", "alice")
+    await room.hear(frames, lambda llr, _: llr == -0.25)
+    assert len(room.script.learnt) == 1
+
+
+async def test_without_consent_to_it_no_model_is_learnt(room: Room) -> None:
+    frames = room.monitor.participant_joined("main", "alice")
+    await room.enrol(frames, person_model=False)
+    await room.hear(frames, lambda _, why: why is not None and "the consent does not cover" in why)
+    assert room.script.open == 0
+
+
+async def test_a_model_of_an_erased_template_is_thrown_away(room: Room) -> None:
+    frames = room.monitor.participant_joined("main", "alice")
+    await room.enrol(frames, person_model=True)
+    await room.hear(frames, lambda _, why: why is not None and "being learnt (50%)" in why)
+    await room.monitor.delete_template("alice")
+    room.script.may_learn.set()
+    await room.hear(frames, lambda _, why: why == "no template is assigned to this seat")
+    async with asyncio.timeout(20):
+        while not room.script.learnt:  # noqa: ASYNC110 - a thread gets round to it
+            await asyncio.sleep(0.01)
+    await asyncio.sleep(0)
+    assert await room.monitor.templates() == []
+
+
+async def test_a_cancelled_enrolment_leaves_no_faces(room: Room) -> None:
+    frames = room.monitor.participant_joined("main", "alice")
+    version, statement = consent_text(person_model=True)
+    room.monitor.start_enrolment(
+        "main", "alice", "alice", Consent(statement=statement, given_by="alice", text_version=version)
+    )
+    await room.play(frames, 3)
+    room.monitor.cancel_enrolment("main", "alice")
+    await room.until(lambda event: isinstance(event, ParticipantEvent) and event.action == "enrolment_failed")
+    await room.play(frames, 1)
+    assert room.monitor.person_models is not None
+    done, loop = asyncio.Event(), asyncio.get_running_loop()
+    room.monitor._thread.order(lambda: loop.call_soon_threadsafe(done.set))
+    async with asyncio.timeout(20):
+        await done.wait()
+    assert room.monitor.person_models.end_enrolment(next(iter(room.monitor.pipeline.seats))) == ()
