@@ -83,6 +83,8 @@ class Seat:
     enrolment: Enrolment | None = None
     announced_progress: float = 0.0
     verdict: Verdict | None = None
+    opinion: Opinion | None = None
+    """What was said about the seat when `settle` last asked."""
 
 
 @dataclass(slots=True)
@@ -131,6 +133,8 @@ class Pipeline:
     """Whose newest frame showed nothing to judge."""
     _judged_faces: list[tuple[SeatKey, FaceFrame]] = field(default_factory=list)
     """That are evidence, and were not offered yet."""
+    _judged_seats: list[Seat] = field(default_factory=list)
+    """Whose opinion is asked for before the next frame."""
     _samples: list[ExpressionSample] = field(default_factory=list)
     """That the watch has not seen yet."""
     _status: EngineStatus = field(init=False)
@@ -201,7 +205,8 @@ class Pipeline:
             yield EngineChanged(self._status)
 
     def settle(self) -> None:
-        """What no verdict waits for: faces go to the tracker, and what it saw to the watch in a quiet moment.
+        """What no verdict waits for: faces go to the tracker, what it saw to the watch in a quiet moment, and what is
+        said about a seat is asked for, so that the next frame's verdict has it at hand.
 
         To be called after every tick, when its outcomes are handed over: it wakes other threads.
         """
@@ -215,6 +220,9 @@ class Pipeline:
             samples, self._samples = self._samples, []
             for sample in samples:
                 self.watch.observe(sample.seat, sample, sample.arrival_seconds)
+        for seat in self._judged_seats:
+            seat.opinion = self._opinion(seat)
+        self._judged_seats = []
 
     def _may_disturb(self, since: float) -> bool:
         """Whether the watch may go to work: no frame is expected, or it has waited for too long. since: for what."""
@@ -321,12 +329,12 @@ class Pipeline:
         fps = face.fps if face.fps > 0 else self.engine.spec.fps_max  # Not known yet: no reason to abstain.
         if taken.doubt is not None:
             yield from self._wait(seat, face.arrival_seconds)
-            verdict = seat.verifier.abstain(taken.doubt, face.arrival_seconds, self._opinion(seat))
+            verdict = seat.verifier.abstain(taken.doubt, face.arrival_seconds, seat.opinion)
         else:
             yield from self._enrol(seat, face, embedding, valid_fraction)
-            opinion = self._opinion(seat)
-            verdict = seat.verifier.update(embedding, valid_fraction, face.arrival_seconds, fps, opinion)
+            verdict = seat.verifier.update(embedding, valid_fraction, face.arrival_seconds, fps, seat.opinion)
             self._judged_faces.append((seat.key, face))
+        self._judged_seats.append(seat)
         stages = StageSeconds(
             face.arrival_seconds, taken.queue_seconds, taken.pixels_seconds, engine_seconds, self.clock() - started
         )

@@ -9,7 +9,6 @@ library that gets a stranger's pictures, and it sends usage data where it can.
 from __future__ import annotations
 
 import ctypes
-import os
 import platform
 import resource
 import socket
@@ -22,6 +21,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from engines.giving_way import give_way
 from guard.expressions.messages import (
     MAX_SIGNAL,
     ORDER_BYTES,
@@ -130,7 +130,7 @@ class Tracks:
 
 def serve(channel: socket.socket, make_finder: MakeFinder, settings: TrackerSettings) -> None:
     """Track until the channel closes. A tracker that cannot run says why, and is done."""
-    gives_way = _measure("idle priority", _give_way)
+    gives_way = _measure("idle priority", give_way)
     try:
         tracks = Tracks(make_finder)
         tracks.rehearse()
@@ -172,12 +172,6 @@ def confine(settings: TrackerSettings) -> list[str]:
         ("no network, no files, no processes", partial(seccomp.install, libc, tcp=False, reading=False, udp=False)),
     )
     return [_measure(name, step) for name, step in steps]
-
-
-def _give_way() -> None:
-    """To every thread of the guard, the moment that it wakes up: with a nice value the guard would wait for the end of
-    a time slice. Threads that are started from now on do so too."""
-    os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
 
 
 def _measure(name: str, step: Callable[[], object]) -> str:

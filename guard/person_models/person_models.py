@@ -11,7 +11,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from random import SystemRandom
 from typing import Protocol
 
@@ -148,7 +148,7 @@ class PersonModels:
             return Opinion(template, (statement,))
         if opinion.template is not template:
             return opinion
-        return replace(opinion, statements=(*opinion.statements, statement))
+        return Opinion(template, (*opinion.statements, statement), opinion.trouble)
 
     # --- enrolment ------------------------------------------------------------------------------------------------
 

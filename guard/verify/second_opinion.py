@@ -6,8 +6,8 @@ template, began after the last interruption, and ended a moment ago.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from engines.witnesses.fusion_table import ENGINE
 from guard.verify.fusion import Fused, Fusion
@@ -33,15 +33,33 @@ class Heard:
     """What its LLR is multiplied with; 0 where it does not count."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class SecondOpinion:
-    """All opinions on one participant, the engine's first."""
+    """All opinions on one participant. What is told of them is made when somebody asks: every frame has one of these,
+    and about one in thirty is told."""
 
-    opinions: tuple[Heard, ...]
     fused: Fused | None
     """None where no witness counts: the engine's LLR stands as it is."""
-    movements: tuple[Movement, ...]
-    """What sets this video apart from the template, of witnesses that speak."""
+    engine_llr: float | None
+    """Nats of the newest window; None where the engine has nothing to say."""
+    said: tuple[Statement, ...]
+    """Of each witness, as it counts now."""
+    fusion: Fusion
+    now: float
+
+    @cached_property
+    def opinions(self) -> tuple[Heard, ...]:
+        """The engine's first."""
+        fused, llr = self.fused, self.engine_llr
+        weight = 0.0 if llr is None else 1.0 if fused is None else fused.weights[ENGINE]
+        why = "nothing to judge at the moment" if llr is None else None
+        engine = Heard(ENGINE, llr, why, None if llr is None else 0.0, weight)
+        return engine, *(_heard(each, fused, self.fusion, llr is None, self.now) for each in self.said)
+
+    @property
+    def movements(self) -> tuple[Movement, ...]:
+        """What sets this video apart from the template, of witnesses that speak."""
+        return tuple(movement for each in self.said if each.llr is not None for movement in each.movements)
 
 
 def weigh(
@@ -52,14 +70,10 @@ def weigh(
     engine_llr: nats of the newest window; None where the engine has nothing to say, and then nothing counts.
     fresh_since: when the newest uninterrupted stretch of video began; None within an interruption.
     """
-    said = [_at(statement, opinion.trouble, now, fresh_since) for statement in opinion.statements]
+    said = tuple(_at(statement, opinion.trouble, now, fresh_since) for statement in opinion.statements)
     llrs = {statement.name: statement.llr for statement in said if statement.llr is not None}
     fused = None if engine_llr is None else fusion.fuse(engine_llr, llrs)
-    engine_weight = 0.0 if engine_llr is None else 1.0 if fused is None else fused.weights[ENGINE]
-    why = "nothing to judge at the moment" if engine_llr is None else None
-    heard = [Heard(ENGINE, engine_llr, why, None if engine_llr is None else 0.0, engine_weight)]
-    heard += [_heard(statement, fused, fusion, engine_llr is None, now) for statement in said]
-    return SecondOpinion(tuple(heard), fused, _movements(said))
+    return SecondOpinion(fused, engine_llr, said, fusion, now)
 
 
 def longest_seconds(statement: Statement) -> float:
@@ -87,7 +101,3 @@ def _heard(statement: Statement, fused: Fused | None, fusion: Fusion, engine_sil
         why = "not weighed: no verdict without facial motion" if engine_silent else fusion.why_unweighed(statement.name)
     age = None if statement.heard_seconds is None else max(0.0, now - statement.heard_seconds)
     return Heard(statement.name, statement.llr, why, age, weight)
-
-
-def _movements(said: Sequence[Statement]) -> tuple[Movement, ...]:
-    return tuple(movement for statement in said if statement.llr is not None for movement in statement.movements)

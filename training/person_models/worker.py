@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from engines import system_call_filter
 from engines.errors import EngineError
+from engines.giving_way import give_way
 from engines.person_models.faces import FACE_SIDE_PX
 from engines.person_models.folder import GENERAL_FILE, PersonModelManifest, read_person_manifest, read_person_models
 from engines.person_models.messages import Kind, Message, read_message, read_stretches, write_message
@@ -153,7 +154,7 @@ def main(arguments: list[str]) -> None:
     """Entry point: file descriptor of the socket, process id of the guard, folder of person models."""
     descriptor, parent, folder = arguments
     with suppress(OSError, AttributeError):  # only Linux has it, and it is not needed
-        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+        give_way()
     torch.set_num_threads(1)
     with socket.socket(fileno=int(descriptor)) as channel, suppress(ConnectionError, EOFError, KeyboardInterrupt):
         serve(channel, Path(folder), int(parent))

@@ -14,6 +14,7 @@ from engines.person_models.folder import PERSON_MODEL
 from guard.config import PersonModelsConfig
 from guard.errors import PersonModelError
 from guard.person_models.person_models import PersonModels
+from guard.person_models.probes import STEP_SECONDS
 from guard.verify.template import ConsentRecord, Template, WitnessPart, consent_text
 from guard.verify.witnesses import Opinion, Statement
 from tests.engines.person_models.made_folder import ANYTHING, made_manifest
@@ -66,7 +67,7 @@ def said(models: PersonModels) -> Statement:
     return opinion.statements[0]
 
 
-def play(models: PersonModels, begin: float = 0.0, seconds: float = 6.0) -> None:
+def play(models: PersonModels, begin: float = 0.0, seconds: float = STEP_SECONDS) -> None:
     for step in range(round(seconds * 30)):
         models.offer("seat", face(begin + step / 30))
 
@@ -88,7 +89,7 @@ def test_a_probe_is_asked_about_with_the_templates_own_model(
 def test_people_who_are_gone_are_forgotten_by_the_worker(
     models: PersonModels, script: Script, with_model: Template
 ) -> None:
-    for begin in (0.0, 10.0):
+    for begin in (0.0, 100.0):
         models.set_template("seat", with_model)
         play(models, begin)
         until(lambda: said(models).llr is not None)

@@ -18,6 +18,8 @@ from guard.person_models.probes import (
 )
 from tests.guard.person_models.made_faces import LATE_SECONDS, face
 
+SPACING_SECONDS = STEP_SECONDS / PAIRS_A_PROBE
+
 
 def played(collector: ProbeCollector, times: list[float]) -> list[Probe]:
     return [probe for seconds in times if (probe := collector.add(face(seconds))) is not None]
@@ -28,8 +30,8 @@ def steady(seconds: float, fps: float = 30, begin: float = 0.0) -> list[float]:
 
 
 @pytest.mark.parametrize("fps", [15, 25, 30])
-def test_a_probe_every_five_seconds_of_pairs_a_third_of_a_second_apart(fps: float) -> None:
-    probes = played(ProbeCollector(), steady(21, fps))
+def test_a_probe_every_step_of_pairs_a_third_of_a_second_apart(fps: float) -> None:
+    probes = played(ProbeCollector(), steady(4 * STEP_SECONDS + 1, fps))
     assert len(probes) == 4
     for number, probe in enumerate(probes):
         assert probe.faces.shape == (2 * PAIRS_A_PROBE, 64, 64)
@@ -44,11 +46,12 @@ def test_a_probe_every_five_seconds_of_pairs_a_third_of_a_second_apart(fps: floa
 
 def test_nothing_is_paired_across_a_break_of_any_kind() -> None:
     collector = ProbeCollector()
-    played(collector, steady(2.0))
+    played(collector, steady(SPACING_SECONDS + 0.5))
     assert collector.pairs == 2
-    played(collector, steady(0.2, begin=2.0 + LONGEST_GAP_SECONDS + 0.1))
+    after = SPACING_SECONDS + 0.5 + LONGEST_GAP_SECONDS + 0.1
+    played(collector, steady(0.2, begin=after))
     assert collector.pairs == 0, "a gap"
-    played(collector, steady(1.0, begin=2.8))
+    played(collector, steady(1.0, begin=after + 0.2))
     assert collector.pairs == 1
     played(collector, steady(0.1, begin=0.5))
     assert collector.pairs == 0, "time ran back"
