@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from engines.errors import ModelFolderError
 from engines.manifest import FileEntry
+from engines.manifest_file import FolderKind
 
 _UNIT_TOLERANCE = 1e-3
 
@@ -20,25 +21,24 @@ def file_entry(content: bytes) -> FileEntry:
     return FileEntry(size_bytes=len(content), sha256=hashlib.sha256(content).hexdigest())
 
 
-def verified_content(path: Path, entry: FileEntry, *, manifest: str, folder: str) -> bytes:
+def verified_content(path: Path, entry: FileEntry, kind: FolderKind) -> bytes:
     """The bytes of a file, as they were when its manifest was written.
 
-    manifest, folder: what the two are called in an error. Raises ModelFolderError where the file is missing, truncated
-    or altered.
+    Raises ModelFolderError where the file is missing, truncated or altered.
     """
+    again = f"copy the {kind.name} folder again"
     try:
         content = path.read_bytes()
     except FileNotFoundError:
-        raise ModelFolderError(f"{path}: missing; copy the {folder} again") from None
+        raise ModelFolderError(f"{path}: missing; {again}") from None
     except OSError as error:
         raise ModelFolderError(f"{path}: cannot be read ({error.strerror})") from None
     if len(content) != entry.size_bytes:
         raise ModelFolderError(
-            f"{path}: {len(content)} bytes instead of {entry.size_bytes}, truncated or replaced; "
-            f"copy the {folder} again"
+            f"{path}: {len(content)} bytes instead of {entry.size_bytes}, truncated or replaced; {again}"
         )
     if hashlib.sha256(content).hexdigest() != entry.sha256:
-        raise ModelFolderError(f"{path}: SHA-256 does not fit {manifest}, altered; copy the {folder} again")
+        raise ModelFolderError(f"{path}: SHA-256 does not fit {kind.manifest}, altered; {again}")
     return content
 
 

@@ -14,15 +14,18 @@ import json
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from engines.errors import ModelFolderError
 from engines.hashed_files import verified_content
 from engines.manifest import FileEntry, ManifestCalibration, Metric, Sha256
+from engines.manifest_file import FolderKind, parse_manifest
 
 MANIFEST_FILE = "person_models.json"
 GENERAL_FILE = "general.pt"
 FORMAT_VERSION = 1
+PERSON_MODELS_FOLDER = FolderKind(
+    "person-model", MANIFEST_FILE, FORMAT_VERSION, "make the folder again with 'guard-train person release'"
+)
 PERSON_MODEL = "person_model"
 """The witness's name."""
 
@@ -76,24 +79,11 @@ def deciding_sha256(weights: int, calibration: ManifestCalibration, limit: float
 
 def read_person_manifest(folder: Path) -> PersonModelManifest:
     """Parse and check the manifest alone. Raises ModelFolderError."""
-    path = folder / MANIFEST_FILE
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise ModelFolderError(
-            f"{path}: {error.strerror}; make a folder of person models with 'guard-train person release'"
-        ) from None
-    try:
-        return PersonModelManifest.model_validate_json(content)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the file"
-        raise ModelFolderError(f"{path}: {where}: {first['msg']}; release the folder again") from None
+    return parse_manifest(folder, PERSON_MODELS_FOLDER, PersonModelManifest)
 
 
 def read_person_models(folder: Path, manifest: PersonModelManifest) -> dict[str, bytes]:
     """The files, as they were when they were released, by name. Raises ModelFolderError."""
     return {
-        name: verified_content(folder / name, entry, manifest=MANIFEST_FILE, folder="folder of person models")
-        for name, entry in manifest.files.items()
+        name: verified_content(folder / name, entry, PERSON_MODELS_FOLDER) for name, entry in manifest.files.items()
     }

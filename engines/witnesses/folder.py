@@ -5,15 +5,13 @@ Layout: `engines/witnesses/models/README.md`.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from engines.errors import ModelFolderError
 from engines.hashed_files import cohort_rows, verified_content
+from engines.manifest_file import FolderKind, parse_manifest
 from engines.protocol import Calibration
 from engines.witnesses.explanation import (
     EXPLANATION_FILE,
@@ -28,6 +26,7 @@ from engines.witnesses.protocol import WitnessSpec
 MODELS_FOLDER = Path(__file__).parent / "models"
 GRAPH_FILE = "embed.onnx"
 COHORT_FILE = "cohort.npy"
+WITNESS_FOLDER = FolderKind("witness", MANIFEST_FILE, FORMAT_VERSION, "write the witness again")
 COMPUTING_FILES = (GRAPH_FILE, COHORT_FILE)
 
 
@@ -63,7 +62,7 @@ def read_witness_folder(folder: Path) -> WitnessFolder:
     """Load and verify. Raises ModelFolderError where anything is missing, altered, truncated or of another format."""
     manifest = read_witness_manifest(folder)
     contents = {
-        name: verified_content(folder / name, entry, manifest=MANIFEST_FILE, folder="witness folder")
+        name: verified_content(folder / name, entry, WITNESS_FOLDER)
         for name, entry in (manifest.files | manifest.documents).items()
     }
     cohort = cohort_rows(contents[COHORT_FILE], manifest.spec.embedding_size, folder / COHORT_FILE)
@@ -85,32 +84,12 @@ def read_witness_folder(folder: Path) -> WitnessFolder:
 
 def read_witness_manifest(folder: Path) -> WitnessManifest:
     """Parse and check `witness.json` alone. Raises ModelFolderError."""
-    path = folder / MANIFEST_FILE
-    if not folder.is_dir():
-        raise ModelFolderError(f"{folder}: no such witness folder")
-    try:
-        content = json.loads(path.read_bytes())
-    except FileNotFoundError:
-        raise ModelFolderError(f"{folder}: not a witness folder, it has no {MANIFEST_FILE}") from None
-    except (OSError, ValueError) as error:
-        raise ModelFolderError(f"{path}: cannot be read ({error}); copy the witness folder again") from None
-    found = content.get("format") if isinstance(content, dict) else None
-    if found != FORMAT_VERSION:
-        raise ModelFolderError(
-            f"{path}: witness format {found!r}, this version reads {FORMAT_VERSION}; "
-            "use a witness written by the same version"
-        )
-    try:
-        manifest = WitnessManifest.model_validate(content)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise ModelFolderError(f"{path}: {where}: {first['msg']}; write the witness again") from None
+    manifest = parse_manifest(folder, WITNESS_FOLDER, WitnessManifest)
     missing = [name for name in COMPUTING_FILES if name not in manifest.files]
     if missing:
-        raise ModelFolderError(f"{path}: lists no {', '.join(missing)}; write the witness again")
+        raise WITNESS_FOLDER.refusal(folder, f"lists no {', '.join(missing)}")
     if manifest.computed_model_sha256() != manifest.model_sha256:
-        raise ModelFolderError(f"{path}: was altered afterwards (model_sha256 does not fit); write the witness again")
+        raise WITNESS_FOLDER.refusal(folder, "was altered afterwards (model_sha256 does not fit)")
     return manifest
 
 

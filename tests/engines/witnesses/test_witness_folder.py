@@ -97,7 +97,7 @@ def test_a_cohort_of_another_length_is_refused(folder: Path) -> None:
 
 
 def test_what_is_no_witness_folder_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ModelFolderError, match="not a witness folder"):
+    with pytest.raises(ModelFolderError, match="no witness folder"):
         read_witness_folder(tmp_path)
     with pytest.raises(ModelFolderError, match="no such witness folder"):
         read_witness_folder(tmp_path / "nowhere")
