@@ -6,12 +6,8 @@ on an engine of its own that is loaded with a clock.
 
 from __future__ import annotations
 
-import json
-import sys
 from dataclasses import asdict
 from pathlib import Path
-
-from rich.console import Console
 
 from engines.bench import StageTiming, measure_engine, measure_paced, measure_stages
 from engines.protocol import Engine
@@ -27,7 +23,7 @@ from guard.bench.ceilings import (
 from guard.bench.energy import EnergyMeter, find_gpu_meter, find_processor_meter
 from guard.bench.engine_report import EnergySource, EngineReport, EngineRow, print_report
 from guard.bench.machine import describe_machine
-from guard.bench.output_files import STANDARD_OUTPUT, check_output_files, check_plot_file, write_output
+from guard.bench.output_files import check_output_files, check_plot_file, tell
 from guard.config import GuardConfig
 from guard.errors import ConfigError
 from guard.runtime import make_engine
@@ -35,8 +31,7 @@ from guard.runtime import make_engine
 _CPU_BACKEND = "onnx"
 _INT8_HEAD = "head int8"
 _NO_CEILINGS = Ceilings(None, None, "not measured")
-_PIPE_COLUMNS = 132
-"""Width of the tables where no terminal tells one: a figure that is cut short is none."""
+_COLUMNS = 132
 
 
 def run_engine_bench(
@@ -50,12 +45,7 @@ def run_engine_bench(
     check_output_files(json_file, plot_file)
     check_plot_file(plot_file)
     report = _measure(config, counts, seconds)
-    if json_file == STANDARD_OUTPUT:
-        sys.stdout.write(json.dumps(asdict(report)) + "\n")
-    else:
-        print_report(report, Console(width=None if sys.stdout.isatty() else _PIPE_COLUMNS))
-    if json_file is not None and json_file != STANDARD_OUTPUT:
-        write_output(json_file, json.dumps(asdict(report), indent=2) + "\n")
+    tell(asdict(report), json_file, lambda console: print_report(report, console), _COLUMNS)
     if plot_file is not None:
         from guard.bench.engine_plot import save_plot
 

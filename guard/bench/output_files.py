@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
+
+from rich.console import Console
 
 from guard.errors import ConfigError
 
@@ -26,6 +32,20 @@ def check_plot_file(file: Path | None) -> None:
         raise ConfigError(f"--plot needs matplotlib ({error}): pip install matplotlib") from None
     if file.suffix.removeprefix(".").lower() not in plot_endings():
         raise ConfigError(f"cannot draw {file}: its ending must be one of {', '.join(plot_endings())}")
+
+
+def tell(report: Mapping[str, Any], json_file: Path | None, tables: Callable[[Console], None], columns: int) -> None:
+    """Print what was found as tables, and write it as JSON where asked; "-" prints the JSON instead.
+
+    columns: of the tables where no terminal tells them: a figure that is cut short is none. Raises ConfigError.
+    """
+    text = json.dumps(report, indent=2) + "\n"
+    if json_file == STANDARD_OUTPUT:
+        sys.stdout.write(text)
+        return
+    tables(Console(width=None if sys.stdout.isatty() else columns))
+    if json_file is not None:
+        write_output(json_file, text)
 
 
 def write_output(file: Path, text: str) -> None:

@@ -9,7 +9,6 @@ without engine and workers, a plain aiortc sink, and decoding alone.
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import shlex
 import sys
@@ -23,7 +22,7 @@ from rich.console import Console
 from guard.bench.clip import FPS, encode_clip, numbered, puppet_pictures, save_packets
 from guard.bench.machine import describe_machine
 from guard.bench.network.clips import filmed
-from guard.bench.output_files import STANDARD_OUTPUT, check_output_files, check_plot_file, write_output
+from guard.bench.output_files import check_output_files, check_plot_file, tell
 from guard.bench.streams.costs import Costs, measure_costs
 from guard.bench.streams.probe import Probe, Scene, probe
 from guard.bench.streams.report import Search, StreamsReport, print_report
@@ -34,8 +33,7 @@ from guard.errors import ConfigError
 BITRATE_BPS = 500_000
 CLIP_SECONDS = 10.0
 _PUPPETS = 2
-_PIPE_COLUMNS = 170
-"""Width of the tables where no terminal tells one: a figure that is cut short is none."""
+_COLUMNS = 170
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +60,7 @@ def run_streams_bench(
     check_output_files(json_file, plot_file)
     check_plot_file(plot_file)
     report = asyncio.run(measure(config, bench, shlex.join(["guard", *sys.argv[1:]])))
-    text = json.dumps(asdict(report), indent=2) + "\n"
-    if json_file == STANDARD_OUTPUT:
-        sys.stdout.write(text)
-    else:
-        print_report(report, Console(width=None if sys.stdout.isatty() else _PIPE_COLUMNS))
-    if json_file is not None and json_file != STANDARD_OUTPUT:
-        write_output(json_file, text)
+    tell(asdict(report), json_file, lambda console: print_report(report, console), _COLUMNS)
     if plot_file is not None:
         from guard.bench.streams.plot import save_plot
 

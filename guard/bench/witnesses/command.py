@@ -7,7 +7,6 @@ that a machine that gets busier or hotter treats them alike.
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import shlex
 import sys
@@ -18,7 +17,7 @@ from pathlib import Path
 from rich.console import Console
 
 from guard.bench.machine import describe_machine
-from guard.bench.output_files import STANDARD_OUTPUT, check_output_files, write_output
+from guard.bench.output_files import check_output_files, tell
 from guard.bench.streams.command import make_clips
 from guard.bench.streams.probe import Scene
 from guard.bench.witnesses import turn
@@ -30,8 +29,7 @@ from guard.errors import ConfigError
 
 _LONGER_SECONDS = 6.0
 """So much longer than a turn is the clip: the sender begins before the turn does."""
-_PIPE_COLUMNS = 150
-"""Width of the tables where no terminal tells one: a figure that is cut short is none."""
+_COLUMNS = 150
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +50,7 @@ def run_witnesses_bench(config: GuardConfig, bench: WitnessesBench, *, json_file
     """
     check_output_files(json_file)
     report = asyncio.run(measure(config, bench, shlex.join(["guard", *sys.argv[1:]])))
-    text = json.dumps(asdict(report), indent=2) + "\n"
-    if json_file == STANDARD_OUTPUT:
-        sys.stdout.write(text)
-    else:
-        print_report(report, Console(width=None if sys.stdout.isatty() else _PIPE_COLUMNS))
-    if json_file is not None and json_file != STANDARD_OUTPUT:
-        write_output(json_file, text)
+    tell(asdict(report), json_file, lambda console: print_report(report, console), _COLUMNS)
 
 
 async def measure(config: GuardConfig, bench: WitnessesBench, command: str) -> WitnessesReport:
