@@ -7,7 +7,6 @@ time stamps, by linear interpolation, and never across a gap: what a face did wh
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,11 +14,10 @@ from numpy.typing import NDArray
 from engines.errors import EngineInputError
 from engines.expressions.face_landmarker import BLENDSHAPES
 from engines.expressions.signals import SIGNAL_NAMES
+from engines.witnesses.protocol import Reads
 
 LONGEST_GAP_SECONDS = 0.5
 """Between two samples that show a face; our own choice: a blink that falls into it is lost, an expression is not."""
-
-Reads = Literal["signals", "blendshapes"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,5 +80,11 @@ def _evenly(seconds: NDArray[np.float64], rows: NDArray[np.float32], rate_hz: fl
     since = seconds - seconds[0]
     # A step that rounding puts past the last sample by less than a thousandth of itself is that sample.
     steps = int(np.floor(since[-1] * rate_hz + 1e-3)) + 1
-    wanted = np.arange(steps) / rate_hz
-    return np.stack([np.interp(wanted, since, column) for column in rows.T], axis=1).astype(np.float32)
+    return at_times(np.arange(steps) / rate_hz, since, rows)
+
+
+def at_times(
+    wanted: NDArray[np.float64], seconds: NDArray[np.float64], rows: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Rows (n, C) that were seen at `seconds` (n,), at other times (k,) between them: float32 (k, C)."""
+    return np.stack([np.interp(wanted, seconds, column) for column in rows.T], axis=1).astype(np.float32)

@@ -12,8 +12,7 @@ from collections import deque
 import numpy as np
 from numpy.typing import NDArray
 
-LONGEST_GAP_SECONDS = 0.5
-"""Between two samples that show a face; over a longer one nothing is interpolated. Our own choice."""
+from engines.expressions.series import LONGEST_GAP_SECONDS, at_times
 
 
 class WindowCollector:
@@ -75,5 +74,4 @@ class WindowCollector:
     def _window(self, end: float) -> NDArray[np.float32]:
         times = np.array([seconds for seconds, _ in self._samples])
         rows = np.stack([row for _, row in self._samples])
-        wanted = end + self._steps
-        return np.stack([np.interp(wanted, times, column) for column in rows.T], axis=1).astype(np.float32)
+        return at_times(end + self._steps, times, rows)

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from guard.verify.witness_windows import LONGEST_GAP_SECONDS, WindowCollector
+from engines.expressions.series import LONGEST_GAP_SECONDS
+from guard.verify.witness_windows import WindowCollector
 
 RATE, FRAMES = 10.0, 11
 """A window from its first sample to its last takes a second."""
