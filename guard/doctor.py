@@ -159,12 +159,13 @@ def _witnesses(config: GuardConfig) -> str:
 
 def _person_models(config: GuardConfig) -> str:
     """Starts a worker, as a guard would where somebody is asked about."""
+    from engines.person_models.folder import read_person_manifest
     from guard.person_models.worker_link import WorkerLink
-    from guard.runtime import make_person_models
 
-    if make_person_models(config) is None:
+    if config.person_models.folder is None:
         return "off (person_models.folder)"
-    link = WorkerLink(config.person_models)
+    manifest = read_person_manifest(config.person_models.folder.expanduser())
+    link = WorkerLink(config.person_models, manifest.model_sha256)
     try:
         return link.wait_ready()
     finally:

@@ -24,7 +24,8 @@ from guard.expressions.sample import NoExpressions
 from guard.media.front_end import FaceFrontEnd
 from guard.media.latest_faces import LatestFaces
 from guard.outcomes import EngineChanged, EnrolmentMoved, Judged, Outcome
-from guard.person_models.person_models import PersonModels, Stretches
+from guard.person_models.person_models import PersonModels
+from guard.person_models.worker_thread import Stretches
 from guard.pipeline import Pipeline, Seat
 from guard.pipeline_thread import PipelineThread
 from guard.reports import engine_info, limits, template_info, thresholds
@@ -38,7 +39,7 @@ from guard.thumbnail import jpeg_crop, jpeg_thumbnail
 from guard.verify.enrolment import Enrolment
 from guard.verify.fusion import Fusion
 from guard.verify.store import TemplateStore
-from guard.verify.template import ConsentRecord, Template, WitnessPart
+from guard.verify.template import ConsentRecord, Template, WitnessPart, covers_person_model
 from guard.verify.witness_set import WitnessSet
 from guard.verify.witnesses import WitnessPanel
 from guard.witness_thread import WitnessThread
@@ -277,6 +278,8 @@ class Monitor:
         self._compare_with(key, template, why)
 
     def _clear_seats(self, name: str) -> None:
+        if self.person_models is not None:
+            self.person_models.forget(name)
         for key in [key for key, seated in self._seated.items() if seated == name]:
             self._clear_seat(key)
 
@@ -300,6 +303,8 @@ class Monitor:
             collected = await asyncio.to_thread(self.witnesses.end_enrolment, key)
             template, missing = replace(template, parts=collected.parts), collected.missing
         async with self._storing:
+            if self.person_models is not None:
+                self.person_models.forget(template.name)
             try:
                 await asyncio.to_thread(self._store.put, template)
             except GuardError as error:
@@ -323,8 +328,8 @@ class Monitor:
         except GuardError as error:
             self.person_models.not_kept(template, str(error))
             return
-        if kept:
-            self.person_models.learnt(template, part)
+        if kept and (people := self.person_models) is not None:
+            self._thread.order(lambda: people.learnt(template, part))  # After orders that seat it without its model.
 
     def _receive(self, outcomes: list[Outcome]) -> None:
         cpu = time.thread_time()
@@ -359,7 +364,7 @@ class Monitor:
             self._spawn(self._keep_template(moved.seat, moved.template, faces))
         elif moved.failure is not None:
             member.enrolment = None
-            self._collect_parts(moved.seat, begin=False)
+            self._collect_parts(moved.seat, None)
             self._viewers.enrolment_failed(moved.seat, moved.failure)
         else:
             member.enrolment_progress = moved.progress
@@ -415,13 +420,15 @@ class Monitor:
         if (seat := self.pipeline.seats.get(key)) is not None:
             seat.enrolment = enrolment
             seat.announced_progress = 0.0
-            self._collect_parts(key, begin=enrolment is not None)
+            self._collect_parts(key, enrolment)
 
-    def _collect_parts(self, key: SeatKey, *, begin: bool) -> None:
+    def _collect_parts(self, key: SeatKey, enrolment: Enrolment | None) -> None:
+        """Begin to collect what witnesses take from an enrolment; None: it is over, and what was collected goes."""
         if self.witnesses is not None:
-            (self.witnesses.begin_enrolment if begin else self.witnesses.cancel_enrolment)(key)
+            (self.witnesses.cancel_enrolment if enrolment is None else self.witnesses.begin_enrolment)(key)
         if self.person_models is not None:
-            (self.person_models.begin_enrolment if begin else self.person_models.end_enrolment)(key)
+            agreed = enrolment is not None and covers_person_model(enrolment.consent)
+            (self.person_models.begin_enrolment if agreed else self.person_models.end_enrolment)(key)
 
     def _hand_over(self, outcomes: list[Outcome]) -> None:
         """The loop gets up only for what is told."""

@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from engines.hashed_files import verified_content
 from engines.manifest import FileEntry, ManifestCalibration, Metric, Sha256
 from engines.manifest_file import FolderKind, parse_manifest
+from engines.person_models.faces import ENROLMENT_FRAMES, FEWEST_FRAMES
 
 MANIFEST_FILE = "person_models.json"
 GENERAL_FILE = "general.pt"
@@ -30,6 +31,15 @@ PERSON_MODEL = "person_model"
 """The witness's name."""
 
 ModelFile = Annotated[str, Field(pattern=r"^(general|cohort/[0-9]{1,4})\.pt$")]
+
+
+class PersonLearning(BaseModel):
+    """How a person's model is learnt: as those that calibration was fitted on, or its ratios mean something else."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    frames: int = Field(ge=FEWEST_FRAMES, le=ENROLMENT_FRAMES)
+    epochs: int = Field(ge=1, le=1000)
 
 
 class PersonModelManifest(BaseModel):
@@ -44,6 +54,7 @@ class PersonModelManifest(BaseModel):
     limits: str = Field(min_length=1)
     weights: int = Field(gt=0, le=16 << 20)
     """How many numbers a model is."""
+    learning: PersonLearning
     calibration: ManifestCalibration
     limit: float = Field(gt=0)
     """Nats within which answers are held: calibration has seen no more, and another kind of face may give any ratio."""
@@ -56,7 +67,7 @@ class PersonModelManifest(BaseModel):
     def _whole(self) -> Self:
         if GENERAL_FILE not in self.files or not self.cohort:
             raise ValueError(f"lists no {GENERAL_FILE}, or no cohort")
-        if deciding_sha256(self.weights, self.calibration, self.limit, self.files) != self.model_sha256:
+        if deciding_sha256(self.weights, self.learning, self.calibration, self.limit, self.files) != self.model_sha256:
             raise ValueError("was altered afterwards (model_sha256 does not fit)")
         return self
 
@@ -66,10 +77,13 @@ class PersonModelManifest(BaseModel):
         return tuple(sorted(name for name in self.files if name != GENERAL_FILE))
 
 
-def deciding_sha256(weights: int, calibration: ManifestCalibration, limit: float, files: dict[str, FileEntry]) -> str:
+def deciding_sha256(
+    weights: int, learning: PersonLearning, calibration: ManifestCalibration, limit: float, files: dict[str, FileEntry]
+) -> str:
     """Hash over everything that decides a score: 64 hexadecimal digits."""
     deciding = {
         "weights": weights,
+        "learning": learning.model_dump(),
         "calibration": calibration.model_dump(),
         "limit": limit,
         "files": {name: entry.sha256 for name, entry in files.items()},

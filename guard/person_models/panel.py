@@ -96,7 +96,13 @@ class PersonPanel:
         found.trouble, probe = why, question.probe
         if llr is not None:
             found.spoken = Statement(
-                PERSON_MODEL, llr, None, probe.since_seconds, probe.until_seconds, step_seconds=STEP_SECONDS
+                PERSON_MODEL,
+                llr,
+                None,
+                probe.since_seconds,
+                probe.until_seconds,
+                step_seconds=STEP_SECONDS,
+                tracked=False,
             )
 
     def statement(self, seat: Hashable) -> Statement | None:
@@ -116,7 +122,7 @@ class PersonPanel:
     def begin_enrolment(self, seat: Hashable) -> None:
         """Collect faces to learn from; what was collected before is forgotten."""
         if (found := self._seats.get(seat)) is not None:
-            found.enrolment = FaceEnrolment()
+            found.enrolment = FaceEnrolment(self._manifest.learning.frames)
 
     def end_enrolment(self, seat: Hashable) -> tuple[NDArray[np.uint8], ...]:
         """Stretches of faces uint8 (n, 64, 64) since `begin_enrolment`; collecting ends."""
@@ -152,6 +158,10 @@ class PersonPanel:
         for found in self._seats.values():
             if found.template is not None and _key(found.template) == _key(template):
                 self._compare_with(found, part)
+
+    def forget(self, name: str) -> None:
+        """Templates of this name are gone."""
+        self._why_none = {key: why for key, why in self._why_none.items() if key[0] != name}
 
     def _note(self, template: Template, why: str) -> None:
         self._why_none.pop(_key(template), None)

@@ -80,25 +80,28 @@ class ProbeCollector:
 
 
 class FaceEnrolment:
-    """Up to 500 faces at 25 a second, in stretches without a break."""
+    """Faces at 25 a second, in stretches without a break, until there are enough."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = ENROLMENT_FRAMES) -> None:
+        self._most = most
         self._stretches: list[list[Face]] = []
         self._newest: float | None = None
-        self._kept = 0.0
+        self._due = 0.0
         self._count = 0
 
     def add(self, face: FaceFrame) -> None:
         """Take the next face, or leave it where there are enough."""
-        if self._count >= ENROLMENT_FRAMES:
+        if self._count >= self._most:
             return
         now, newest, self._newest = face.pts_seconds, self._newest, face.pts_seconds
         goes_on = newest is not None and 0 < now - newest <= LONGEST_GAP_SECONDS and face.continues
         if not goes_on:
             self._stretches.append([])
-        elif now - self._kept < 1 / _LEARNT_HZ - _TOLERANCE_SECONDS:
+            self._due = now
+        elif now < self._due - _TOLERANCE_SECONDS:
             return
-        self._kept = now
+        step = 1 / _LEARNT_HZ
+        self._due = max(self._due + step, now)
         self._count += 1
         self._stretches[-1].append(_small(face))
 

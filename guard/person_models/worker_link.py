@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +17,8 @@ from guard.helper_process import Helper, HelperProcess
 START_SECONDS = 120.0
 """Loading PyTorch takes 3 s, and a busy machine many times that."""
 SILENT_SECONDS = 120.0
-"""A worker that has not answered for so long hangs: a step of learning takes it 50 ms, at idle priority on a full
-machine a thousand times that."""
+"""A worker that has not answered for so long hangs: it tells of learning every 2 %, after half a second or so, at idle
+priority on a full machine a hundred times that."""
 _WORKER = Helper(
     "the worker for person models", "training.person_models.worker", "person_models.python", PersonModelError
 )
@@ -30,10 +30,11 @@ class WorkerLink:
     Every method raises PersonModelError where the worker has ended, hangs or talks nonsense (`retryable`), or refuses.
     """
 
-    def __init__(self, config: PersonModelsConfig) -> None:
+    def __init__(self, config: PersonModelsConfig, model_sha256: str) -> None:
+        """model_sha256: of the folder as the guard has read it."""
         folder = (config.folder or Path()).expanduser().absolute()
         self._process = HelperProcess(
-            _WORKER, config.python, lambda channel: [str(channel), str(os.getpid()), str(folder)]
+            _WORKER, config.python, lambda channel: [str(channel), str(os.getpid()), str(folder), model_sha256]
         )
 
     @property
@@ -54,7 +55,7 @@ class WorkerLink:
         """Somebody who is asked about from now on: float32 (W,)."""
         self._send(Message(Kind.KNOW, person, content=weights.astype("<f4").tobytes()))
 
-    def forget(self, persons: Iterable[int]) -> None:
+    def forget(self, persons: frozenset[int]) -> None:
         """They are not asked about any more."""
         for person in persons:
             self._send(Message(Kind.FORGET, person))

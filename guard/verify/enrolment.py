@@ -45,7 +45,7 @@ class Enrolment:
     def __init__(self, name: str, consent: ConsentRecord, spec: EngineSpec, config: VerifyConfig) -> None:
         """Raises TemplateError for a name that cannot be one."""
         self._name = check_name(name)
-        self._consent = consent
+        self.consent = consent
         self._spec = spec
         self._config = config
         self._windows: list[NDArray[np.float32]] = []
@@ -118,7 +118,7 @@ class Enrolment:
         windows = np.stack(self._windows)
         self._check_motion(windows)
         self._check_one_driver(windows)
-        return Template(self._name, windows, self._spec.model_sha256, created, self._consent)
+        return Template(self._name, windows, self._spec.model_sha256, created, self.consent)
 
     def _check_motion(self, windows: NDArray[np.float32]) -> None:
         similarity = windows @ windows.T

@@ -89,7 +89,9 @@ def _at(statement: Statement, trouble: str | None, now: float, fresh_since: floa
         return Statement(statement.name, None, "starting anew after an interruption", None, statement.heard_seconds)
     age = now - statement.heard_seconds
     if age > longest_seconds(statement):
-        why = trouble or f"no face tracked for {age:.0f} s"
+        why = f"nothing heard for {age:.0f} s"
+        if statement.tracked:
+            why = trouble or f"no face tracked for {age:.0f} s"
         return Statement(statement.name, None, why, None, statement.heard_seconds)
     return statement
 

@@ -91,13 +91,13 @@ class TemplateStore:
         own = checksum(to_row(template))
         row = to_part_row(template.name, own, part)
         with self._connection() as connection, connection:
-            query = "SELECT 1 FROM template WHERE name = ? AND checksum = ?"
-            if connection.execute(query, (template.name, own)).fetchone() is None:
-                return False
-            connection.execute(
-                "INSERT OR REPLACE INTO witness_part VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (*row, checksum(row))
+            # One statement: another process may erase the template at any moment.
+            sql = (
+                "INSERT OR REPLACE INTO witness_part SELECT ?, ?, ?, ?, ?, ?, ?, ? "
+                "WHERE EXISTS (SELECT 1 FROM template WHERE name = ? AND checksum = ?)"
             )
-        return True
+            kept = connection.execute(sql, (*row, checksum(row), template.name, own)).rowcount
+        return kept == 1
 
     def get(self, name: str) -> Template:
         """The template of this name. Raises UnknownNameError, which lists near names."""

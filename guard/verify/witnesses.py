@@ -93,6 +93,8 @@ class Statement:
     """True where it says nothing because it waits for samples of the tracker."""
     step_seconds: float = 1.0
     """From one window to the next."""
+    tracked: bool = True
+    """Whether it hears samples of the tracker, whose trouble is then its own."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

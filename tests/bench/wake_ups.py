@@ -157,6 +157,7 @@ def _tick(pipeline: Pipeline, world: _World) -> Iterator[float]:
     for outcome in pipeline.tick():
         if isinstance(outcome, Judged) and outcome.stages is not None:
             yield world.now - outcome.stages.arrival_seconds
+    pipeline.settle()
 
 
 def main() -> None:

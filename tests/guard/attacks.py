@@ -82,6 +82,7 @@ class Participant:
                 verdict = outcome.verdict
                 alerts = tuple(alert.severity for alert in verdict.alerts)
                 self.said.append(Said(self.now, verdict.state, verdict.abstain_reason, alerts))
+        self.pipeline.settle()
 
 
 def steady(picture: Callable[[float], NDArray[np.uint8]], start: float, seconds: float, fps: float = FPS) -> list[Sent]:

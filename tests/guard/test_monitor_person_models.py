@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +24,7 @@ from guard.serve.feed import Feed
 from guard.serve.hub import EventHub
 from guard.serve.service import Consent
 from guard.verify.store import TemplateStore
-from guard.verify.template import consent_text
+from guard.verify.template import Template, WitnessPart, consent_text
 from tests.engines.person_models.made_folder import ANYTHING, made_manifest
 from tests.guard.conftest import ALICE, BrightnessEngine, gray_frame
 from tests.guard.person_models.conftest import Script
@@ -135,18 +137,50 @@ async def test_without_consent_to_it_no_model_is_learnt(room: Room) -> None:
     assert room.script.open == 0
 
 
+async def test_without_consent_to_it_no_face_is_kept(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert room.monitor.person_models is not None
+    begun: list[object] = []
+    monkeypatch.setattr(room.monitor.person_models, "begin_enrolment", begun.append)
+    frames = room.monitor.participant_joined("main", "alice")
+    await room.enrol(frames, person_model=False)
+    assert begun == []
+    await room.enrol(frames, person_model=True)
+    assert len(begun) == 1
+
+
 async def test_a_model_of_an_erased_template_is_thrown_away(room: Room) -> None:
     frames = room.monitor.participant_joined("main", "alice")
     await room.enrol(frames, person_model=True)
     await room.hear(frames, lambda _, why: why is not None and "being learnt (50%)" in why)
     await room.monitor.delete_template("alice")
+    async with asyncio.timeout(20):
+        while room.script.open:  # noqa: ASYNC110 - a thread gets round to it
+            await asyncio.sleep(0.01)
     room.script.may_learn.set()
     await room.hear(frames, lambda _, why: why == "no template is assigned to this seat")
+    assert room.script.learnt == [], "its learning was ended"
+
+
+async def test_a_model_whose_template_another_process_erased_is_not_stored(room: Room) -> None:
+    frames = room.monitor.participant_joined("main", "alice")
+    await room.enrol(frames, person_model=True)
+    await room.hear(frames, lambda _, why: why is not None and "being learnt (50%)" in why)
+    room.store.delete("alice")
+    kept: list[bool] = []
+    put_part = room.store.put_part
+
+    def noting(template: Template, part: WitnessPart) -> bool:
+        kept.append(put_part(template, part))
+        return kept[-1]
+
+    room.store.put_part = noting  # type: ignore[method-assign]
+    room.script.may_learn.set()
     async with asyncio.timeout(20):
-        while not room.script.learnt:  # noqa: ASYNC110 - a thread gets round to it
+        while not kept:  # noqa: ASYNC110 - a thread gets round to it
             await asyncio.sleep(0.01)
-    await asyncio.sleep(0)
-    assert await room.monitor.templates() == []
+    assert kept == [False]
+    with closing(sqlite3.connect(room.store.path)) as connection:
+        assert connection.execute("SELECT count(*) FROM witness_part").fetchone() == (0,)
 
 
 async def test_a_cancelled_enrolment_leaves_no_faces(room: Room) -> None:

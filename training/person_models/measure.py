@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import torch
 
-from engines.person_models.folder import PersonModelManifest
+from engines.person_models.folder import PersonLearning, PersonModelManifest
 from training.data.channel import ChannelRange
 from training.errors import DataError
 from training.evaluate import Protocol
@@ -17,7 +18,7 @@ from training.person_models.common_faces import driven_faces
 from training.person_models.faces import people
 from training.person_models.learning import PERSON
 from training.person_models.own_faces import sides_of
-from training.person_models.page import study_text, write_study
+from training.person_models.page import NAME, study_text, write_study
 from training.person_models.release import release_person_models
 from training.person_models.study import StudyPlan, run_study
 
@@ -80,6 +81,7 @@ def release_study(
     people: in the cohort, at most. Raises DataError where the study holds no models of that seed, on common faces too.
     """
     torch.set_num_threads(threads)
+    learning = _learning_of(study)
     driven = driven_faces(_common_clips(data, portraits, study / "bench"))
     cohort = sorted((study / "models" / f"own_{general.stem}").glob("*.pt"))[:people]
     models = [study / "models" / f"common_{general.stem}" / f"{one.name}.pt" for one in driven]
@@ -91,11 +93,21 @@ def release_study(
         cohort,
         driven,
         models,
+        learning=learning,
         version=version,
         licence=licence,
         training_data=f"general model {general.name}; a cohort of {len(cohort)} people on their own faces",
         kept=study / "errors",
     )
+
+
+def _learning_of(study: Path) -> PersonLearning:
+    """How the study's people were learnt."""
+    try:
+        found = json.loads((study / f"{NAME}.json").read_bytes())
+        return PersonLearning(frames=found["enrolment_frames"], epochs=found["config"]["epochs"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{study} holds no finished study ({error}); run 'person measure' to its end") from None
 
 
 def _common_clips(data: Path, portraits: Path | None, folder: Path) -> BenchClips:

@@ -19,6 +19,7 @@ from engines.person_models.folder import (
     FORMAT_VERSION,
     GENERAL_FILE,
     MANIFEST_FILE,
+    PersonLearning,
     PersonModelManifest,
     deciding_sha256,
     read_person_manifest,
@@ -46,6 +47,7 @@ def release_person_models(
     driven: Sequence[Enrolled],
     models: Sequence[Path],
     *,
+    learning: PersonLearning,
     version: str,
     licence: str,
     training_data: str,
@@ -54,8 +56,9 @@ def release_person_models(
     """Write `out`, in place of such a folder that lies there, and return its manifest.
 
     general, cohort: files of models. driven, models: drivers of a common face and the files of their models, for
-    calibration. kept: where errors of models are kept. Raises ExportError where `out` holds something else, DataError
-    where the log-ratio of the claimed model against this cohort does not rise with genuineness.
+    calibration. learning: how all of them were learnt. kept: where errors of models are kept. Raises ExportError where
+    `out` holds something else, DataError where the log-ratio of the claimed model against this cohort does not rise
+    with genuineness.
     """
     if out.exists() and any(out.iterdir()) and not (out / MANIFEST_FILE).exists():
         raise ExportError(f"{out}: holds something else than person models; name another folder")
@@ -74,11 +77,12 @@ def release_person_models(
         training_data=training_data,
         limits=LIMITS,
         weights=weights,
+        learning=learning,
         calibration=calibration,
         limit=limit,
         metrics=(_area(trials), _cost(trials, fitted.cost_bits)),
         files=files,
-        model_sha256=deciding_sha256(weights, calibration, limit, files),
+        model_sha256=deciding_sha256(weights, learning, calibration, limit, files),
     )
     _write(out, manifest, contents)
     return manifest

@@ -11,115 +11,62 @@ import os
 import platform
 import socket
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-
-import numpy as np
-import torch
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING
 
 from engines import system_call_filter
 from engines.errors import EngineError
 from engines.giving_way import give_way
-from engines.person_models.faces import FACE_SIDE_PX
-from engines.person_models.folder import GENERAL_FILE, PersonModelManifest, read_person_manifest, read_person_models
-from engines.person_models.messages import Kind, Message, read_message, read_stretches, write_message
+from engines.person_models.folder import read_person_manifest
+from engines.person_models.messages import Kind, Message, read_message, write_message
 from training.errors import TrainingError
-from training.person_models.checkpoint import model_of, weights_of, with_weights
-from training.person_models.faces import Faces, Recording
-from training.person_models.learning import PERSON, LearningProgress, learn_person
-from training.person_models.network import PersonModel
-from training.person_models.score import log_ratio, swap_errors
 
-_PROGRESS_STEP = 0.02
+if TYPE_CHECKING:
+    from training.person_models.answering import Answering
 
 
-class Worker:
-    """Knows the general model, the cohort, and the people whom it was told of."""
-
-    def __init__(self, folder: Path, manifest: PersonModelManifest) -> None:
-        """Raises ModelFolderError, CheckpointError where the folder cannot be trusted."""
-        contents = read_person_models(folder, manifest)
-        self._calibration, self._limit = manifest.calibration, manifest.limit
-        self._general = model_of(contents[GENERAL_FILE], folder / GENERAL_FILE)
-        if len(weights_of(self._general)) != manifest.weights:
-            raise TrainingError(f"{folder / GENERAL_FILE}: is no model of {manifest.weights} weights; release it again")
-        self._cohort = [model_of(contents[name], folder / name) for name in manifest.cohort]
-        self._people: dict[int, PersonModel] = {}
-
-    def answer(self, order: Message, tell: Callable[[Message], None], is_over: Callable[[], bool]) -> Message | None:
-        """Do as ordered; None for an order without an answer. Raises TrainingError, ValueError where that fails.
-
-        tell: takes news on the way. is_over: whether nobody waits for the answer any more.
-        """
-        if order.kind is Kind.KNOW:
-            self._people[order.person] = with_weights(self._general, _weights(order.content))
-            return None
-        if order.kind is Kind.FORGET:
-            self._people.pop(order.person, None)
-            return None
-        if order.kind is Kind.LEARN:
-            return Message(Kind.LEARNT, order.person, content=self._learn(order, tell, is_over).tobytes())
-        if order.kind is Kind.JUDGE:
-            return Message(Kind.JUDGED, order.person, self._llr(order.person, _faces(order.content)))
-        raise ValueError(f"no order: {order.kind}")
-
-    def _learn(
-        self, order: Message, tell: Callable[[Message], None], is_over: Callable[[], bool]
-    ) -> NDArray[np.float32]:
-        lengths, content = read_stretches(order.content)
-        parts = np.split(_faces(content), np.cumsum(lengths)[:-1])
-        told = 0.0
-
-        def report(done: LearningProgress) -> None:
-            nonlocal told
-            share = done.step / done.steps
-            if share - told >= _PROGRESS_STEP or share == 1:
-                told = share
-                tell(Message(Kind.PROGRESS, order.person, share))
-
-        recordings = [Recording(part, "call") for part in parts]
-        return weights_of(learn_person(self._general, recordings, PERSON, report=report, cancelled=is_over))
-
-    def _llr(self, person: int, faces: Faces) -> float:
-        own = self._people.get(person)
-        if own is None or len(faces) < 2 or len(faces) % 2:
-            raise ValueError(f"no probe of somebody known: person {person}, {len(faces)} faces")
-        first, second = faces[: len(faces) // 2], faces[len(faces) // 2 :]
-        claimed, *others = (swap_errors(model, first, second) for model in (own, *self._cohort))
-        llr = self._calibration.slope * log_ratio(claimed, others) + self._calibration.offset
-        return min(max(llr, -self._limit), self._limit)
-
-
-def serve(channel: socket.socket, folder: Path, parent: int) -> None:
+def serve(channel: socket.socket, folder: Path, model_sha256: str, parent: int) -> None:
     """Answer until the channel closes. A worker that cannot run says why, and is done."""
 
     def say(message: Message) -> None:
         channel.sendall(write_message(message))
 
     try:
-        manifest = read_person_manifest(folder)
-        worker = Worker(folder, manifest)
-        holding = _give_up_internet()
+        answering, told = _ready(folder, model_sha256)
     except (EngineError, TrainingError, OSError) as error:
         say(Message(Kind.REFUSED, content=str(error).encode()))
         return
-    people = f"person models {manifest.version}, {len(manifest.cohort)} in the cohort"
-    told = f"PyTorch {torch.__version__}, {people}; {holding}"
     say(Message(Kind.READY, content=told.encode()))
     with channel.makefile("rb") as orders:
         while True:
             order = read_message(lambda count: _whole(orders.read(count), count))
             began = time.process_time()
             try:
-                answer = worker.answer(order, say, lambda: os.getppid() != parent)
+                answer = answering.answer(order, say, lambda: os.getppid() != parent)
             except (TrainingError, ValueError) as error:
                 say(Message(Kind.REFUSED, order.person, content=str(error).encode()))
                 continue
             if answer is not None:
                 spent = time.process_time() - began
                 say(Message(answer.kind, answer.person, answer.value, spent, answer.content))
+
+
+def _ready(folder: Path, model_sha256: str) -> tuple[Answering, str]:
+    """Who answers, and what runs, for people."""
+    try:
+        import torch
+
+        from training.person_models.answering import Answering
+    except ImportError as error:
+        raise TrainingError(f"person models need torch ({error}); pip install 'whodrives[training]'") from None
+    torch.set_num_threads(1)
+    manifest = read_person_manifest(folder)
+    if manifest.model_sha256 != model_sha256:
+        raise TrainingError(f"{folder} was released anew since this guard started; start it again, then enrol again")
+    answering, holding = Answering(folder, manifest), _give_up_internet()
+    people = f"person models {manifest.version}, {len(manifest.cohort)} in the cohort"
+    return answering, f"PyTorch {torch.__version__}, {people}; {holding}"
 
 
 def _give_up_internet() -> str:
@@ -133,17 +80,6 @@ def _give_up_internet() -> str:
     return "no internet"
 
 
-def _faces(content: bytes) -> Faces:
-    return np.frombuffer(content, np.uint8).reshape(-1, FACE_SIDE_PX, FACE_SIDE_PX)
-
-
-def _weights(content: bytes) -> NDArray[np.float32]:
-    weights: NDArray[np.float32] = np.frombuffer(content, "<f4").astype(np.float32)
-    if not np.isfinite(weights).all():
-        raise ValueError("weights that are not finite")
-    return weights
-
-
 def _whole(content: bytes, count: int) -> bytes:
     if len(content) != count:
         raise EOFError
@@ -151,10 +87,9 @@ def _whole(content: bytes, count: int) -> bytes:
 
 
 def main(arguments: list[str]) -> None:
-    """Entry point: file descriptor of the socket, process id of the guard, folder of person models."""
-    descriptor, parent, folder = arguments
+    """Entry point: file descriptor of the socket, process id of the guard, folder of person models, and its hash."""
+    descriptor, parent, folder, model_sha256 = arguments
     with suppress(OSError, AttributeError):  # only Linux has it, and it is not needed
         give_way()
-    torch.set_num_threads(1)
     with socket.socket(fileno=int(descriptor)) as channel, suppress(ConnectionError, EOFError, KeyboardInterrupt):
-        serve(channel, Path(folder), int(parent))
+        serve(channel, Path(folder), model_sha256, int(parent))

@@ -6,9 +6,16 @@ from pathlib import Path
 
 from engines.hashed_files import file_entry
 from engines.manifest import ManifestCalibration
-from engines.person_models.folder import GENERAL_FILE, MANIFEST_FILE, PersonModelManifest, deciding_sha256
+from engines.person_models.folder import (
+    GENERAL_FILE,
+    MANIFEST_FILE,
+    PersonLearning,
+    PersonModelManifest,
+    deciding_sha256,
+)
 
 LIMIT = 0.75
+LEARNING = PersonLearning(frames=400, epochs=2)
 CALIBRATION = ManifestCalibration(slope=2.0, offset=-0.5)
 
 
@@ -21,11 +28,12 @@ def made_manifest(contents: dict[str, bytes], weights: int) -> PersonModelManife
         training_data="made up",
         limits="says nothing",
         weights=weights,
+        learning=LEARNING,
         calibration=CALIBRATION,
         limit=LIMIT,
         metrics=(),
         files=files,
-        model_sha256=deciding_sha256(weights, CALIBRATION, LIMIT, files),
+        model_sha256=deciding_sha256(weights, LEARNING, CALIBRATION, LIMIT, files),
     )
 
 

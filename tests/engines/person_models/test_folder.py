@@ -33,6 +33,7 @@ def test_what_is_missing_or_altered_is_told(tmp_path: Path) -> None:
     ("field", "value", "told"),
     [
         ("weights", 13, "altered afterwards"),
+        ("learning", {"frames": 400, "epochs": 3}, "altered afterwards"),
         ("files", {"general.pt": {"size_bytes": 1, "sha256": "0" * 64}}, "no cohort"),
         ("files", {"../../etc/passwd": {"size_bytes": 1, "sha256": "0" * 64}}, "pattern"),
         ("format", 2, "format"),

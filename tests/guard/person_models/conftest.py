@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.person_models.messages import Kind, Message
-from guard.config import PersonModelsConfig
 from guard.errors import PersonModelError
 
 
@@ -22,14 +21,14 @@ class Script:
     llr: float = 0.5
     refusal: str | None = None
     starts: list[PersonModelError] = field(default_factory=list)
-    learning: PersonModelError | None = None
+    learning: Exception | None = None
     may_learn: threading.Event = field(default_factory=threading.Event)
     known: dict[int, NDArray[np.float32]] = field(default_factory=dict)
     asked: list[tuple[int, NDArray[np.uint8]]] = field(default_factory=list)
     learnt: list[tuple[int, ...]] = field(default_factory=list)
     open: int = 0
 
-    def link(self, _config: PersonModelsConfig) -> StandInLink:
+    def link(self) -> StandInLink:
         self.open += 1
         self.known = {}
         return StandInLink(self)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from engines.person_models.folder import PERSON_MODEL
 from guard.config import PersonModelsConfig
@@ -86,15 +89,31 @@ def test_a_probe_is_asked_about_with_the_templates_own_model(
     assert (models.costs.probes, models.costs.cpu_seconds) == (1, 0.25)
 
 
-def test_people_who_are_gone_are_forgotten_by_the_worker(
-    models: PersonModels, script: Script, with_model: Template
+@pytest.mark.parametrize("how", ["leaves", "is seated anew", "is compared with nobody"])
+def test_people_who_are_gone_are_forgotten_by_the_worker_at_once(
+    models: PersonModels, script: Script, with_model: Template, how: str
 ) -> None:
-    for begin in (0.0, 100.0):
-        models.set_template("seat", with_model)
-        play(models, begin)
-        until(lambda: said(models).llr is not None)
-    assert len(script.asked) == 2
-    assert list(script.known) == [script.asked[1][0]]
+    models.set_template("seat", with_model)
+    play(models)
+    until(lambda: said(models).llr is not None)
+    assert len(script.known) == 1
+    if how == "leaves":
+        models.leave("seat")
+    else:
+        models.set_template("seat", with_model if how == "is seated anew" else None)
+    until(lambda: script.known == {})
+
+
+def test_neither_faces_nor_weights_are_held_once_they_are_learnt(
+    models: PersonModels, script: Script, template: Template
+) -> None:
+    script.may_learn.set()
+    faces = np.zeros((150, 64, 64), np.uint8)
+    held: list[weakref.ref[NDArray[Any]]] = [weakref.ref(faces)]
+    models.learn(template, (faces,), lambda _, part: held.append(weakref.ref(part.embeddings)))
+    del faces
+    until(lambda: len(held) == 2)
+    until(lambda: all(reference() is None for reference in held))
 
 
 def test_what_is_said_stands_beside_the_witnesses_of_the_same_template(
@@ -134,7 +153,7 @@ def test_a_worker_that_cannot_run_is_not_tried_again(
     play(models)
     until(lambda: said(models).why == "no torch here")
     play(models, begin=100.0)
-    until(lambda: not models._questions)
+    until(lambda: not models._asking._questions)
     assert script.asked == []
     assert said(models).why == "no torch here"
 
@@ -155,6 +174,44 @@ def test_a_model_is_learnt_with_progress_and_handed_over(
     models.learnt(*found[0])
     play(models)
     until(lambda: said(models).llr == script.llr)
+
+
+@pytest.mark.parametrize("waits", [False, True])
+def test_a_template_that_is_erased_is_not_learnt_any_further(
+    models: PersonModels, script: Script, template: Template, waits: bool
+) -> None:
+    first = replace(template, name="first") if waits else template
+    models.set_template("seat", template)
+    found: list[str] = []
+    for each in {first.name: first, template.name: template}.values():
+        models.learn(each, STRETCHES, lambda learnt, _: found.append(learnt.name))
+    until(lambda: script.open == 1)
+    models.forget(template.name)
+    assert said(models).why == "the template holds no model of this person; enrol again"
+    if waits:
+        script.may_learn.set()
+        until(lambda: found == ["first"])
+    until(lambda: script.open == 0)
+    assert template.name not in found
+    models.learn(template, STRETCHES, lambda learnt, _: found.append(learnt.name))
+    script.may_learn.set()
+    until(lambda: found[-1:] == [template.name])
+
+
+def test_an_error_that_nobody_thought_of_ends_no_thread(
+    models: PersonModels, script: Script, template: Template
+) -> None:
+    script.may_learn.set()
+    script.learning = MemoryError()
+    models.set_template("seat", template)
+    models.learn(template, STRETCHES, lambda *_: None)
+    until(
+        lambda: said(models).why == "no model of this person was learnt: the guard had an internal error; enrol again"
+    )
+    script.learning = None
+    found: list[Template] = []
+    models.learn(template, STRETCHES, lambda learnt, _: found.append(learnt))
+    until(lambda: found == [template])
 
 
 @pytest.mark.parametrize("size", [11, 12])

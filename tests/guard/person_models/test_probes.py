@@ -76,7 +76,16 @@ def test_no_clock_of_a_sender_makes_a_probe_of_less_than_its_pairs(times: list[f
         assert collector.pairs < PAIRS_A_PROBE
 
 
-def test_an_enrolment_keeps_500_faces_at_25_a_second_in_stretches() -> None:
+@pytest.mark.parametrize(("fps", "kept"), [(20, 20), (25, 25), (29.97, 25), (30, 25), (50, 25), (60, 25)])
+def test_an_enrolment_keeps_25_faces_a_second_of_any_camera(fps: float, kept: int) -> None:
+    enrolment = FaceEnrolment()
+    for seconds in steady(10, fps):
+        enrolment.add(face(seconds))
+    (stretch,) = enrolment.stretches()
+    assert len(stretch) == pytest.approx(10 * kept, abs=2)
+
+
+def test_an_enrolment_keeps_500_faces_in_stretches() -> None:
     enrolment = FaceEnrolment()
     for seconds in [*steady(4, 50), *steady(0.2, 50, 10.0), *steady(30, 50, 20.0)]:
         enrolment.add(face(seconds))

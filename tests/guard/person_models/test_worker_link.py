@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engines.person_models.folder import GENERAL_FILE
+from engines.person_models.folder import GENERAL_FILE, read_person_manifest
 from engines.person_models.messages import Kind
 from guard.config import GuardConfig, PersonModelsConfig
 from guard.doctor import _person_models
@@ -44,7 +44,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @contextmanager
 def link_to(folder: Path) -> Iterator[WorkerLink]:
-    link = WorkerLink(PersonModelsConfig(folder=folder))
+    sha256 = read_person_manifest(folder).model_sha256 if folder.is_dir() else "0" * 64
+    link = WorkerLink(PersonModelsConfig(folder=folder), sha256)
     try:
         yield link
     finally:
@@ -68,7 +69,7 @@ def test_somebody_is_learnt_then_asked_about_then_forgotten(folder: Path, monkey
         assert abs(answer.value) <= LIMIT
         assert answer.cpu_seconds > 0
         assert link.judge(7, probe).value == answer.value
-        link.forget([7])
+        link.forget(frozenset({7}))
         assert link.judge(7, probe).kind is Kind.REFUSED
 
 
@@ -99,7 +100,31 @@ def test_a_worker_that_is_killed_is_told(folder: Path) -> None:
 
 def test_a_python_without_this_package_is_told(folder: Path) -> None:
     with pytest.raises(PersonModelError, match=r"cannot start .*; set person_models\.python to a Python"):
-        WorkerLink(PersonModelsConfig(folder=folder, python=Path("/nowhere/python")))
+        WorkerLink(PersonModelsConfig(folder=folder, python=Path("/nowhere/python")), "0" * 64)
+
+
+def test_a_folder_that_was_released_anew_is_not_taken_for_the_guards_own(folder: Path) -> None:
+    link = WorkerLink(PersonModelsConfig(folder=folder), "0" * 64)
+    try:
+        with pytest.raises(PersonModelError, match="released anew since this guard started") as caught:
+            link.wait_ready()
+    finally:
+        link.close()
+    assert not caught.value.retryable
+
+
+def test_without_torch_it_is_told_for_good(folder: Path, tmp_path: Path) -> None:
+    bare = tmp_path / "python"
+    hidden = "import sys; sys.modules['torch'] = None"
+    bare.write_text(f'#!/bin/sh\nshift 2\ncode="$1"\nshift\nexec {sys.executable} -P -c "{hidden}; $code" "$@"\n')
+    bare.chmod(0o755)
+    link = WorkerLink(PersonModelsConfig(folder=folder, python=bare), "0" * 64)
+    try:
+        with pytest.raises(PersonModelError, match=r"person models need torch .* pip install") as caught:
+            link.wait_ready()
+    finally:
+        link.close()
+    assert not caught.value.retryable
 
 
 def test_the_doctor_starts_one(folder: Path) -> None:

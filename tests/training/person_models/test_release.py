@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from engines.person_models.faces import PAIRS_A_PROBE
-from engines.person_models.folder import read_person_manifest, read_person_models
+from engines.person_models.folder import PersonLearning, read_person_manifest, read_person_models
 from tests.training.person_models.made_up_people import TINY, recording
 from training.errors import DataError, ExportError
 from training.metrics import Trials
@@ -25,7 +25,13 @@ from training.person_models.swap_tables import Enrolled
 
 torch.set_num_threads(1)
 Study = tuple[Path, list[Path], list[Enrolled], list[Path]]
-_release = partial(release_person_models, version="3", licence="own", training_data="gratings")
+_release = partial(
+    release_person_models,
+    learning=PersonLearning(frames=100, epochs=2),
+    version="3",
+    licence="own",
+    training_data="gratings",
+)
 
 
 @pytest.fixture(scope="module")
