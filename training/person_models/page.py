@@ -45,7 +45,7 @@ def study_text(study: PersonStudy) -> str:
         *_side(study.own),
     ]
     if study.variants:
-        sections += ["## Other ways to learn, first seed", _variants(study)]
+        sections += ["## Other ways to learn", _variants(study)]
     if study.common is not None:
         sections += [
             "## On common faces",

@@ -1,7 +1,6 @@
 """Measures person models: how well each fits its person, and whether that tells people or drivers apart.
 
-Intervals are over people (drivers), of the mean over seeds where there are several. Variants of learning are measured
-with the first seed alone.
+Intervals are over people (drivers), of the mean over seeds where there are several.
 """
 
 from __future__ import annotations
@@ -41,8 +40,8 @@ FROM_SCRATCH = "from scratch"
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """Another way to learn, with the first seed. error_over_as_learnt: log of the own models' errors over those of
-    `AS_LEARNT`, positive where the variant is worse."""
+    """Another way to learn. error_over_as_learnt: log of the own models' errors over those of `AS_LEARNT`, positive
+    where the variant is worse."""
 
     name: str
     fit: Fit
@@ -113,7 +112,7 @@ def run_study(
     models = _of_seeds(sides, generals, plan, "own", lambda: tell("a person's model"))
     tables, looks = _tables(sides, generals, models, plan)
     tell("scores on own faces")
-    variants = tuple(_variant(name, plan, sides, generals[0], tables[0], tell) for name in plan.variants)
+    variants = tuple(_variant(name, plan, sides, generals, tables, tell) for name in plan.variants)
     common = None if clips is None else _common(plan, clips, generals[: plan.common_seeds], tell)
     return PersonStudy(
         plan.config,
@@ -166,20 +165,22 @@ def _variant(
     name: str,
     plan: StudyPlan,
     sides: Sequence[Enrolled],
-    general: PersonModel,
-    as_learnt: SwapTable,
+    generals: Sequence[PersonModel],
+    as_learnt: Sequence[SwapTable],
     tell: Callable[[str], None],
 ) -> Variant:
-    config = VARIANTS[name](replace(plan.config, seed=0))
-    begin = general
-    if name == FROM_SCRATCH:
-        torch.manual_seed(0)
-        begin = PersonModel(general.config)
-    folder = plan.out / "models" / f"{name.replace(' ', '_')}_0"
-    models = learnt_models(sides, begin, config, folder, lambda: tell(name))
-    table = swap_table(sides, general, models, plan.out / "errors")
-    own, usual = (np.array([one.own for one in person_errors(found)]) for found in (table, as_learnt))
-    return Variant(name, fit_figures([table]), over_people(np.log(own / usual)), accuracy_rows([table]))
+    tables, logs = [], []
+    for seed, (general, usual) in enumerate(zip(generals, as_learnt, strict=True)):
+        config, begin = VARIANTS[name](replace(plan.config, seed=seed)), general
+        if name == FROM_SCRATCH:
+            torch.manual_seed(seed)
+            begin = PersonModel(general.config)
+        folder = plan.out / "models" / f"{name.replace(' ', '_')}_{seed}"
+        models = learnt_models(sides, begin, config, folder, lambda: tell(name))
+        tables.append(swap_table(sides, general, models, plan.out / "errors"))
+        own, kept = (np.array([one.own for one in person_errors(found)]) for found in (tables[-1], usual))
+        logs.append(np.log(own / kept))
+    return Variant(name, fit_figures(tables), over_people(np.mean(logs, axis=0)), accuracy_rows(tables))
 
 
 def _common(plan: StudyPlan, clips: BenchClips, generals: Sequence[PersonModel], tell: Callable[[str], None]) -> Side:
