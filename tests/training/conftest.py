@@ -13,6 +13,11 @@ from training.generators.face_mesh.model import FaceModel, load_face_model
 torch.set_num_threads(1)
 
 
+def pytest_runtest_setup() -> None:
+    """A command that a test ran may have asked for more: on a shared machine two threads wait for each other."""
+    torch.set_num_threads(1)
+
+
 @pytest.fixture(scope="session")
 def small_material() -> Material:
     """Four procedural drivers with two takes of 1.5 s each, on three puppets."""
