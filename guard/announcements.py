@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from engines.protocol import Engine
 from guard.outcomes import Judged, Outcome
-from guard.pipeline import Seat
 from guard.pipeline_thread import IDLE_SECONDS
 from guard.reports import alert_fields, engine_info, health_fields, score_fields, state_fields, witness_fields
 from guard.roster import Member
+from guard.seat import Seat
 from guard.seat_key import SeatKey
 from guard.serve.hub import EventHub
 

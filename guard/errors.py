@@ -14,7 +14,7 @@ GuardError
 ├── TemplateError         trouble with stored templates
 │   ├── UnknownNameError  nobody of this name is enrolled
 │   └── StoreError        the template store cannot be read or written (full disk, damaged, locked)
-├── HelperError           a process that the guard started cannot run, or ended
+├── SidecarError          a process that the guard started cannot run, or ended
 │   ├── ExpressionError   expressions cannot be tracked
 │   └── PersonModelError  person models cannot be learnt or asked
 └── ServerError           the running guard cannot be reached or refused a request
@@ -95,7 +95,7 @@ class StoreError(TemplateError):
     retryable = True
 
 
-class HelperError(GuardError):
+class SidecarError(GuardError):
     """A process that the guard started cannot run, or ended; `retryable` where another one may do better."""
 
     def __init__(self, message: str, *, retryable: bool) -> None:
@@ -103,11 +103,11 @@ class HelperError(GuardError):
         self.retryable = retryable
 
 
-class ExpressionError(HelperError):
+class ExpressionError(SidecarError):
     """Expressions cannot be tracked."""
 
 
-class PersonModelError(HelperError):
+class PersonModelError(SidecarError):
     """Person models cannot be learnt, or cannot be asked."""
 
 

@@ -10,7 +10,6 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Coroutine
-from dataclasses import replace
 from datetime import UTC, datetime
 
 from engines.protocol import Engine
@@ -19,17 +18,17 @@ from guard.announcements import Announcements
 from guard.calls.source import LatestFrames
 from guard.config import GuardConfig
 from guard.errors import EnrolmentBusyError, EnrolmentError, GuardError, NotInCallError, UnknownNameError
-from guard.expressions.front_end import ExpressionFrontEnd
-from guard.expressions.sample import NoExpressions
 from guard.media.front_end import FaceFrontEnd
 from guard.media.latest_faces import LatestFaces
+from guard.opinion_sources import OpinionSources
 from guard.outcomes import EngineChanged, EnrolmentMoved, Judged, Outcome
 from guard.person_models.person_models import PersonModels
 from guard.person_models.worker_thread import Stretches
-from guard.pipeline import Pipeline, Seat
+from guard.pipeline import Pipeline
 from guard.pipeline_thread import PipelineThread
 from guard.reports import engine_info, limits, template_info, thresholds
 from guard.roster import Member
+from guard.seat import Seat
 from guard.seat_key import SeatKey
 from guard.serve.events import ParticipantSnapshot, SourceSnapshot
 from guard.serve.hub import EventHub
@@ -37,12 +36,9 @@ from guard.serve.service import CallSnapshot, Consent, StatusReport, TemplateInf
 from guard.source_board import SourceBoard
 from guard.thumbnail import jpeg_crop, jpeg_thumbnail
 from guard.verify.enrolment import Enrolment
-from guard.verify.fusion import Fusion
 from guard.verify.store import TemplateStore
-from guard.verify.template import ConsentRecord, Template, WitnessPart, covers_person_model
+from guard.verify.template import ConsentRecord, Template, WitnessPart
 from guard.verify.witness_set import WitnessSet
-from guard.verify.witnesses import WitnessPanel
-from guard.witness_thread import WitnessThread
 
 logger = logging.getLogger(__name__)
 
@@ -72,18 +68,9 @@ class Monitor:
         self._store = store
         self._viewers = Announcements(hub, config.verify.scores_per_second)
         self._engine = engine
-        self.expressions = (
-            ExpressionFrontEnd(config.expressions, config.calls.max_participants)
-            if config.expressions.enabled
-            else None
-        )
-        """None where they are not tracked."""
-        self.pipeline = Pipeline(engine, config, make_front_end, expressions=self.expressions or NoExpressions())
-        self.witnesses = self._make_witnesses(witnesses)
-        self.person_models = self.pipeline.person_models = person_models
-        if person_models is not None and self.pipeline.fusion is None:
-            self.pipeline.fusion = Fusion(None, {})
-        self._pictures = {} if witnesses is None else witnesses.pictures
+        self.pipeline = Pipeline(engine, config, make_front_end)
+        self.opinions = OpinionSources(config, witnesses, person_models)
+        self.opinions.attach(self.pipeline)
         self.source_board = SourceBoard(config.calls.sources, hub)
         self._members: dict[SeatKey, Member] = {}
         self._seated: dict[SeatKey, str | None] = {}
@@ -102,12 +89,7 @@ class Monitor:
         """Start the pipeline's thread, and the clock of the health reports."""
         self._loop = asyncio.get_running_loop()
         await self.expire_templates(datetime.now(UTC))
-        if self.witnesses is not None:
-            self.witnesses.start()
-        if self.expressions is not None:
-            self.expressions.start()
-        if self.person_models is not None:
-            self.person_models.start()
+        self.opinions.start()
         self._thread.start()
         self._spawn(self._report_health())
         self._spawn(self._expire_daily())
@@ -120,12 +102,7 @@ class Monitor:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await asyncio.to_thread(self._thread.stop)
-        if self.expressions is not None:
-            await asyncio.to_thread(self.expressions.stop)
-        if self.witnesses is not None:
-            await asyncio.to_thread(self.witnesses.stop)
-        if self.person_models is not None:
-            await asyncio.to_thread(self.person_models.stop)
+        await asyncio.to_thread(self.opinions.stop)
         self._engine.close()
 
     # --- CallListener and FaceListener -------------------------------------------------------------------------------
@@ -242,19 +219,9 @@ class Monitor:
 
     def witness_picture(self, witness: str, picture: str) -> bytes | None:
         """The PNG of a facial movement out of a witness's folder, as it was when it was checked."""
-        return self._pictures.get(witness, {}).get(picture)
+        return self.opinions.pictures.get(witness, {}).get(picture)
 
     # --- the loop's side ----------------------------------------------------------------------------------------
-
-    def _make_witnesses(self, witnesses: WitnessSet | None) -> WitnessThread | None:
-        if witnesses is None:
-            return None
-        tracker = self.expressions
-        panel = WitnessPanel(witnesses.witnesses, lambda: None if tracker is None else tracker.status.reason)
-        thread = WitnessThread(panel)
-        self.pipeline.watch = self.pipeline.witnesses = thread
-        self.pipeline.fusion = witnesses.fusion
-        return thread
 
     async def _seat_on_joining(self, key: SeatKey) -> None:
         async with self._storing:
@@ -278,8 +245,7 @@ class Monitor:
         self._compare_with(key, template, why)
 
     def _clear_seats(self, name: str) -> None:
-        if self.person_models is not None:
-            self.person_models.forget(name)
+        self.opinions.forget(name)
         for key in [key for key, seated in self._seated.items() if seated == name]:
             self._clear_seat(key)
 
@@ -298,21 +264,16 @@ class Monitor:
         )
 
     async def _keep_template(self, key: SeatKey, template: Template, faces: Stretches) -> None:
-        missing: tuple[str, ...] = ()
-        if self.witnesses is not None:
-            collected = await asyncio.to_thread(self.witnesses.end_enrolment, key)
-            template, missing = replace(template, parts=collected.parts), collected.missing
+        template, missing = await asyncio.to_thread(self.opinions.with_parts, key, template)
         async with self._storing:
-            if self.person_models is not None:
-                self.person_models.forget(template.name)
+            self.opinions.forget(template.name)
             try:
                 await asyncio.to_thread(self._store.put, template)
             except GuardError as error:
                 self._viewers.enrolment_failed(key, str(error))
                 return
-            self._seat(key, template, "; ".join(missing))
-        if self.person_models is not None:
-            self.person_models.learn(template, faces, self._learnt)
+            self._seat(key, template, missing)
+        self.opinions.learn(template, faces, self._learnt)
 
     def _learnt(self, template: Template, part: WitnessPart) -> None:
         """Called on a thread of the person models."""
@@ -320,16 +281,14 @@ class Monitor:
             self._loop.call_soon_threadsafe(lambda: self._spawn(self._keep_model(template, part)))
 
     async def _keep_model(self, template: Template, part: WitnessPart) -> None:
-        if self.person_models is None:
-            return
         try:
             async with self._storing:
                 kept = await asyncio.to_thread(self._store.put_part, template, part)
         except GuardError as error:
-            self.person_models.not_kept(template, str(error))
+            self.opinions.not_kept(template, str(error))
             return
-        if kept and (people := self.person_models) is not None:
-            self._thread.order(lambda: people.learnt(template, part))  # After orders that seat it without its model.
+        if kept:  # Heard of after orders that seat the template without its model.
+            self._thread.order(lambda: self.opinions.learnt(template, part))
 
     def _receive(self, outcomes: list[Outcome]) -> None:
         cpu = time.thread_time()
@@ -360,11 +319,11 @@ class Monitor:
             return  # Cancelled in the meantime, or of somebody who has left.
         if moved.template is not None:
             member.enrolment = None
-            faces = () if self.person_models is None else self.person_models.end_enrolment(moved.seat)
+            faces = self.opinions.collected_faces(moved.seat)
             self._spawn(self._keep_template(moved.seat, moved.template, faces))
         elif moved.failure is not None:
             member.enrolment = None
-            self._collect_parts(moved.seat, None)
+            self.opinions.collect(moved.seat, None)
             self._viewers.enrolment_failed(moved.seat, moved.failure)
         else:
             member.enrolment_progress = moved.progress
@@ -420,15 +379,7 @@ class Monitor:
         if (seat := self.pipeline.seats.get(key)) is not None:
             seat.enrolment = enrolment
             seat.announced_progress = 0.0
-            self._collect_parts(key, enrolment)
-
-    def _collect_parts(self, key: SeatKey, enrolment: Enrolment | None) -> None:
-        """Begin to collect what witnesses take from an enrolment; None: it is over, and what was collected goes."""
-        if self.witnesses is not None:
-            (self.witnesses.cancel_enrolment if enrolment is None else self.witnesses.begin_enrolment)(key)
-        if self.person_models is not None:
-            agreed = enrolment is not None and covers_person_model(enrolment.consent)
-            (self.person_models.begin_enrolment if agreed else self.person_models.end_enrolment)(key)
+            self.opinions.collect(key, enrolment)
 
     def _hand_over(self, outcomes: list[Outcome]) -> None:
         """The loop gets up only for what is told."""

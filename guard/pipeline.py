@@ -30,8 +30,9 @@ from guard.liveness.watch import LivenessWatch
 from guard.media.front_end import FaceFrame, FaceFrontEnd, NoFrame
 from guard.media.latest_faces import LatestFaces
 from guard.outcomes import EngineChanged, EnrolmentMoved, Judged, Outcome, StageSeconds
-from guard.person_models.person_models import PersonModels
+from guard.person_models.face_opinions import FaceOpinions, NoPersonModels
 from guard.quiet_moment import is_quiet
+from guard.seat import Seat
 from guard.seat_key import SeatKey
 from guard.verify.decision import Verdict
 from guard.verify.enrolment import Enrolment
@@ -53,38 +54,6 @@ _LOOK_SECONDS = 0.05
 _PROGRESS_STEP = 0.02
 _LONGEST_WAIT_SECONDS = 0.2
 """For which the watch waits for a quiet moment, from the arrival of the frame; a witness speaks once a second."""
-
-
-@dataclass(slots=True)
-class Seat:
-    """What the pipeline knows about one participant."""
-
-    key: SeatKey
-    slot: int
-    frames: LatestFrames | LatestFaces
-    front_end: FaceFrontEnd
-    """Has nothing to do where face frames come."""
-    verifier: Verifier
-    liveness: LivenessWatch
-    last_face_seconds: float | None = None
-    last_abstained_seconds: float = -np.inf
-    missing: AbstainReason | None = None
-    """Why the newest frames could not be used; None while they can."""
-    last_received: ReceivedFrame | None = None
-    """The newest picture; None where face frames come."""
-    last_face: FaceFrame | None = None
-    """The newest frame for the engine."""
-    breaks: int = 0
-    """How many face frames so far did not continue the one before; the first counts."""
-    window_over: bool = True
-    """Whether the engine must forget the slot's window before the next frame: at first it is that of another seat."""
-    doubted: bool = False
-    """Whether the newest frame that the engine took was no evidence."""
-    enrolment: Enrolment | None = None
-    announced_progress: float = 0.0
-    verdict: Verdict | None = None
-    opinion: Opinion | None = None
-    """What was said about the seat when `settle` last asked."""
 
 
 @dataclass(slots=True)
@@ -125,7 +94,7 @@ class Pipeline:
     """Whose opinions on the seats are heard; as the `watch` it hears of them."""
     fusion: Fusion | None = None
     """Weighs what the witnesses say."""
-    person_models: PersonModels | None = None
+    person_models: FaceOpinions = field(default_factory=NoPersonModels)
     """Are shown the faces that are evidence, and heard beside the witnesses."""
     _free_slots: list[int] = field(default_factory=list)
     _looked_seconds: float = -np.inf
@@ -158,8 +127,7 @@ class Pipeline:
         self.seats[key] = seat
         self.scheduler.join(slot)
         self.watch.join(key)
-        if self.person_models is not None:
-            self.person_models.join(key)
+        self.person_models.join(key)
         return seat
 
     def remove(self, key: SeatKey) -> None:
@@ -172,16 +140,14 @@ class Pipeline:
             self._samples = [sample for sample in self._samples if sample.seat != key]
             self.expressions.leave(key)
             self.watch.leave(key)
-            if self.person_models is not None:
-                self.person_models.leave(key)
+            self.person_models.leave(key)
 
     def set_template(self, key: SeatKey, template: Template | None) -> Judged:
         """Compare a participant with this template from now on, or with nobody."""
         seat = self.seats[key]
         if self.witnesses is not None:
             self.witnesses.set_template(key, template)
-        if self.person_models is not None:
-            self.person_models.set_template(key, template)
+        self.person_models.set_template(key, template)
         return self._judged(seat, seat.verifier.set_template(template))
 
     def tick(self) -> Iterator[Outcome]:
@@ -213,8 +179,7 @@ class Pipeline:
         judged, self._judged_faces = self._judged_faces, []
         for key, face in judged:
             self.expressions.offer(key, face)
-            if self.person_models is not None:
-                self.person_models.offer(key, face)
+            self.person_models.offer(key, face)
         self._samples.extend(self.expressions.take())
         if self._samples and self._may_disturb(self._samples[0].arrival_seconds):
             samples, self._samples = self._samples, []
@@ -357,7 +322,7 @@ class Pipeline:
 
     def _opinion(self, seat: Seat) -> Opinion | None:
         opinion = None if self.witnesses is None else self.witnesses.opinion(seat.key)
-        return opinion if self.person_models is None else self.person_models.beside(seat.key, opinion)
+        return self.person_models.beside(seat.key, opinion)
 
     def _wait(self, seat: Seat, now: float) -> Iterator[Outcome]:
         """A running enrolment gets nothing for now, which it does not bear for ever."""

@@ -7,7 +7,7 @@ import uuid
 from engines.protocol import Engine
 from guard.config import GuardConfig, VerifyConfig
 from guard.outcomes import Judged, StageSeconds
-from guard.pipeline import Seat
+from guard.seat import Seat
 from guard.serve.events import EngineInfo
 from guard.serve.service import Limits, TemplateInfo, Thresholds
 from guard.verify import store

@@ -177,7 +177,7 @@ def _announce(console: Console, guard: RunningGuard) -> None:
     if guard.workers is not None:
         confined = f"video is received in processes of their own: {describe(guard.workers.measures)}"
     console.print(f"isolation  {escape(confined)}", soft_wrap=True)
-    if guard.monitor.expressions is not None:
+    if guard.monitor.opinions.expressions is not None:
         console.print("expressions are tracked in a process of its own, which is starting", soft_wrap=True)
     console.print(f"dashboard  {guard.dashboard_url}", soft_wrap=True)
     console.print(f"join page  {guard.join_url}", soft_wrap=True)

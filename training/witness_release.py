@@ -18,13 +18,13 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from engines.errors import EngineError
+from engines.expressions.series import Reads
 from engines.hashed_files import file_entry
 from engines.manifest import ManifestCalibration
 from engines.witnesses.explanation import EXPLANATION_FILE
 from engines.witnesses.folder import COHORT_FILE, GRAPH_FILE, read_witness_folder
 from engines.witnesses.manifest import MANIFEST_FILE, ManifestSpec, WitnessManifest, witness_sha256
 from engines.witnesses.onnx_witness import OnnxWitness
-from engines.witnesses.protocol import Reads
 from training.errors import ExportError
 
 _PROBE_WINDOWS = 3

@@ -7,6 +7,7 @@ time stamps, by linear interpolation, and never across a gap: what a face did wh
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,9 @@ from numpy.typing import NDArray
 from engines.errors import EngineInputError
 from engines.expressions.face_landmarker import BLENDSHAPES
 from engines.expressions.signals import SIGNAL_NAMES
-from engines.witnesses.protocol import Reads
+
+Reads = Literal["signals", "blendshapes"]
+"""Which series of a tracked face somebody reads."""
 
 LONGEST_GAP_SECONDS = 0.5
 """Between two samples that show a face; our own choice: a blink that falls into it is lost, an expression is not."""

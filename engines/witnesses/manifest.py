@@ -8,8 +8,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from engines.expressions.series import Reads
 from engines.manifest import FileEntry, ManifestCalibration, Metric, Sha256
-from engines.witnesses.protocol import Reads
 
 FORMAT_VERSION = 1
 MANIFEST_FILE = "witness.json"

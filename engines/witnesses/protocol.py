@@ -7,15 +7,13 @@ A witness is a second opinion beside the engine. It reads what an expression tra
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from engines.expressions.series import Reads
 from engines.protocol import Calibration
-
-Reads = Literal["signals", "blendshapes"]
-"""Which series of an expression track a witness reads."""
 
 CHANNELS: dict[Reads, int] = {"signals": 17, "blendshapes": 52}
 """Channels (C) of each series."""

@@ -23,7 +23,7 @@ from guard.bench.ceilings import (
 from guard.bench.energy import EnergyMeter, find_gpu_meter, find_processor_meter
 from guard.bench.engine_report import EnergySource, EngineReport, EngineRow, print_report
 from guard.bench.machine import describe_machine
-from guard.bench.output_files import check_output_files, check_plot_file, tell
+from guard.bench.output_files import check_output_files, check_plot_file, give_report
 from guard.config import GuardConfig
 from guard.errors import ConfigError
 from guard.runtime import make_engine
@@ -45,7 +45,7 @@ def run_engine_bench(
     check_output_files(json_file, plot_file)
     check_plot_file(plot_file)
     report = _measure(config, counts, seconds)
-    tell(asdict(report), json_file, lambda console: print_report(report, console), _COLUMNS)
+    give_report(asdict(report), json_file, lambda console: print_report(report, console), _COLUMNS)
     if plot_file is not None:
         from guard.bench.engine_plot import save_plot
 

@@ -34,7 +34,9 @@ def check_plot_file(file: Path | None) -> None:
         raise ConfigError(f"cannot draw {file}: its ending must be one of {', '.join(plot_endings())}")
 
 
-def tell(report: Mapping[str, Any], json_file: Path | None, tables: Callable[[Console], None], columns: int) -> None:
+def give_report(
+    report: Mapping[str, Any], json_file: Path | None, tables: Callable[[Console], object], columns: int = 80
+) -> None:
     """Print what was found as tables, and write it as JSON where asked; "-" prints the JSON instead.
 
     columns: of the tables where no terminal tells them: a figure that is cut short is none. Raises ConfigError.

@@ -18,7 +18,7 @@ from guard.expressions.messages import (
 )
 from guard.expressions.tracker_process import TrackerSettings
 from guard.expressions.waiting_frames import WaitingFrame
-from guard.helper_process import Helper, HelperProcess
+from guard.sidecar import Sidecar, SidecarKind
 
 START_SECONDS = 60.0
 """Loading MediaPipe takes 2 s, and a busy machine many times that."""
@@ -27,7 +27,7 @@ SILENT_SECONDS = 30.0
 thousand times that."""
 _BASE_BYTES, _TRACK_BYTES, _CORE_BYTES = 1 << 30, 96 << 20, 12 << 20
 """Address space: 0.6 GB with its libraries, 60 MB more with every participant, and a thread's stack for every core."""
-_TRACKER = Helper(
+_TRACKER = SidecarKind(
     "the tracker of expressions", "guard.expressions.tracker_process", "expressions.python", ExpressionError
 )
 
@@ -39,7 +39,7 @@ class TrackerLink:
         """tracks: how many participants at most. Raises ExpressionError where the process cannot be started."""
         landmarker = (config.landmarker or Path()).expanduser().absolute()
         self._number = 0
-        self._process = HelperProcess(
+        self._process = Sidecar(
             _TRACKER,
             config.python,
             lambda channel: TrackerSettings(channel, os.getpid(), _memory_bytes(tracks), landmarker).arguments(),

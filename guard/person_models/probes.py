@@ -53,7 +53,8 @@ class ProbeCollector:
 
     def clear(self) -> None:
         """Forget everything: the next probe begins with the next face."""
-        self.__init__()  # type: ignore[misc]  # as new
+        self._newest = self._due = self._first = None
+        self._pairs.clear()
 
     def add(self, face: FaceFrame) -> Probe | None:
         """Take the next face; a probe where that was the last face of one."""

@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 from engines.person_models.messages import Kind, Message, read_message, write_message, write_stretches
 from guard.config import PersonModelsConfig
 from guard.errors import PersonModelError
-from guard.helper_process import Helper, HelperProcess
+from guard.sidecar import Sidecar, SidecarKind
 
 START_SECONDS = 120.0
 """Loading PyTorch takes 3 s, and a busy machine many times that."""
 SILENT_SECONDS = 120.0
 """A worker that has not answered for so long hangs: it tells of learning every 2 %, after half a second or so, at idle
 priority on a full machine a hundred times that."""
-_WORKER = Helper(
+_WORKER = SidecarKind(
     "the worker for person models", "training.person_models.worker", "person_models.python", PersonModelError
 )
 
@@ -33,7 +33,7 @@ class WorkerLink:
     def __init__(self, config: PersonModelsConfig, model_sha256: str) -> None:
         """model_sha256: of the folder as the guard has read it."""
         folder = (config.folder or Path()).expanduser().absolute()
-        self._process = HelperProcess(
+        self._process = Sidecar(
             _WORKER, config.python, lambda channel: [str(channel), str(os.getpid()), str(folder), model_sha256]
         )
 

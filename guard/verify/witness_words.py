@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from engines.person_models.folder import PERSON_MODEL
 from engines.witnesses.fusion_table import ENGINE
 
 _PLAIN_NAMES = {
     ENGINE: "Facial motion (F5C)",
     "expression_dynamics": "Expression dynamics",
     "facial_codes": "Facial movements",
-    "person_model": "Person model",
+    PERSON_MODEL: "Person model",
 }
 
 

@@ -14,7 +14,7 @@ from demo.recording import record
 from guard.bench.chromium import chromium, why_no_chromium
 from guard.calls.source import ReceivedFrame
 from guard.config import CallsConfig, GuardConfig, ServerConfig, StoreConfig
-from guard.pipeline import Seat
+from guard.seat import Seat
 from guard.seat_key import SeatKey
 from guard.server import RunningGuard, running_guard
 from tests.whip_endpoint import until

@@ -54,10 +54,10 @@ async def guarding(
         expressions=expressions,
     )
     async with running_guard(config) as guard:
-        assert guard.monitor.expressions is not None
+        assert guard.monitor.opinions.expressions is not None
         seen = Seen()
         guard.monitor.pipeline.watch = seen
-        yield guard, guard.monitor.expressions, seen
+        yield guard, guard.monitor.opinions.expressions, seen
 
 
 async def until(condition: Callable[[], bool]) -> None:

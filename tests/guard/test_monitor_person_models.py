@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import closing
 from dataclasses import dataclass
@@ -19,39 +18,32 @@ from guard.config import GuardConfig, PersonModelsConfig, StoreConfig, VerifyCon
 from guard.media.front_end import FaceFrontEnd
 from guard.monitor import Monitor
 from guard.person_models.person_models import PersonModels
-from guard.serve.events import LiveEvent, ParticipantEvent, WitnessesEvent
-from guard.serve.feed import Feed
+from guard.serve.events import ParticipantEvent, WitnessesEvent
 from guard.serve.hub import EventHub
 from guard.serve.service import Consent
 from guard.verify.store import TemplateStore
 from guard.verify.template import Template, WitnessPart, consent_text
 from tests.engines.person_models.made_folder import ANYTHING, made_manifest
-from tests.guard.conftest import ALICE, BrightnessEngine, gray_frame
+from tests.guard.conftest import BrightnessEngine
+from tests.guard.made_room import FPS, Room, running
 from tests.guard.person_models.conftest import Script
 
-FPS = 25
 WEIGHTS = np.arange(12, dtype=np.float32)
 MANIFEST = made_manifest(ANYTHING, len(WEIGHTS))
 
 
-@dataclass
-class Room:
-    """A running monitor with one participant, in made-up time."""
+@dataclass(kw_only=True)
+class PersonRoom(Room):
+    """With one participant, whose person models a script learns and asks."""
 
-    monitor: Monitor
-    store: TemplateStore
-    feed: Feed
     script: Script
-    start_seconds: float
-    media_seconds: float = 0.0
 
     async def play(self, frames: LatestFrames, seconds: float) -> None:
         async with asyncio.timeout(60):
             for _ in range(round(seconds * FPS)):
-                self.media_seconds += 1 / FPS
                 while len(frames) > 2:  # noqa: ASYNC110 - a thread keeps up
                     await asyncio.sleep(0)
-                frames.push(gray_frame(ALICE, self.media_seconds, self.start_seconds + self.media_seconds))
+                self.push(frames)
 
     async def enrol(self, frames: LatestFrames, *, person_model: bool) -> None:
         version, statement = consent_text(person_model=person_model)
@@ -59,12 +51,6 @@ class Room:
         self.monitor.start_enrolment("main", "alice", "alice", consent)
         await self.play(frames, 12)
         await self.until(lambda event: isinstance(event, ParticipantEvent) and event.action == "enrolled")
-
-    async def until(self, wanted: Callable[[LiveEvent], bool]) -> LiveEvent:
-        async with asyncio.timeout(20):
-            while not wanted(event := (await self.feed.next()).event):
-                pass
-            return event
 
     async def hear(self, frames: LatestFrames, wanted: Callable[[float | None, str | None], bool]) -> float | None:
         """Play until the person model says what is wanted; its weight then."""
@@ -85,7 +71,7 @@ async def room(
     brightness_engine: BrightnessEngine,
     make_front_end: Callable[[], FaceFrontEnd],
     monkeypatch: pytest.MonkeyPatch,
-) -> AsyncIterator[Room]:
+) -> AsyncIterator[PersonRoom]:
     monkeypatch.setattr("guard.announcements._OPINIONS_SECONDS", 0.0)
     config = GuardConfig(
         verify=VerifyConfig(enrolment_seconds=8, scores_per_second=30),
@@ -95,15 +81,11 @@ async def room(
     store, hub, script = TemplateStore(config.store), EventHub(5000, 5000), Script(WEIGHTS)
     models = PersonModels(config.person_models, MANIFEST, script.link)
     monitor = Monitor(brightness_engine, config, store, hub, make_front_end, None, models)
-    with Feed(hub, "main", None) as feed:
-        room = Room(monitor, store, feed, script, time.monotonic())
-        monitor.pipeline.clock = lambda: room.start_seconds + room.media_seconds
-        await monitor.start()
+    async with running(PersonRoom(monitor=monitor, store=store, script=script), hub) as room:
         yield room
-        await monitor.stop()
 
 
-async def test_learnt_in_the_background_kept_and_heard_without_weight(room: Room) -> None:
+async def test_learnt_in_the_background_kept_and_heard_without_weight(room: PersonRoom) -> None:
     assert room.monitor.status().limits.person_models
     frames = room.monitor.participant_joined("main", "alice")
     await room.enrol(frames, person_model=True)
@@ -118,7 +100,7 @@ async def test_learnt_in_the_background_kept_and_heard_without_weight(room: Room
     assert sum(room.script.learnt[0]) > 100
 
 
-async def test_who_comes_back_is_asked_about_with_the_kept_model(room: Room) -> None:
+async def test_who_comes_back_is_asked_about_with_the_kept_model(room: PersonRoom) -> None:
     room.script.may_learn.set()
     frames = room.monitor.participant_joined("main", "alice")
     await room.enrol(frames, person_model=True)
@@ -130,17 +112,17 @@ async def test_who_comes_back_is_asked_about_with_the_kept_model(room: Room) -> 
     assert len(room.script.learnt) == 1
 
 
-async def test_without_consent_to_it_no_model_is_learnt(room: Room) -> None:
+async def test_without_consent_to_it_no_model_is_learnt(room: PersonRoom) -> None:
     frames = room.monitor.participant_joined("main", "alice")
     await room.enrol(frames, person_model=False)
     await room.hear(frames, lambda _, why: why is not None and "the consent does not cover" in why)
     assert room.script.open == 0
 
 
-async def test_without_consent_to_it_no_face_is_kept(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert room.monitor.person_models is not None
+async def test_without_consent_to_it_no_face_is_kept(room: PersonRoom, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert room.monitor.opinions.person_models is not None
     begun: list[object] = []
-    monkeypatch.setattr(room.monitor.person_models, "begin_enrolment", begun.append)
+    monkeypatch.setattr(room.monitor.opinions.person_models, "begin_enrolment", begun.append)
     frames = room.monitor.participant_joined("main", "alice")
     await room.enrol(frames, person_model=False)
     assert begun == []
@@ -148,7 +130,7 @@ async def test_without_consent_to_it_no_face_is_kept(room: Room, monkeypatch: py
     assert len(begun) == 1
 
 
-async def test_a_model_of_an_erased_template_is_thrown_away(room: Room) -> None:
+async def test_a_model_of_an_erased_template_is_thrown_away(room: PersonRoom) -> None:
     frames = room.monitor.participant_joined("main", "alice")
     await room.enrol(frames, person_model=True)
     await room.hear(frames, lambda _, why: why is not None and "being learnt (50%)" in why)
@@ -161,7 +143,7 @@ async def test_a_model_of_an_erased_template_is_thrown_away(room: Room) -> None:
     assert room.script.learnt == [], "its learning was ended"
 
 
-async def test_a_model_whose_template_another_process_erased_is_not_stored(room: Room) -> None:
+async def test_a_model_whose_template_another_process_erased_is_not_stored(room: PersonRoom) -> None:
     frames = room.monitor.participant_joined("main", "alice")
     await room.enrol(frames, person_model=True)
     await room.hear(frames, lambda _, why: why is not None and "being learnt (50%)" in why)
@@ -183,7 +165,7 @@ async def test_a_model_whose_template_another_process_erased_is_not_stored(room:
         assert connection.execute("SELECT count(*) FROM witness_part").fetchone() == (0,)
 
 
-async def test_a_cancelled_enrolment_leaves_no_faces(room: Room) -> None:
+async def test_a_cancelled_enrolment_leaves_no_faces(room: PersonRoom) -> None:
     frames = room.monitor.participant_joined("main", "alice")
     version, statement = consent_text(person_model=True)
     room.monitor.start_enrolment(
@@ -193,9 +175,9 @@ async def test_a_cancelled_enrolment_leaves_no_faces(room: Room) -> None:
     room.monitor.cancel_enrolment("main", "alice")
     await room.until(lambda event: isinstance(event, ParticipantEvent) and event.action == "enrolment_failed")
     await room.play(frames, 1)
-    assert room.monitor.person_models is not None
+    assert room.monitor.opinions.person_models is not None
     done, loop = asyncio.Event(), asyncio.get_running_loop()
     room.monitor._thread.order(lambda: loop.call_soon_threadsafe(done.set))
     async with asyncio.timeout(20):
         await done.wait()
-    assert room.monitor.person_models.end_enrolment(next(iter(room.monitor.pipeline.seats))) == ()
+    assert room.monitor.opinions.person_models.end_enrolment(next(iter(room.monitor.pipeline.seats))) == ()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,17 +15,16 @@ from guard.config import GuardConfig, StoreConfig, VerifyConfig
 from guard.media.front_end import FaceFrontEnd
 from guard.monitor import Monitor
 from guard.seat_key import SeatKey
-from guard.serve.events import LiveEvent, ParticipantEvent, WitnessesEvent
-from guard.serve.feed import Feed
+from guard.serve.events import ParticipantEvent, WitnessesEvent
 from guard.serve.hub import EventHub
 from guard.serve.service import Consent
 from guard.verify.fusion import Fusion
 from guard.verify.store import TemplateStore
 from guard.verify.witness_set import WitnessSet
-from tests.guard.conftest import ALICE, BrightnessEngine, gray_frame
+from tests.guard.conftest import BrightnessEngine
+from tests.guard.made_room import FPS, Room, running
 from tests.guard.verify.made_witnesses import Mover, made_panel_witnesses, made_table
 
-FPS = 25
 SEAT = SeatKey("main", "alice")
 CONSENT = Consent(statement="I agree.", given_by="alice", text_version="1")
 SAME, OTHER = Mover(1), Mover(2)
@@ -38,34 +36,22 @@ def weighed(engine_sha256: str) -> Fusion:
     return Fusion(made_table(models, FusedSet(weights=weights, bias=0.0)), models)
 
 
-@dataclass
-class Room:
-    """A running monitor whose only participant is tracked, all in made-up time."""
+@dataclass(kw_only=True)
+class TrackedRoom(Room):
+    """With one participant, who is tracked."""
 
-    monitor: Monitor
-    store: TemplateStore
-    feed: Feed
     engine: BrightnessEngine
-    start_seconds: float
-    media_seconds: float = 0.0
 
     async def play(self, frames: LatestFrames, who: Mover | None, seconds: float) -> None:
-        assert self.monitor.witnesses is not None
+        witnesses = self.monitor.opinions.witnesses
+        assert witnesses is not None
         async with asyncio.timeout(60):
             for step in range(round(seconds * FPS)):
-                self.media_seconds += 1 / FPS
-                while len(frames) > 2 or self.monitor.witnesses.waiting > 2:  # noqa: ASYNC110 - both threads keep up
+                while len(frames) > 2 or witnesses.waiting > 2:  # noqa: ASYNC110 - both threads keep up
                     await asyncio.sleep(0)
-                frames.push(gray_frame(ALICE, self.media_seconds, self.start_seconds + self.media_seconds))
+                self.push(frames)
                 if who is not None and step % 2 == 0:
-                    now = self.start_seconds + self.media_seconds
-                    self.monitor.witnesses.observe(SEAT, who.at(self.media_seconds), now)
-
-    async def until(self, wanted: Callable[[LiveEvent], bool]) -> LiveEvent:
-        async with asyncio.timeout(20):
-            while not wanted(event := (await self.feed.next()).event):
-                pass
-            return event
+                    witnesses.observe(SEAT, who.at(self.media_seconds), self.now)
 
     async def enrol(self, frames: LatestFrames, who: Mover | None) -> ParticipantEvent:
         self.monitor.start_enrolment(*SEAT, "alice", CONSENT)
@@ -86,7 +72,7 @@ class Room:
 @pytest.fixture
 async def room(
     tmp_path: Path, brightness_engine: BrightnessEngine, make_front_end: Callable[[], FaceFrontEnd]
-) -> AsyncIterator[Room]:
+) -> AsyncIterator[TrackedRoom]:
     config = GuardConfig(
         verify=VerifyConfig(enrolment_seconds=8, scores_per_second=30),
         store=StoreConfig(path=tmp_path / "templates.sqlite3"),
@@ -95,16 +81,12 @@ async def room(
     pictures = {"facial_codes": {"7.png": b"\x89PNG"}}
     witnesses = WitnessSet(tuple(made_panel_witnesses()[2]), weighed(brightness_engine.spec.model_sha256), pictures)
     monitor = Monitor(brightness_engine, config, store, hub, make_front_end, witnesses)
-    with Feed(hub, "main", None) as feed:
-        room = Room(monitor, store, feed, brightness_engine, time.monotonic())
-        monitor.pipeline.clock = lambda: room.start_seconds + room.media_seconds
-        await monitor.start()
+    async with running(TrackedRoom(monitor=monitor, store=store, engine=brightness_engine), hub) as room:
         yield room
-        await monitor.stop()
 
 
 async def test_enrolled_with_parts_then_heard_then_somebody_else_is_told(
-    room: Room, monkeypatch: pytest.MonkeyPatch
+    room: TrackedRoom, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("guard.announcements._OPINIONS_SECONDS", 0.0)
     frames = room.monitor.participant_joined(*SEAT)
@@ -125,7 +107,7 @@ async def test_enrolled_with_parts_then_heard_then_somebody_else_is_told(
     assert other.movements[0].picture.startswith("/api/witnesses/facial_codes/pictures/")
 
 
-async def test_without_a_tracked_face_the_engines_part_stands(room: Room) -> None:
+async def test_without_a_tracked_face_the_engines_part_stands(room: TrackedRoom) -> None:
     frames = room.monitor.participant_joined(*SEAT)
     why = (await room.enrol(frames, None)).why
     assert "Expression dynamics has no part in it" in why
@@ -135,17 +117,17 @@ async def test_without_a_tracked_face_the_engines_part_stands(room: Room) -> Non
     assert len(kept.embeddings) > 0
 
 
-async def test_pictures_come_from_the_checked_folder(room: Room) -> None:
+async def test_pictures_come_from_the_checked_folder(room: TrackedRoom) -> None:
     assert room.monitor.witness_picture("facial_codes", "7.png") == b"\x89PNG"
     assert room.monitor.witness_picture("facial_codes", "8.png") is None
     assert room.monitor.witness_picture("../x", "7.png") is None
 
 
-async def test_who_has_left_leaves_nothing_behind(room: Room) -> None:
+async def test_who_has_left_leaves_nothing_behind(room: TrackedRoom) -> None:
     frames = room.monitor.participant_joined(*SEAT)
     await room.play(frames, SAME, 2)
     room.monitor.participant_left(*SEAT, why="gone")
-    assert room.monitor.witnesses is not None
+    assert room.monitor.opinions.witnesses is not None
     async with asyncio.timeout(20):
-        while room.monitor.witnesses.opinion(SEAT) is not None:  # noqa: ASYNC110 - two threads have to get round to it
+        while room.monitor.opinions.witnesses.opinion(SEAT) is not None:  # noqa: ASYNC110 - two threads have to get round to it
             await asyncio.sleep(0)

@@ -7,7 +7,6 @@ two calls, one by the genuine driver, one by the impostor; who is enrolled was e
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import shlex
 import sys
@@ -23,7 +22,7 @@ from guard.bench.network.clips import Clips, make_clips
 from guard.bench.network.findings import NetworkRow, make_row
 from guard.bench.network.networks import NETWORKS, Network
 from guard.bench.network.report import NetworkReport, as_markdown
-from guard.bench.output_files import STANDARD_OUTPUT, check_output_files, check_plot_file, write_output
+from guard.bench.output_files import check_output_files, check_plot_file, give_report, write_output
 from guard.config import CallsConfig, GuardConfig, ServerConfig, StoreConfig
 from guard.errors import ConfigError, SourceError
 from guard.server import RunningGuard, running_guard
@@ -61,13 +60,7 @@ def run_network_bench(config: GuardConfig, bench: NetworkBench, files: OutputFil
     check_output_files(files.json, files.markdown, files.plot)
     check_plot_file(files.plot)
     report = asyncio.run(measure(config, bench, shlex.join(["guard", *sys.argv[1:]])))
-    text = json.dumps(asdict(report), indent=2) + "\n"
-    if files.json == STANDARD_OUTPUT:
-        sys.stdout.write(text)
-    else:
-        sys.stdout.write(as_markdown(report))
-    if files.json is not None and files.json != STANDARD_OUTPUT:
-        write_output(files.json, text)
+    give_report(asdict(report), files.json, lambda _: sys.stdout.write(as_markdown(report)))
     if files.markdown is not None:
         write_output(files.markdown, as_markdown(report))
     if files.plot is not None:

@@ -22,7 +22,7 @@ from rich.console import Console
 from guard.bench.clip import FPS, encode_clip, numbered, puppet_pictures, save_packets
 from guard.bench.machine import describe_machine
 from guard.bench.network.clips import filmed
-from guard.bench.output_files import check_output_files, check_plot_file, tell
+from guard.bench.output_files import check_output_files, check_plot_file, give_report
 from guard.bench.streams.costs import Costs, measure_costs
 from guard.bench.streams.probe import Probe, Scene, probe
 from guard.bench.streams.report import Search, StreamsReport, print_report
@@ -60,7 +60,7 @@ def run_streams_bench(
     check_output_files(json_file, plot_file)
     check_plot_file(plot_file)
     report = asyncio.run(measure(config, bench, shlex.join(["guard", *sys.argv[1:]])))
-    tell(asdict(report), json_file, lambda console: print_report(report, console), _COLUMNS)
+    give_report(asdict(report), json_file, lambda console: print_report(report, console), _COLUMNS)
     if plot_file is not None:
         from guard.bench.streams.plot import save_plot
 

@@ -139,11 +139,12 @@ class _Meter:
         return None if now is None or before is None else now - before
 
     def _read_tracked(self) -> TrackerCounts | None:
-        expressions = self._guard.monitor.expressions
+        expressions = self._guard.monitor.opinions.expressions
         return None if expressions is None else expressions.counts
 
     def _read_witnesses(self) -> dict[str, float]:
-        witnesses, people = self._guard.monitor.witnesses, self._guard.monitor.person_models
+        opinions = self._guard.monitor.opinions
+        witnesses, people = opinions.witnesses, opinions.person_models
         found = {} if witnesses is None else witnesses.cpu_seconds
         return found if people is None else {**found, PERSON_MODEL: people.costs.cpu_seconds}
 
@@ -209,7 +210,7 @@ async def _guarding(line: bytes) -> AsyncIterator[Mapping[str, Answer]]:
             return SAMPLE.dump_python(meter.sample())
 
         async def expressions() -> object:
-            tracking = guard.monitor.expressions
+            tracking = guard.monitor.opinions.expressions
             return None if tracking is None else [tracking.status.state, tracking.status.reason]
 
         yield {"where": where, "mark": mark, "report": sample, "expressions": expressions}

@@ -17,7 +17,7 @@ from pathlib import Path
 from rich.console import Console
 
 from guard.bench.machine import describe_machine
-from guard.bench.output_files import check_output_files, tell
+from guard.bench.output_files import check_output_files, give_report
 from guard.bench.streams.command import make_clips
 from guard.bench.streams.probe import Scene
 from guard.bench.witnesses import turn
@@ -50,7 +50,7 @@ def run_witnesses_bench(config: GuardConfig, bench: WitnessesBench, *, json_file
     """
     check_output_files(json_file)
     report = asyncio.run(measure(config, bench, shlex.join(["guard", *sys.argv[1:]])))
-    tell(asdict(report), json_file, lambda console: print_report(report, console), _COLUMNS)
+    give_report(asdict(report), json_file, lambda console: print_report(report, console), _COLUMNS)
 
 
 async def measure(config: GuardConfig, bench: WitnessesBench, command: str) -> WitnessesReport:

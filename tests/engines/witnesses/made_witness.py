@@ -11,7 +11,8 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
-from engines.witnesses.protocol import CHANNELS, Reads
+from engines.expressions.series import Reads
+from engines.witnesses.protocol import CHANNELS
 from training.witness_release import Movements, WitnessDraft, write_witness
 
 WINDOW_FRAMES = 16

@@ -165,7 +165,7 @@ def test_nothing_is_left_behind(stand_in: StandIn, tmp_path: Path, monkeypatch: 
     before = len(list(Path("/proc/self/fd").iterdir()))
     with link_to(stand_in()) as link:
         link.wait_ready()
-        assert list(tmp_path.glob("guard-helper-*"))
-    assert not list(tmp_path.glob("guard-helper-*"))
+        assert list(tmp_path.glob("guard-sidecar-*"))
+    assert not list(tmp_path.glob("guard-sidecar-*"))
     assert len(list(Path("/proc/self/fd").iterdir())) == before
     assert not Path(f"/proc/{link.pid}").exists()

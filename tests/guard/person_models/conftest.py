@@ -1,16 +1,19 @@
-"""A link to a worker that is none: what it learns and says is the test's."""
+"""A template that may have a model, and a link to a worker that is none: what it learns and says is the test's."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
 from engines.person_models.messages import Kind, Message
 from guard.errors import PersonModelError
+from guard.verify.template import ConsentRecord, Template, consent_text
+from tests.guard.conftest import driver_embedding
 
 
 @dataclass
@@ -75,3 +78,10 @@ class StandInLink:
 
     def close(self) -> None:
         self._script.open -= 1
+
+
+@pytest.fixture
+def template(consent: ConsentRecord) -> Template:
+    version, statement = consent_text(person_model=True)
+    agreed = replace(consent, text_version=version, statement=statement)
+    return Template("alice", driver_embedding(60)[None], "f" * 64, consent.time, agreed)

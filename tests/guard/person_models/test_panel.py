@@ -11,9 +11,8 @@ import pytest
 from engines.person_models.folder import PERSON_MODEL
 from guard.person_models.panel import PersonPanel, Question
 from guard.person_models.probes import STEP_SECONDS
-from guard.verify.template import ConsentRecord, Template, WitnessPart, consent_text
+from guard.verify.template import Template, WitnessPart, consent_text
 from tests.engines.person_models.made_folder import ANYTHING, made_manifest
-from tests.guard.conftest import driver_embedding
 from tests.guard.person_models.made_faces import LATE_SECONDS, face
 
 MANIFEST = made_manifest(ANYTHING, 12)
@@ -22,13 +21,6 @@ STRETCHES = (np.zeros((150, 64, 64), np.uint8),)
 
 def part(sha256: str = MANIFEST.model_sha256, weights: int = 12) -> WitnessPart:
     return WitnessPart(PERSON_MODEL, np.full((1, weights), 0.5, np.float32), sha256)
-
-
-@pytest.fixture
-def template(consent: ConsentRecord) -> Template:
-    version, statement = consent_text(person_model=True)
-    agreed = replace(consent, text_version=version, statement=statement)
-    return Template("alice", driver_embedding(60)[None], "f" * 64, consent.time, agreed)
 
 
 @pytest.fixture

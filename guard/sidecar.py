@@ -1,6 +1,6 @@
-"""A helper process as the guard sees it, from its start to its end. Blocks: for a thread that does nothing else.
+"""A process beside the guard, from its start to its end. Blocks: for a thread that does nothing else.
 
-Helpers run what is large, slow or strange to the guard: they talk over a socket, hold nothing of the guard's
+Sidecars run what is large, slow or strange to the guard: they talk over a socket, hold nothing of the guard's
 environment, and end with it.
 """
 
@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import guard
-from guard.errors import HelperError
+from guard.errors import SidecarError
 from guard.one_line import one_line
 
 _EXIT_SECONDS = 5.0
@@ -36,8 +36,8 @@ _BOOT = (
 
 
 @dataclass(frozen=True, slots=True)
-class Helper:
-    """What a helper is. name: for people. module: whose `main` it runs. setting: that names its Python.
+class SidecarKind:
+    """What such a process is. name: for people. module: whose `main` it runs. setting: that names its Python.
 
     error: what is raised of it.
     """
@@ -45,18 +45,18 @@ class Helper:
     name: str
     module: str
     setting: str
-    error: type[HelperError]
+    error: type[SidecarError]
 
 
-class HelperProcess:
-    """Starts a helper when made, talks to it, and ends it. All but `kill` is for one thread."""
+class Sidecar:
+    """Starts one when made, talks to it, and ends it. All but `kill` is for one thread."""
 
-    def __init__(self, helper: Helper, python: Path | None, arguments: Callable[[int], Sequence[str]]) -> None:
-        """python: None for the guard's own. arguments: of the helper, which gets this file descriptor of its socket.
+    def __init__(self, kind: SidecarKind, python: Path | None, arguments: Callable[[int], Sequence[str]]) -> None:
+        """python: None for the guard's own. arguments: of its `main`, which gets this file descriptor of its socket.
 
-        Raises the helper's error where the process cannot be started.
+        Raises its error where the process cannot be started.
         """
-        self._helper = helper
+        self._kind = kind
         self._python = sys.executable if python is None else _found(python)
         self._held = ExitStack()
         try:
@@ -67,8 +67,8 @@ class HelperProcess:
             os.set_blocking(self._output, False)
             # Libraries write what they like: a full pipe must not hold them up.
             os.set_blocking(output, False)
-            caches = self._held.enter_context(tempfile.TemporaryDirectory(prefix="guard-helper-"))
-            boot = _BOOT.format(package=helper.module.partition(".")[0], module=helper.module)
+            caches = self._held.enter_context(tempfile.TemporaryDirectory(prefix="guard-sidecar-"))
+            boot = _BOOT.format(package=kind.module.partition(".")[0], module=kind.module)
             root = str(Path(guard.__file__).parent.parent)
             with theirs, os.fdopen(output, "wb", 0) as written:
                 self._process = subprocess.Popen(
@@ -79,14 +79,14 @@ class HelperProcess:
                     pass_fds=[theirs.fileno()],
                     cwd="/",
                     env=_environment(caches),
-                    # Ctrl-C is for the guard, which ends its helpers. Not a session of its own: where these share the
+                    # Ctrl-C is for the guard, which ends its sidecars. Not a session of its own: where these share the
                     # processor (autogroups, sched(7)), it would have as large a share as the guard.
                     process_group=0,
                 )
         except OSError as error:
             self._held.close()
-            why = f"cannot start {self._python}: {error.strerror or error}; set {helper.setting} to a Python"
-            raise helper.error(why, retryable=False) from error
+            why = f"cannot start {self._python}: {error.strerror or error}; set {kind.setting} to a Python"
+            raise kind.error(why, retryable=False) from error
 
     @property
     def pid(self) -> int:
@@ -94,7 +94,7 @@ class HelperProcess:
         return self._process.pid
 
     def send(self, content: bytes, seconds: float) -> None:
-        """All of it, within so many seconds. Raises the helper's error where it has ended or hangs."""
+        """All of it, within so many seconds. Raises its error where it has ended or hangs."""
         self._channel.settimeout(seconds)
         try:
             self._channel.sendall(content)
@@ -104,7 +104,7 @@ class HelperProcess:
             raise self._end() from error
 
     def receive(self, count: int, seconds: float) -> bytes:
-        """So many bytes, within so many seconds. Raises the helper's error where it has ended or hangs."""
+        """So many bytes, within so many seconds. Raises its error where it has ended or hangs."""
         content, deadline = bytearray(), time.monotonic() + seconds
         try:
             while len(content) < count:
@@ -119,12 +119,12 @@ class HelperProcess:
             raise self._end() from error
         return bytes(content)
 
-    def broken(self) -> HelperError:
+    def broken(self) -> SidecarError:
         """To raise where it talks nonsense."""
-        return self._helper.error(f"{self._helper.name} broke its protocol", retryable=True)
+        return self._kind.error(f"{self._kind.name} broke its protocol", retryable=True)
 
     def kill(self) -> None:
-        """End the process, from any thread: who waits for it gets the helper's error."""
+        """End the process, from any thread: who waits for it gets its error."""
         with suppress(ProcessLookupError):
             self._process.kill()
 
@@ -134,17 +134,17 @@ class HelperProcess:
         self._process.wait()
         self._held.close()
 
-    def _silent(self) -> HelperError:
-        return self._helper.error(f"{self._helper.name} did not answer in time", retryable=True)
+    def _silent(self) -> SidecarError:
+        return self._kind.error(f"{self._kind.name} did not answer in time", retryable=True)
 
-    def _end(self) -> HelperError:
+    def _end(self) -> SidecarError:
         """Why the process ended, as far as it can be known."""
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(_EXIT_SECONDS)
         said = self._last_line()
         status = self._process.poll()
         how = "closed its socket" if status is None else f"ended with {_status_text(status)}"
-        return self._helper.error(f"{self._helper.name} {how}{said and f' ({said})'}", retryable=True)
+        return self._kind.error(f"{self._kind.name} {how}{said and f' ({said})'}", retryable=True)
 
     def _last_line(self) -> str:
         """Of what it wrote first, which is all that the pipe has kept."""
@@ -178,7 +178,7 @@ def _environment(caches: str) -> dict[str, str]:
         "PYTHONDONTWRITEBYTECODE": "1",
         # MediaPipe loads matplotlib, which wants a folder to write to.
         "MPLCONFIGDIR": caches,
-        # Every arena reserves 64 MB of the address space that a helper may have.
+        # Every arena reserves 64 MB of the address space that a sidecar may have.
         "MALLOC_ARENA_MAX": "2",
         "OMP_NUM_THREADS": "1",
         "OPENBLAS_NUM_THREADS": "1",
