@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import io
 import json
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,10 +21,11 @@ from engines.expressions.series import Reads
 from engines.hashed_files import file_entry
 from engines.manifest import ManifestCalibration
 from engines.witnesses.explanation import EXPLANATION_FILE
-from engines.witnesses.folder import COHORT_FILE, GRAPH_FILE, read_witness_folder
-from engines.witnesses.manifest import MANIFEST_FILE, ManifestSpec, WitnessManifest, witness_sha256
+from engines.witnesses.folder import COHORT_FILE, GRAPH_FILE, WITNESS_FOLDER, read_witness_folder
+from engines.witnesses.manifest import ManifestSpec, WitnessManifest, witness_sha256
 from engines.witnesses.onnx_witness import OnnxWitness
 from training.errors import ExportError
+from training.released_folder import check_replaceable, write_folder
 
 _PROBE_WINDOWS = 3
 
@@ -74,26 +74,12 @@ def write_witness(
     drivers, trials, about}` (see `engines.manifest.Metric`). documents: further files, such as a README.md.
     Raises ExportError where a part does not fit; what lies in `folder` stays then.
     """
-    if folder.exists() and any(folder.iterdir()) and not (folder / MANIFEST_FILE).exists():
-        raise ExportError(f"{folder}: holds something else than a witness; name another folder")
+    check_replaceable(folder, WITNESS_FOLDER)
     files = {GRAPH_FILE: embed_onnx, COHORT_FILE: _array_file(cohort)}
     explaining = {**(documents or {}), **_explaining_files(movements)}
     manifest = _manifest(draft, card, files, explaining)
-    fresh = folder.with_name(f".{folder.name}.new")
-    _write(fresh, manifest, {**files, **explaining})
-    _check_embeds(fresh)
-    shutil.rmtree(folder, ignore_errors=True)
-    fresh.rename(folder)
+    write_folder(folder, WITNESS_FOLDER, manifest, {**files, **explaining}, _check_embeds)
     return manifest
-
-
-def _write(folder: Path, manifest: WitnessManifest, files: Mapping[str, bytes]) -> None:
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    for name, content in files.items():
-        (folder / name).parent.mkdir(exist_ok=True)
-        (folder / name).write_bytes(content)
-    (folder / MANIFEST_FILE).write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
 
 
 def _array_file(rows: NDArray[np.float32]) -> bytes:

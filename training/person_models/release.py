@@ -6,7 +6,6 @@ cohort of people on faces of their own.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -18,19 +17,19 @@ from engines.manifest import ManifestCalibration, Metric
 from engines.person_models.folder import (
     FORMAT_VERSION,
     GENERAL_FILE,
-    MANIFEST_FILE,
+    PERSON_MODELS_FOLDER,
     PersonLearning,
     PersonModelManifest,
     deciding_sha256,
     read_person_manifest,
 )
 from training.calibrate import fit_calibration
-from training.errors import ExportError
 from training.evaluation.comparison import over_seeds
 from training.metrics import Trials, pooled_area
 from training.person_models.checkpoint import load_model, weights_of
 from training.person_models.swap_tables import Enrolled, mean_errors, probes_of, swap_table
 from training.person_models.trials import against_general
+from training.released_folder import check_replaceable, write_folder
 
 _SEEN_PERCENTILES = (1, 99)
 """Of the trials' log-likelihood ratios, between which calibration has seen enough. Our choice."""
@@ -60,8 +59,7 @@ def release_person_models(
     `out` holds something else, DataError where the log-ratio of the claimed model against this cohort does not rise
     with genuineness.
     """
-    if out.exists() and any(out.iterdir()) and not (out / MANIFEST_FILE).exists():
-        raise ExportError(f"{out}: holds something else than person models; name another folder")
+    check_replaceable(out, PERSON_MODELS_FOLDER)
     trials = claim_trials(general, cohort, driven, models, kept)
     fitted = fit_calibration(trials.scores, trials.genuine)
     names = [GENERAL_FILE, *(f"cohort/{number}.pt" for number in range(len(cohort)))]
@@ -84,7 +82,7 @@ def release_person_models(
         files=files,
         model_sha256=deciding_sha256(weights, learning, calibration, limit, files),
     )
-    _write(out, manifest, contents)
+    write_folder(out, PERSON_MODELS_FOLDER, manifest, contents, read_person_manifest)
     return manifest
 
 
@@ -113,15 +111,3 @@ def _cost(trials: Trials, bits: float) -> Metric:
 def _metric(name: str, value: float, low: float, high: float, trials: Trials, about: str) -> Metric:
     drivers = len(np.unique(trials.probe_driver))
     return Metric(name=name, value=value, low=low, high=high, drivers=drivers, trials=len(trials.scores), about=about)
-
-
-def _write(out: Path, manifest: PersonModelManifest, contents: dict[str, bytes]) -> None:
-    fresh = out.with_name(f".{out.name}.new")
-    shutil.rmtree(fresh, ignore_errors=True)
-    (fresh / "cohort").mkdir(parents=True)
-    for name, content in contents.items():
-        (fresh / name).write_bytes(content)
-    (fresh / MANIFEST_FILE).write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
-    read_person_manifest(fresh)
-    shutil.rmtree(out, ignore_errors=True)
-    fresh.rename(out)
