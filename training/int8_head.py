@@ -1,4 +1,4 @@
-"""The head of an engine for CPUs: the same network with its two convolutions in 8-bit integers.
+"""The head of an engine for CPUs: the same network with its two temporal convolutions in 8-bit integers.
 
 Only the head. Its inputs are differences, whose rounding error averages out over the thousands of terms of each sum;
 in the backbone the same rounding is as large as the differences of its maps (`EXPERIMENTS.md`). Nothing is calibrated:
@@ -36,7 +36,11 @@ _GRAPH = """
 int8_head (float[256, 128] difference, float[128, 64] carried, float[64, 32] carried_slice)
     => (float[128, 192] terms, float[64, 96] slice_terms, float[1, 512] position)
 {
-    bytes, scale, zero = DynamicQuantizeLinear(difference)
+    each_product = MatMul(difference, each_weight)
+    each_sum = Add(each_product, each_bias)
+    each_again = Relu(each_sum)
+    looked_at = Add(difference, each_again)
+    bytes, scale, zero = DynamicQuantizeLinear(looked_at)
     outside = Expand(zero, map_border)
     bordered = Concat<axis = 0>(bytes, outside)
     seen = Gather<axis = 0>(bordered, first_nodes)
@@ -48,7 +52,14 @@ int8_head (float[256, 128] difference, float[128, 64] carried, float[64, 32] car
     terms = Add(scaled, first_bias)
     newest = Slice(terms, first_newest_from, first_newest_to, newest_axis)
     total = Add(newest, carried)
-    new_slice = Relu(total)
+    first_look = Relu(total)
+    first_rows = Transpose<perm = [1, 0]>(first_look)
+    first_map = Reshape(first_rows, first_again_map)
+    first_again_conv = Conv<pads = [1, 1, 1, 1]>(first_map, first_again_weight, first_again_bias)
+    first_again = Relu(first_again_conv)
+    first_again_rows = Reshape(first_again, first_again_channels)
+    first_second_look = Transpose<perm = [1, 0]>(first_again_rows)
+    new_slice = Add(first_look, first_second_look)
 
     slice_bytes, slice_scale, slice_zero = DynamicQuantizeLinear(new_slice)
     slice_outside = Expand(slice_zero, slice_border)
@@ -62,11 +73,15 @@ int8_head (float[256, 128] difference, float[128, 64] carried, float[64, 32] car
     slice_terms = Add(scaled_slice, second_bias)
     slice_newest = Slice(slice_terms, second_newest_from, second_newest_to, newest_axis)
     slice_total = Add(slice_newest, carried_slice)
-    values = Relu(slice_total)
+    second_look = Relu(slice_total)
+    second_rows = Transpose<perm = [1, 0]>(second_look)
+    second_map = Reshape(second_rows, second_again_map)
+    second_again_conv = Conv<pads = [1, 1, 1, 1]>(second_map, second_again_weight, second_again_bias)
+    second_again = Relu(second_again_conv)
+    values = Add(second_map, second_again)
     cells = Reshape(values, pooling_cells)
     means = ReduceMean<keepdims = 0>(cells, cell_axis)
-    channel_first = Transpose<perm = [0, 3, 1, 2]>(means)
-    position = Reshape(channel_first, position_shape)
+    position = Reshape(means, position_shape)
 }
 """
 
@@ -88,8 +103,11 @@ def int8_head(head: HeadStep) -> ModelProto:
         "slice_border": [1, first_outputs],
         "second_nodes": _nodes_seen(MAP_SIZE, half),
         "second_patches": [MAP_SIZE * half // 2, _KERNEL**2 * first_outputs],
-        "pooling_cells": [1, 4, MAP_SIZE // 4, 4, second_outputs],
-        "cell_axis": [2],
+        "first_again_map": [1, first_outputs, MAP_SIZE, half],
+        "first_again_channels": [first_outputs, MAP_SIZE * half],
+        "second_again_map": [1, second_outputs, MAP_SIZE, half // 2],
+        "pooling_cells": [1, second_outputs, 4, MAP_SIZE // 4, half // 2],
+        "cell_axis": [3],
         "position_shape": [1, 4 * 4 * second_outputs],
         "newest_axis": [1],
         "first_newest_from": [2 * first_outputs],
@@ -100,6 +118,8 @@ def int8_head(head: HeadStep) -> ModelProto:
     tensors = [numpy_helper.from_array(np.asarray(value, np.int64), name) for name, value in constants.items()]
     for name, convolution in (("first", head.first), ("second", head.second)):
         tensors += _quantised(name, convolution)
+    for name, residual in (("each", head.each), ("first_again", head.first_again), ("second_again", head.second_again)):
+        tensors += _as_they_are(name, residual)
     model.graph.initializer.extend(tensors)
     onnx.checker.check_model(model, full_check=True)
     return model
@@ -119,6 +139,18 @@ def _quantised(name: str, convolution: nn.Conv2d) -> list[TensorProto]:
         bias[-outputs:] = convolution.bias.detach().cpu().numpy()
     values = {f"{name}_weight": rounded, f"{name}_scale": scale.astype(np.float32), f"{name}_bias": bias}
     return [numpy_helper.from_array(value, key) for key, value in values.items()]
+
+
+def _as_they_are(name: str, convolution: nn.Conv2d) -> list[TensorProto]:
+    """A residual convolution stays in full precision; one of single places is the right side of a product."""
+    if convolution.bias is None:
+        raise ValueError("a folded convolution has a bias")
+    weight = convolution.weight if convolution.kernel_size != (1, 1) else convolution.weight[:, :, 0, 0].T
+    values = {"weight": weight, "bias": convolution.bias}
+    return [
+        numpy_helper.from_array(value.detach().cpu().contiguous().numpy(), f"{name}_{part}")
+        for part, value in values.items()
+    ]
 
 
 def _nodes_seen(height: int, width: int) -> NDArray[np.int64]:

@@ -5,8 +5,8 @@ statistics of the given clips with a scale and a shift that undo them: backbone 
 compute, and their norms work as in any other run. FCC's constant map is split into the positions that give it. The
 embedding is left to `refine`, which has to find a new one after any training.
 
-Engines of an earlier design have the same weights for other operations. They may be begun with, and a warning says by
-how much the maps differ.
+Engines of an earlier design have the same weights for other operations, or lack the residual convolutions, which then
+begin at a tenth of their usual size. They may be begun with, and a warning says by how much the maps differ.
 """
 
 from __future__ import annotations
@@ -32,6 +32,9 @@ from training.models.streaming import StreamingConfig, StreamingFeatDiff
 from training.origin import Stage
 
 _LOG = logging.getLogger(__name__)
+
+_UNLEARNT = 0.1
+"""Size of a layer that the engine lacks: small beside what the others pass on, and large enough to learn."""
 
 _SAME_MAPS = 1e-3
 """Relative error of maps that rounding explains."""
@@ -71,7 +74,7 @@ def unfolded(model: ModelFolder, embedding_size: int, clips: Iterable[Tensor]) -
             backbone = _weights(model.backbone)
             _unfold_stem(network, backbone)
             _unfold_fcc(network, backbone)
-            _unfold_head(network, _weights(model.head))
+            _unfold_head(network, _weights(model.head), f"{spec.name} {spec.version}")
             _give_norms_statistics(network, chain([first], batches))
             _warn_of_other_maps(network, model, first[0])
     except (KeyError, RuntimeError) as error:
@@ -137,9 +140,16 @@ def _solution(matrices: Tensor, values: Tensor) -> Tensor:
     return found.squeeze(2).float()
 
 
-def _unfold_head(network: StreamingFeatDiff, weights: dict[str, Tensor]) -> None:
+def _unfold_head(network: StreamingFeatDiff, weights: dict[str, Tensor], engine: str) -> None:
     for name, part in (("first", network.first), ("second", network.second)):
         _fill(part.conv, *_convolution(weights, name))
+    residuals = {"each": network.each, "first_again": network.first_again, "second_again": network.second_again}
+    for name, residual in residuals.items():
+        if f"{name}.weight" in weights:
+            _fill(residual.conv, *_convolution(weights, name))
+        else:
+            _LOG.warning("engine %s is of an earlier design, without %s: that layer is new; train on", engine, name)
+            residual.conv.weight.mul_(_UNLEARNT)
 
 
 def _convolution(weights: dict[str, Tensor], name: str) -> tuple[Tensor, Tensor]:

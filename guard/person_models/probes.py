@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from engines.person_models.faces import ENROLMENT_FRAMES, PAIR_SECONDS, PAIRS_A_PROBE, small_faces
 from guard.media.front_end import FaceFrame
 
-STEP_SECONDS = 10.0
+STEP_SECONDS = 30.0
 """From one probe to the next. Our own choice: asking costs as many models as the cohort has."""
 LONGEST_GAP_SECONDS = 0.5
 """Over a longer one faces do not belong together."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial, partialmethod
+from typing import Any
 
 import numpy as np
 import onnxruntime
@@ -74,11 +75,21 @@ def test_half_graphs_agree_with_those_written_for_tensorrt(
 def test_weights_of_the_folder_are_all_taken(model: ModelFolder) -> None:
     """In full precision the modules are the exported graphs to rounding."""
     steps, frames = trained_steps(model), golden_clip(64)[0][5:6]
+    random = torch.Generator().manual_seed(0)
+    differences = torch.randn(2, 3, 128, 16, 16, generator=random) / 10
+    slices = torch.rand(2, 2, 64, 16, 8, generator=random)
     with torch.no_grad():
-        found = steps.backbone(torch.from_numpy(frames)).numpy()
-    session = onnxruntime.InferenceSession(model.backbone, providers=["CPUExecutionProvider"])
-    (wanted,) = session.run(None, {"frames": frames})
-    np.testing.assert_allclose(found, wanted, atol=1e-4)
+        found = [steps.backbone(torch.from_numpy(frames)), *steps.head(differences, slices)]
+    given = {"differences": differences.numpy(), "earlier_slices": slices.numpy()}
+    wanted = [*_exported(model.backbone, {"frames": frames}), *_exported(model.head, given)]
+    for own, exported in zip(found, wanted, strict=True):
+        np.testing.assert_allclose(own.numpy(), exported, atol=1e-4)
+
+
+def _exported(graph: bytes, inputs: dict[str, NDArray[Any]]) -> list[NDArray[Any]]:
+    session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
+    outputs: list[NDArray[Any]] = session.run(None, inputs)
+    return outputs
 
 
 def test_memory_is_shared_and_not_copied(host_stack: Stack) -> None:

@@ -31,6 +31,8 @@ from training.models.streaming import StreamingConfig, StreamingFeatDiff
 
 _LEFT_OUT = "num_batches_tracked"
 """A buffer of BatchNorm that only training reads; exported graphs lack it."""
+_RESIDUAL = ("each.", "first_again.", "second_again.")
+"""Layers that engines before 0.6 lack: of zeros, they add nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +117,8 @@ class HalfHead(nn.Module):
 
 
 def trained_steps(model: ModelFolder) -> StepGraphs:
-    """The modules with an engine folder's weights, which its graphs hold under the modules' names.
+    """The modules with an engine folder's weights, which its graphs hold under the modules' names. Layers that engines
+    of an earlier design lack add nothing.
 
     Raises RuntimeError for graphs of another network.
     """
@@ -135,7 +138,10 @@ def trained_steps(model: ModelFolder) -> StepGraphs:
             if tensor.name in wanted
         }
         missing = [name for name in wanted - weights.keys() if not name.endswith(_LEFT_OUT)]
-        if missing:
+        if missing and all(name.startswith(_RESIDUAL) for name in missing):
+            state = module.state_dict()
+            weights |= {name: torch.zeros_like(state[name]) for name in missing}
+        elif missing:
             raise RuntimeError(
                 f"engine {spec.name} is of another network: its graphs lack {', '.join(sorted(missing))}"
             )

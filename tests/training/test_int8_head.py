@@ -47,7 +47,11 @@ def full_positions(head: HeadStep, differences: Tensor) -> Tensor:
 
 
 def test_terms_are_exact_where_nothing_is_rounded(head: HeadStep) -> None:
-    """Differences that are whole numbers over 256 steps, weights that are whole numbers up to the limit."""
+    """Differences that are whole numbers over 256 steps, which nothing looks at before, weights that are whole numbers
+    up to the limit."""
+    head.each.weight.zero_()
+    assert head.each.bias is not None
+    head.each.bias.zero_()
     generator = torch.Generator().manual_seed(0)
     weight = torch.randint(-WEIGHT_LIMIT, WEIGHT_LIMIT + 1, head.first.weight.shape, generator=generator).float()
     weight[:, ::128, 0, 0] = WEIGHT_LIMIT

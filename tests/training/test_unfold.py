@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from engines.protocol import Calibration
+from training import unfold
 from training.errors import CheckpointError
 from training.export import export_engine
 from training.fit import resume, save
@@ -80,6 +81,31 @@ def test_its_norms_have_the_statistics_of_the_clips(engine: tuple[Path, Streamin
         evaluated = own.eval().embed_positions(clips(100)).values
         trained = own.train().embed_positions(clips(100)).values
     torch.testing.assert_close(trained, evaluated, rtol=1e-2, atol=1e-2)
+
+
+def test_a_layer_that_an_engine_lacks_begins_small_and_learns(
+    engine: tuple[Path, StreamingFeatDiff], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    present = unfold._weights
+    monkeypatch.setattr(
+        unfold,
+        "_weights",
+        lambda graph: {
+            name: value
+            for name, value in present(graph).items()
+            if not name.startswith(("each", "first_again", "second_again"))
+        },
+    )
+    own = unfolded_run(engine[0], [clips(100)], speeds=7).streaming().train()
+    assert len([text for text in caplog.messages if "of an earlier design, without" in text]) == 3
+    first = torch.relu(torch.randn(4, 64, 16, 8))
+    with torch.no_grad():
+        added = own.eval().first_again(first) - first
+    assert 0 < float(added.norm()) < 0.3 * float(first.norm())
+    torch.autograd.backward(own.train().embed_positions(clips(100)).values.sum())
+    gradient = own.first_again.conv.weight.grad
+    assert gradient is not None
+    assert float(gradient.norm()) > 0
 
 
 def test_an_engine_of_another_design_is_told_from_its_maps(

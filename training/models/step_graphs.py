@@ -76,13 +76,19 @@ class HeadStep(nn.Module):
 
     def __init__(self, model: StreamingFeatDiff) -> None:
         super().__init__()
+        self.each = fuse_conv_bn_eval(model.each.conv, model.each.norm)
         self.first = fuse_conv_bn_eval(model.first.conv, model.first.norm)
+        self.first_again = fuse_conv_bn_eval(model.first_again.conv, model.first_again.norm)
         self.second = fuse_conv_bn_eval(model.second.conv, model.second.norm)
+        self.second_again = fuse_conv_bn_eval(model.second_again.conv, model.second_again.norm)
 
     def forward(self, differences: Tensor, earlier_slices: Tensor) -> tuple[Tensor, Tensor]:
-        newest = torch.relu(self.first(differences.flatten(1, 2)))
-        stacked = torch.cat([earlier_slices.flatten(1, 2), newest], dim=1)
-        return newest, pool_slices(torch.relu(self.second(stacked)))
+        every = differences.flatten(0, 1)
+        every = every + torch.relu(self.each(every))
+        newest = torch.relu(self.first(every.reshape(differences.shape).flatten(1, 2)))
+        newest = newest + torch.relu(self.first_again(newest))
+        values = torch.relu(self.second(torch.cat([earlier_slices.flatten(1, 2), newest], dim=1)))
+        return newest, pool_slices(values + torch.relu(self.second_again(values)))
 
 
 class EmbeddingStep(nn.Module):

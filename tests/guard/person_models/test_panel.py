@@ -38,8 +38,8 @@ def why(panel: PersonPanel) -> str | None:
 
 
 def asked(panel: PersonPanel, begin: float = 0.0) -> Question:
-    """The first question of ten seconds of video."""
-    questions = [panel.offer("seat", face(begin + step / 30)) for step in range(300)]
+    """The first question of a step of video."""
+    questions = [panel.offer("seat", face(begin + step / 30)) for step in range(round(30 * STEP_SECONDS))]
     return next(question for question in questions if question is not None)
 
 
@@ -48,7 +48,7 @@ def test_without_a_model_nothing_is_asked_and_the_reason_is_told(panel: PersonPa
     assert why(panel) == "no template is assigned to this seat"
     panel.set_template("seat", template)
     assert why(panel) == "the template holds no model of this person; enrol again"
-    for step in range(600):
+    for step in range(round(60 * STEP_SECONDS)):
         assert panel.offer("seat", face(step / 30)) is None
     for other in (part("0" * 64), part(weights=11)):
         panel.set_template("seat", replace(template, parts=(other,)))

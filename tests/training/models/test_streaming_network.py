@@ -42,11 +42,12 @@ def model() -> StreamingFeatDiff:
     return model.eval()
 
 
-def test_parameters_are_the_live_ones_of_the_published_network() -> None:
+def test_parameters_are_the_live_ones_of_the_published_network_and_three_residual_convolutions() -> None:
     network = StreamingFeatDiff()
-    before_the_embedding = (network.backbone, network.first, network.second)
-    assert sum(value.numel() for part in before_the_embedding for value in part.parameters()) == 304_984
-    assert sum(value.numel() for value in network.parameters()) == 304_984 + 1024 * 256
+    published = (network.backbone, network.first, network.second)
+    assert sum(value.numel() for part in published for value in part.parameters()) == 304_984
+    ours = 128 * 128 + 3 * 128 + 64 * 64 * 9 + 3 * 64 + 32 * 32 * 9 + 3 * 32
+    assert sum(value.numel() for value in network.parameters()) == 304_984 + ours + 1024 * 256
 
 
 @pytest.mark.parametrize("make", [StreamingFeatDiff, StaticNet])
