@@ -143,7 +143,7 @@ def fit(run: Run, source: Source, out: Path) -> None:
             if log is not None:
                 clips, frames = batch.inputs.shape[:2]
                 size = {"seconds": round(run.seconds, 1), "clips": clips * processes(), "frames": frames, "rate": rate}
-                log.write(run.step, {**size, **losses})
+                log.write(run.step, {**size, **_rounded(losses)})
             if rank() == 0 and run.step % run.config.save_every_steps == 0:
                 save(run, out)
     if rank() == 0:
@@ -188,14 +188,19 @@ def train_step(run: Run, model: Any, batch: Batch) -> dict[str, float]:
     torch.autograd.backward(loss)
     average_gradients(run.trainee.parameters())
     norm = nn.utils.clip_grad_norm_(run.trainee.parameters(), config.clip_norm)
-    values = {name: round(float(value.detach()), 5) for name, value in losses.items()}
+    values = {name: float(value.detach()) for name, value in losses.items()}
     if not math.isfinite(float(loss.detach())) or not math.isfinite(float(norm)):
         raise TrainingError(
-            f"the loss became {values} and its gradient {float(norm):g} at step {run.step}; the last checkpoint is "
+            f"the loss became {_rounded(values)} and its gradient {float(norm):g} at step {run.step}; the last checkpoint is "
             "kept: begin another run with its weights (fit --begin), with another --seed or --precision fp32"
         )
     run.optimizer.step()
     return values
+
+
+def _rounded(losses: dict[str, float]) -> dict[str, float]:
+    """For people to read."""
+    return {name: round(value, 5) for name, value in losses.items()}
 
 
 def save(run: Run, out: Path) -> None:
