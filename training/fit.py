@@ -191,8 +191,9 @@ def train_step(run: Run, model: Any, batch: Batch) -> dict[str, float]:
     values = {name: float(value.detach()) for name, value in losses.items()}
     if not math.isfinite(float(loss.detach())) or not math.isfinite(float(norm)):
         raise TrainingError(
-            f"the loss became {_rounded(values)} and its gradient {float(norm):g} at step {run.step}; the last checkpoint is "
-            "kept: begin another run with its weights (fit --begin), with another --seed or --precision fp32"
+            f"the loss became {_rounded(values)} and its gradient {float(norm):g} at step {run.step}; the last "
+            "checkpoint is kept: begin another run with its weights (fit --begin), with another --seed or "
+            "--precision fp32"
         )
     run.optimizer.step()
     return values

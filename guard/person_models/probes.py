@@ -14,8 +14,8 @@ from engines.person_models.faces import ENROLMENT_FRAMES, PAIR_SECONDS, PAIRS_A_
 from guard.media.front_end import FaceFrame
 
 STEP_SECONDS = 30.0
-"""From one probe to the next. Our own choice: while a probe is judged frames come a little later, and at 10 s those were
-enough for p99 to show it (`guard/expressions/README.md`)."""
+"""From one probe to the next. Our own choice: verdicts come a little later while a probe is judged, and at 10 s that
+was often enough for p99 to show it (`guard/expressions/README.md`)."""
 LONGEST_GAP_SECONDS = 0.5
 """Over a longer one faces do not belong together."""
 SHORTEST_STRETCH = 12
