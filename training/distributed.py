@@ -124,15 +124,16 @@ class SharedBatchNorm(nn.Module):
             self.register_buffer(name, buffer)
 
     def forward(self, values: Tensor) -> Tensor:
-        """(n, channels, ...) to the same shape."""
+        """(n, channels, ...) to the same shape and type; statistics are summed in the type of the running ones."""
         if not self.training:
             return nn.functional.batch_norm(
                 values, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps
             )
         others = [0, *range(2, values.ndim)]
         count = processes() * values.numel() // values.shape[1]
-        mean = _sum(values.sum(others, keepdim=True)) / count
-        centred = values - mean
+        precise = values.to(self.running_mean.dtype)
+        mean = _sum(precise.sum(others, keepdim=True)) / count
+        centred = precise - mean
         variance = _sum(centred.square().sum(others, keepdim=True)) / count
         with torch.no_grad():
             self.num_batches_tracked += 1
@@ -140,8 +141,8 @@ class SharedBatchNorm(nn.Module):
             self.running_var.lerp_(variance.flatten() * count / (count - 1), self.momentum)
         normal = centred * (variance + self.eps).rsqrt()
         if self.weight is None or self.bias is None:
-            return normal
-        return normal * self.weight.view(mean.shape) + self.bias.view(mean.shape)
+            return normal.to(values.dtype)
+        return (normal * self.weight.view(mean.shape) + self.bias.view(mean.shape)).to(values.dtype)
 
 
 class _Sum(torch.autograd.Function):

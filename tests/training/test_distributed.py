@@ -24,6 +24,7 @@ from training.run_log import LOG
 
 CPU = torch.device("cpu")
 LENGTH, SPEEDS = 7, 4
+STREAMING, HALF = FitConfig(), FitConfig(precision="bf16")
 WHOLE = FitConfig(network="landmarks", steps=3, save_every_steps=1)
 
 
@@ -47,15 +48,15 @@ def batch_of(step: int) -> Batch:
     )
 
 
-def begun(network: str) -> Run:
-    run = start(FitConfig(network=network), SPEEDS, CPU)
+def begun(config: FitConfig) -> Run:
+    run = start(config, SPEEDS, CPU)
     run.trainee.train()
     return run
 
 
-def one_step(network: str) -> tuple[dict[str, float], Tensor]:
+def one_step(config: FitConfig) -> tuple[dict[str, float], Tensor]:
     """Losses and the flat gradient of one step on this process's part of the batch."""
-    run = begun(network)
+    run = begun(config)
     torch.manual_seed(0)
     losses = train_step(run, run.trainee, batch_of(0).part(rank(), processes()))
     return losses, flat_gradient(run.trainee)
@@ -82,8 +83,8 @@ def exact_step() -> tuple[Tensor, Tensor, Tensor]:
 
 
 def take_one_step(out: Path) -> None:
-    found = {"exact": exact_step(), "streaming": one_step("streaming"), "landmarks": one_step("landmarks")}
-    torch.save(found, out / f"{rank()}.pt")
+    steps = {"streaming": one_step(STREAMING), "half": one_step(HALF), "landmarks": one_step(WHOLE)}
+    torch.save({"exact": exact_step(), **steps}, out / f"{rank()}.pt")
 
 
 def train(out: Path) -> None:
@@ -125,11 +126,13 @@ def in_two_processes(context: ForkServerContext, work: Callable[[Path], None], o
 def test_loss_and_gradient_are_those_of_one_process(context: ForkServerContext, tmp_path: Path) -> None:
     assert in_two_processes(context, take_one_step, tmp_path) == [0, 0]
     first, second = (torch.load(tmp_path / f"{number}.pt") for number in range(2))
-    losses, gradient = one_step("streaming")
+    losses, gradient = one_step(STREAMING)
+    losses_of_half, _ = one_step(HALF)
     for found in (first, second):
         torch.testing.assert_close(found["exact"], exact_step(), rtol=1e-9, atol=1e-12)
         assert found["streaming"][0] == pytest.approx(losses, abs=2e-5)
         assert float((found["streaming"][1] - gradient).norm() / gradient.norm()) < 1e-3
+        assert found["half"][0] == pytest.approx(losses_of_half, rel=0.02)
     # The landmark baseline draws its shuffled clips, in each process other ones.
     assert first["landmarks"][0] == second["landmarks"][0]
     torch.testing.assert_close(first["landmarks"][1], second["landmarks"][1], rtol=0, atol=0)
