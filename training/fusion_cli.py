@@ -28,7 +28,6 @@ CallsArgument = Annotated[Path, typer.Argument(help="Folder of calls, of `guard-
 def calls(
     out: Annotated[Path, typer.Option(help="Folder of the calls; those that it holds are kept.", file_okay=False)],
     split: Annotated[Literal["val", "test"], typer.Option(help="Whose calls: val to fit weights, test to measure.")],
-    engine: Annotated[str, typer.Option(help="Name of a shipped engine, or its folder.")] = "default",
     faces: Annotated[int, typer.Option(min=1, help="Painted faces.")] = 8,
     drivers: Annotated[int, typer.Option(min=2, help="Procedural drivers of each face.")] = 6,
     first: Annotated[int, typer.Option(min=0, help="Place of the first of both within the split.")] = 500,
@@ -36,8 +35,7 @@ def calls(
     probe_seconds: Annotated[float, typer.Option(min=10)] = 36.0,
     threads: ThreadsOption = 2,
 ) -> None:
-    """Render drivers that no training saw in calls with a real encoder, and keep what the engine makes of them."""
-    from engines.registry import load_engine
+    """Render drivers that no training saw in calls with a real encoder, and keep what arrives."""
     from training.evaluate import CallProtocol
     from training.evaluation.witness_rendering import render_calls
 
@@ -52,7 +50,22 @@ def calls(
     )
     with one_line_errors(), progress_bar() as progress:
         task = progress.add_task("calls", total=faces * drivers)
-        render_calls(load_engine(engine, "onnx"), protocol, out, lambda done: progress.update(task, completed=done))
+        render_calls(protocol, out, lambda done: progress.update(task, completed=done))
+
+
+@app.command()
+def hear(
+    folder: CallsArgument,
+    engine: Annotated[str, typer.Option(help="Name of a shipped engine, or its folder.")] = "default",
+) -> None:
+    """Keep what an engine makes of rendered calls; for another engine only this is done again."""
+    from engines.registry import load_engine
+    from training.evaluation.witness_calls import call_files
+    from training.evaluation.witness_hearing import hear_calls
+
+    with one_line_errors(), progress_bar() as progress:
+        task = progress.add_task("calls", total=len(call_files(folder)))
+        hear_calls(load_engine(engine, "onnx"), folder, lambda done: progress.update(task, completed=done))
 
 
 @app.command()
@@ -94,15 +107,15 @@ def witness(
     """Give a witness its cohort and calibration from tracked calls, and measure it."""
     from engines.witnesses.folder import find_witness, read_witness_folder
     from engines.witnesses.onnx_witness import OnnxWitness
-    from training.evaluation.witness_calls import load_calls
-    from training.evaluation.witness_cohort import figures, hear, write_heard
+    from training.evaluation.witness_calls import load_tracks
+    from training.evaluation.witness_cohort import calibrate_witness, figures, write_calibrated
 
     with one_line_errors():
         folder = read_witness_folder(find_witness(name))
-        others, calibrating = load_calls(strangers), load_calls(calls)
-        heard = hear(OnnxWitness(folder), others, calibrating, load_calls(test), blends)
-        write_heard(folder, heard, (len(others), len(calibrating), blends), out)
-    for figure, estimate, _ in figures(heard):
+        others, calibrating = load_tracks(strangers), load_tracks(calls)
+        found = calibrate_witness(OnnxWitness(folder), others, calibrating, load_tracks(test), blends)
+        write_calibrated(folder, found, (len(others), len(calibrating), blends), out)
+    for figure, estimate, _ in figures(found):
         sys.stdout.write(f"{figure}: {estimate}\n")
 
 
@@ -141,4 +154,4 @@ def _trials(folder: Path, engine: str, seconds: float) -> FusionTrials:
     witnesses = [load_witness(name) for name in available_witnesses()]
     if not witnesses:
         raise TrainingError("no witness ships with this version: there is nothing to fuse")
-    return opinion_trials(load_calls(folder), spec, witnesses, sorted({*LENGTHS, seconds}))
+    return opinion_trials(load_calls(folder, spec.model_sha256), spec, witnesses, sorted({*LENGTHS, seconds}))

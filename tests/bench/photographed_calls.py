@@ -3,10 +3,10 @@
     python -m tests.bench.photographed_calls record FOLDER --split val ...   # renders and tracks; needs a tracker
     python -m tests.bench.photographed_calls measure FOLDER                  # with the witnesses that ship now
 
-Every driver drives the same face through a generator and a simulated channel. The frames go through the engine's
-streaming path and, at the live rate, through the guard's own tracker process, whose samples are cut into windows by
-what the guard cuts them with. What was heard is kept, so that new witnesses cost no new rendering. Weights are fitted
-on the validation split's drivers and measured on the test split's.
+Every driver drives the same face through a generator and a simulated channel. At the live rate frames go through the
+guard's own tracker process, whose samples are cut into windows by what the guard cuts them with; all of them go through
+the engine's streaming path. Frames and samples are kept, so that new engines and witnesses cost no new rendering.
+Weights are fitted on the validation split's drivers and measured on the test split's.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import torch
 from numpy.typing import NDArray
 
 from engines.comparison import mean_embedding
-from engines.protocol import Calibration, Engine, EngineSpec
+from engines.protocol import Calibration, Engine
 from engines.registry import load_engine
 from engines.witnesses.folder import available_witnesses
 from engines.witnesses.fusion_table import ENGINE
@@ -40,7 +40,8 @@ from training.data.material import procedural_clips, real_clips, targets_of
 from training.drivers.seeds import split_seeds
 from training.drivers.tracks import MOTION_FPS, Split
 from training.evaluation.opinion_trials import opinion_trials
-from training.evaluation.witness_calls import load_calls
+from training.evaluation.streams import stream_clip
+from training.evaluation.witness_calls import SIDES, load_calls
 from training.fusion import fit_table, measure, measured
 from training.fusion_trials import FusionTrials
 from training.generators.generator import Generator, make_generator
@@ -58,23 +59,25 @@ _EMBEDDING_STEP = 8
 _HOP_SECONDS = 0.25
 _OVERHANG_SECONDS = 0.2
 """By which a window may reach out of its stretch on either side: one of 5.1 s belongs to 5 s."""
-_SIDES = ("enrol", "probe")
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
-    """One recording. ends: float64 (n,), when the engine's windows end; embeddings: float32 (n, D).
+class Recorded:
+    """One recording. frames: uint8 (n, 128, 128), as they arrived.
 
     seconds, blendshapes, signals, found: the tracker's samples, (m,), (m, 52), (m, 17), (m,).
     """
 
-    ends: NDArray[np.float64]
-    embeddings: NDArray[np.float32]
+    frames: NDArray[np.uint8]
     seconds: NDArray[np.float64]
     blendshapes: NDArray[np.float32]
     signals: NDArray[np.float32]
     found: NDArray[np.bool_]
-    length: float
+
+    @property
+    def length_seconds(self) -> float:
+        """By its frames."""
+        return len(self.frames) / MOTION_FPS
 
 
 def recordings(split: Split, seeds: int, data: Path | None) -> Iterator[tuple[str, list[MotionClip], list[MotionClip]]]:
@@ -101,48 +104,40 @@ def _part(clip: MotionClip, first: int, end: int) -> MotionClip:
     return MotionClip(clip.driver, clip.session, clip.key, motion)
 
 
-class Listener:
-    """Renders recordings on one face and hears them."""
+class Recorder:
+    """Renders recordings on one face and tracks them."""
 
-    def __init__(self, generator: Generator, target: int, engine: Engine, tracker: ExpressionsConfig) -> None:
-        self._generator, self._target, self._engine = generator, target, engine
+    def __init__(self, generator: Generator, target: int, tracker: ExpressionsConfig) -> None:
+        self._generator, self._target = generator, target
         self._rate_hz = tracker.rate_hz
         self._link = TrackerLink(tracker, 1)
         self._link.wait_ready()
         self._track = 0
-        engine.open(1)
 
     def close(self) -> None:
         self._link.close()
 
-    def hear(self, clip: MotionClip, seed: int) -> Heard:
-        """Every frame to the engine, every due one to the tracker."""
-        self._engine.reset(0)
+    def record(self, clip: MotionClip, seed: int) -> Recorded:
+        """Every due frame to the tracker."""
         self._track += 1
         thinning = Thinning(self._rate_hz)
-        ends, embeddings, samples = [], [], []
-        for number, frame in enumerate(self._frames(clip, seed)):
+        frames, samples = self._frames(clip, seed), []
+        for number, frame in enumerate(frames):
             seconds = (number + 1) / MOTION_FPS
-            result = self._engine.step(np.zeros(1, np.int32), frame[None], np.array([number > 0]))
-            if result.valid_fraction[0] >= 1 and number % _EMBEDDING_STEP == 0:
-                ends.append(seconds)
-                embeddings.append(result.embeddings[0].copy())
             if thinning.takes(seconds, seconds):
                 reply = self._link.track(WaitingFrame(self._track, seconds, frame))
                 samples.append((seconds, reply.blendshapes, reply.signals, reply.found))
         self._link.forget(self._track)
-        return Heard(
-            np.array(ends),
-            np.array(embeddings, np.float32).reshape(len(ends), -1),
+        return Recorded(
+            frames,
             np.array([sample[0] for sample in samples]),
             np.array([sample[1] for sample in samples], np.float32),
             np.array([sample[2] for sample in samples], np.float32),
             np.array([sample[3] for sample in samples]),
-            len(clip.motion) / MOTION_FPS,
         )
 
-    def _frames(self, clip: MotionClip, seed: int) -> Iterator[NDArray[np.uint8]]:
-        """The rendered clip after the channel, uint8 (128, 128) each."""
+    def _frames(self, clip: MotionClip, seed: int) -> NDArray[np.uint8]:
+        """The rendered clip after the channel, uint8 (n, 128, 128)."""
         random = torch.Generator().manual_seed(seed)
         view = random_views(1, random)
         target = torch.tensor([self._target])
@@ -153,50 +148,41 @@ class Listener:
             head = torch.from_numpy(clip.motion.head[rows].astype(np.float32))[None]
             parts.append(self._generator.render(target, landmarks, head, view).float())
         arrived = pass_through_call(torch.cat(parts, dim=1), random, ChannelRange())
-        yield from arrived[0].round().clamp(0, 255).to(torch.uint8).numpy()
+        frames: NDArray[np.uint8] = arrived[0].round().clamp(0, 255).to(torch.uint8).numpy()
+        return frames
 
 
 def record(options: argparse.Namespace) -> None:
-    """Hear everybody of a split; who is there already is kept."""
+    """Record everybody of a split; who is there already is kept."""
     torch.set_num_threads(1)
     targets = targets_of(TargetSet.load(options.portraits), options.split)
-    listener = Listener(
-        make_generator("mesh_warp", targets, torch.device("cpu")),
-        options.target,
-        load_engine("default"),
-        load_config().expressions,
-    )
+    generator = make_generator("mesh_warp", targets, torch.device("cpu"))
+    recorder = Recorder(generator, options.target, load_config().expressions)
     options.folder.mkdir(parents=True, exist_ok=True)
     for number, (name, enrol, probe) in enumerate(recordings(options.split, options.seeds, options.data)):
         path = options.folder / f"{options.split}_{name}.npz"
         if path.exists():
             continue
         kept: dict[str, Any] = {}
-        for side, clips in zip(_SIDES, (enrol, probe), strict=True):
+        for side, clips in zip(SIDES, (enrol, probe), strict=True):
             for part, clip in enumerate(clips):
-                heard = listener.hear(clip, 1000 * number + 10 * part + _SIDES.index(side))
-                kept |= {f"{side}_{part}_{field}": getattr(heard, field) for field in Heard.__slots__}
+                recorded = recorder.record(clip, 1000 * number + 10 * part + SIDES.index(side))
+                kept |= {f"{side}_{part}_{field}": getattr(recorded, field) for field in Recorded.__slots__}
         np.savez_compressed(path, **kept)
         sys.stdout.write(f"{path.name}: {sum(len(clip.motion) for clip in (*enrol, *probe)) / MOTION_FPS:.0f} s\n")
         sys.stdout.flush()
-    listener.close()
+    recorder.close()
 
 
-def load_heard(path: Path) -> tuple[list[Heard], list[Heard]]:
+def load_recorded(path: Path) -> tuple[list[Recorded], list[Recorded]]:
     """Both sides of a driver."""
     with np.load(path) as found:
         arrays = {name: found[name] for name in found.files}
     sides = []
-    for side in _SIDES:
+    for side in SIDES:
         parts = sorted({int(name.split("_")[1]) for name in arrays if name.startswith(side)})
-        sides.append(
-            [Heard(*(_scalar(arrays[f"{side}_{part}_{field}"]) for field in Heard.__slots__)) for part in parts]
-        )
+        sides.append([Recorded(*(arrays[f"{side}_{part}_{field}"] for field in Recorded.__slots__)) for part in parts])
     return sides[0], sides[1]
-
-
-def _scalar(array: NDArray[Any]) -> Any:
-    return array if array.ndim else float(array)
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,18 +194,22 @@ class Windows:
     embeddings: NDArray[np.float32]
 
 
-def engine_windows(heard: Heard, spec: EngineSpec) -> Windows:
-    """As they were kept."""
-    return Windows(heard.ends - spec.window_frames / MOTION_FPS, heard.ends, heard.embeddings)
+def engine_windows(recorded: Recorded, engine: Engine) -> Windows:
+    """Every so many frames, by the streaming path."""
+    embeddings, valid = stream_clip(engine, recorded.frames)
+    places = np.arange(0, len(valid), _EMBEDDING_STEP)
+    full = places[valid[places] >= 1]
+    ends = (full + 1) / MOTION_FPS
+    return Windows(ends - engine.spec.window_frames / MOTION_FPS, ends, embeddings[full])
 
 
-def witness_windows(heard: Heard, witness: OnnxWitness) -> Windows:
+def witness_windows(recorded: Recorded, witness: OnnxWitness) -> Windows:
     """Cut as the guard cuts them."""
     spec = witness.spec
-    rows = heard.signals if spec.reads == "signals" else heard.blendshapes
+    rows = recorded.signals if spec.reads == "signals" else recorded.blendshapes
     collector = WindowCollector(spec.rate_hz, spec.window_frames, _HOP_SECONDS)
     ends, windows = [], []
-    for seconds, row, found in zip(heard.seconds, rows, heard.found, strict=True):
+    for seconds, row, found in zip(recorded.seconds, rows, recorded.found, strict=True):
         if (window := collector.add(float(seconds), row if found else None)) is not None:
             ends.append(float(seconds))
             windows.append(window)
@@ -227,12 +217,12 @@ def witness_windows(heard: Heard, witness: OnnxWitness) -> Windows:
     return Windows(np.array(ends) - spec.window_seconds, np.array(ends), embeddings)
 
 
-def stretches(probes: Sequence[Heard], seconds: float) -> list[tuple[int, float]]:
+def stretches(probes: Sequence[Recorded], seconds: float) -> list[tuple[int, float]]:
     """Recording and beginning of every stretch of this length, one after the other."""
     return [
         (number, start * seconds)
-        for number, heard in enumerate(probes)
-        for start in range(int((heard.length + 1e-6) // seconds))
+        for number, recorded in enumerate(probes)
+        for start in range(int((recorded.length_seconds + 1e-6) // seconds))
     ]
 
 
@@ -246,19 +236,19 @@ def said(windows: Windows, start: float, seconds: float, comparison: TemplateCom
 
 def trials(folder: Path, split: Split) -> FusionTrials:
     """Everybody's template against everybody's stretches."""
-    engine = load_engine("default").spec
+    engine = load_engine("default")
     witnesses = [load_witness(name) for name in available_witnesses()]
-    heard = [load_heard(path) for path in sorted(folder.glob(f"{split}_*.npz"))]
-    calibrations: dict[str, Calibration] = {ENGINE: engine.calibration}
+    paths = sorted(folder.glob(f"{split}_*.npz"))
+    calibrations: dict[str, Calibration] = {ENGINE: engine.spec.calibration}
     calibrations |= {witness.spec.name: witness.spec.calibration for witness in witnesses}
-    models = {ENGINE: engine.model_sha256, **{each.spec.name: each.spec.model_sha256 for each in witnesses}}
+    models = {ENGINE: engine.spec.model_sha256, **{each.spec.name: each.spec.model_sha256 for each in witnesses}}
 
-    def by_name(one: Heard) -> dict[str, Windows]:
+    def by_name(one: Recorded) -> dict[str, Windows]:
         found = {ENGINE: engine_windows(one, engine)}
         return found | {witness.spec.name: witness_windows(one, witness) for witness in witnesses}
 
     templates, probes = [], []
-    for enrol, probe in heard:
+    for enrol, probe in map(load_recorded, paths):
         sides = [by_name(one) for one in enrol]
         rows = {name: np.concatenate([side[name].embeddings for side in sides]) for name in calibrations}
         templates.append(
@@ -268,13 +258,14 @@ def trials(folder: Path, split: Split) -> FusionTrials:
                 if len(row)
             }
         )
-        probes.append((probe, [by_name(one) for one in probe]))
+        lengths_of = {seconds: stretches(probe, seconds) for seconds in LENGTHS}
+        probes.append((lengths_of, [by_name(one) for one in probe]))
     llrs: dict[str, list[float]] = {name: [] for name in calibrations}
     template_driver, probe_driver, lengths = [], [], []
     for enrolled, template in enumerate(templates):
-        for probing, (recorded, windows) in enumerate(probes):
-            for seconds in LENGTHS:
-                for number, start in stretches(recorded, seconds):
+        for probing, (lengths_of, windows) in enumerate(probes):
+            for seconds, starts in lengths_of.items():
+                for number, start in starts:
                     for name in llrs:
                         known = name in template
                         llrs[name].append(
@@ -283,7 +274,7 @@ def trials(folder: Path, split: Split) -> FusionTrials:
                     template_driver.append(enrolled)
                     probe_driver.append(probing)
                     lengths.append(seconds)
-    people = sum("seed_" not in path.name for path in folder.glob(f"{split}_*.npz"))
+    people = sum("seed_" not in path.name for path in paths)
     real = f"{people} real people and " if people else ""
     return FusionTrials(
         {name: np.array(values) for name, values in llrs.items()},
@@ -291,7 +282,7 @@ def trials(folder: Path, split: Split) -> FusionTrials:
         np.array(probe_driver),
         np.array(lengths),
         models,
-        f"{real}{len(heard) - people} procedural drivers of the {split} split on one photographed face (mesh_warp, "
+        f"{real}{len(paths) - people} procedural drivers of the {split} split on one photographed face (mesh_warp, "
         "simulated call), tracked on 128x128 luma as in a call.",
     )
 
@@ -311,8 +302,8 @@ def joined(one: FusionTrials, other: FusionTrials) -> FusionTrials:
 
 def called(folder: Path) -> FusionTrials:
     """Trials of a folder of `guard-train fusion calls`."""
-    witnesses = [load_witness(name) for name in available_witnesses()]
-    return opinion_trials(load_calls(folder), load_engine("default").spec, witnesses, LENGTHS)
+    spec, witnesses = load_engine("default").spec, [load_witness(name) for name in available_witnesses()]
+    return opinion_trials(load_calls(folder, spec.model_sha256), spec, witnesses, LENGTHS)
 
 
 def compare(options: argparse.Namespace) -> None:

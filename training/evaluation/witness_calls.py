@@ -1,12 +1,14 @@
 """Calls of unseen drivers as the engine and a face tracker see them: what `guard-train fusion` weighs opinions on.
 
-A folder holds `call_NNNN.npz` for each driver: what the engine makes of every frame, and the pictures that a live
-tracker would be handed (`witness_rendering`); and `track_NNNN.npz`: what the tracker saw in these (`witness_tracking`).
+A folder holds `call_NNNN.npz` for each driver: every frame that arrived (`witness_rendering`); `track_NNNN.npz`: what
+the tracker saw in those that a live one would be handed (`witness_tracking`); and `heard_NNNN.npz`: what an engine
+makes of all of them (`witness_hearing`), which alone is made again for another engine.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,11 +26,20 @@ Arrays = dict[str, NDArray[Any]]
 
 
 @dataclass(frozen=True, slots=True)
+class SeenCall:
+    """What the tracker saw of one driver on one face, who is enrolled and then probed."""
+
+    driver: int
+    face: int
+    enrol: ExpressionSeries
+    probe: ExpressionSeries
+
+
+@dataclass(frozen=True, slots=True)
 class HeardSide:
-    """One recording: embeddings float32 (n, D) and valid float32 (n,) of every frame, and what the tracker saw."""
+    """One recording: embeddings float32 (n, D) of every frame, and what the tracker saw."""
 
     embeddings: NDArray[np.float32]
-    valid: NDArray[np.float32]
     track: ExpressionSeries
 
 
@@ -42,9 +53,17 @@ class HeardCall:
     probe: HeardSide
 
 
-def load_calls(calls: Path) -> list[HeardCall]:
+def load_tracks(calls: Path) -> list[SeenCall]:
     """All calls of a folder. Raises DataError where there are none, or one has not been tracked yet."""
-    return [_load(path) for path in call_files(calls)]
+    return [_track(path) for path in call_files(calls)]
+
+
+def load_calls(calls: Path, model_sha256: str) -> list[HeardCall]:
+    """All calls of a folder and what the engine of this model makes of them.
+
+    Raises DataError where there are none, or one has not been tracked yet, or was not heard by this engine.
+    """
+    return [_heard(path, model_sha256) for path in call_files(calls)]
 
 
 def call_files(calls: Path) -> Sequence[Path]:
@@ -65,19 +84,40 @@ def track_file(call: Path) -> Path:
     return call.with_name(call.name.replace("call_", "track_"))
 
 
-def _load(path: Path) -> HeardCall:
+def heard_file(call: Path) -> Path:
+    """Beside the file of its call."""
+    return call.with_name(call.name.replace("call_", "heard_"))
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Mapping[str, NDArray[Any]]]:
+    """The arrays of a file; each is read when it is asked for. Raises DataError where it is damaged."""
+    try:
+        with path.open("rb") as file, np.load(file) as arrays:
+            yield arrays
+    except (OSError, KeyError, ValueError, BadZipFile) as error:
+        raise DataError(f"{path} is damaged ({error}); delete it and make it again") from error
+
+
+def _track(path: Path) -> SeenCall:
     kept = track_file(path)
     if not kept.exists():
         raise DataError(f"{path.name} has not been tracked; run `guard-train fusion track {path.parent}` first")
-    try:
-        with path.open("rb") as call, kept.open("rb") as track, np.load(call) as rendered, np.load(track) as tracked:
-            sides = [_side(rendered, tracked, side) for side in SIDES]
-            return HeardCall(int(rendered["driver"]), int(rendered["face"]), *sides)
-    except (OSError, KeyError, ValueError, BadZipFile) as error:
-        raise DataError(f"{path} or its track is damaged ({error}); delete both and make them again") from error
+    with opened(kept) as tracked:
+        enrol, probe = (
+            ExpressionSeries(*(tracked[f"{side}_{name}"] for name in ("seconds", "blendshapes", "signals", "found")))
+            for side in SIDES
+        )
+        return SeenCall(int(tracked["driver"]), int(tracked["face"]), enrol, probe)
 
 
-def _side(rendered: Any, tracked: Any, side: str) -> HeardSide:
-    series = (tracked[f"{side}_{name}"] for name in ("blendshapes", "signals", "found"))
-    track = ExpressionSeries(rendered[f"{side}_seconds"], *series)
-    return HeardSide(rendered[f"{side}_embeddings"], rendered[f"{side}_valid"], track)
+def _heard(path: Path, model_sha256: str) -> HeardCall:
+    kept, seen = heard_file(path), _track(path)
+    wanted = f"run `guard-train fusion hear {path.parent}` with this engine first"
+    if not kept.exists():
+        raise DataError(f"{path.name} has been heard by no engine; {wanted}")
+    with opened(kept) as heard:
+        if str(heard["engine"]) != model_sha256:
+            raise DataError(f"{path.name} was heard by another engine; {wanted}")
+        enrol, probe = (HeardSide(heard[f"{side}_embeddings"], getattr(seen, side)) for side in SIDES)
+    return HeardCall(seen.driver, seen.face, enrol, probe)

@@ -24,7 +24,7 @@ from training.cohort import Cohort, build_cohort, calibrate_on, procedural_trial
 from training.errors import DataError
 from training.evaluate import DriverEmbeddings
 from training.evaluation.track_embeddings import embedded
-from training.evaluation.witness_calls import HeardCall
+from training.evaluation.witness_calls import SeenCall
 from training.metrics import Estimate, Trials, over_drivers, pooled_area, pooled_equal_error
 from training.witness_release import Movements, WitnessDraft, write_witness
 
@@ -36,7 +36,7 @@ _ROUNDS = 500
 
 
 @dataclass(frozen=True, slots=True)
-class HeardWitness:
+class CalibratedWitness:
     """single: a template against one window; pooled: against the mean score of 10 s of them."""
 
     cohort: Cohort
@@ -45,13 +45,13 @@ class HeardWitness:
     pooled: Trials
 
 
-def hear(
+def calibrate_witness(
     witness: Witness,
-    strangers: Sequence[HeardCall],
-    calls: Sequence[HeardCall],
-    test: Sequence[HeardCall],
+    strangers: Sequence[SeenCall],
+    calls: Sequence[SeenCall],
+    test: Sequence[SeenCall],
     blends: int = 0,
-) -> HeardWitness:
+) -> CalibratedWitness:
     """Make the cohort of strangers, calibrate on single windows of calls, and measure on the test calls.
 
     blends: rows at the end of the witness's own cohort that are blends of people (`training.cohort`), and stay.
@@ -61,10 +61,10 @@ def hear(
     rows = [_embedded(witness, each) for each in (strangers, calls, test)]
     cohort = _with_rows(build_cohort(rows[0], []), witness.spec.calibration.cohort, blends)
     fitted = calibrate_on([procedural_trials(rows[1], cohort)])
-    return HeardWitness(cohort, fitted, procedural_trials(rows[2], cohort), _pooled(witness, rows[2], cohort))
+    return CalibratedWitness(cohort, fitted, procedural_trials(rows[2], cohort), _pooled(witness, rows[2], cohort))
 
 
-def write_heard(folder: WitnessFolder, heard: HeardWitness, counts: tuple[int, int, int], out: Path) -> None:
+def write_calibrated(folder: WitnessFolder, found: CalibratedWitness, counts: tuple[int, int, int], out: Path) -> None:
     """The witness of a folder with another cohort and calibration.
 
     counts: strangers, drivers that calibrate, and blends of people in the cohort.
@@ -79,8 +79,8 @@ def write_heard(folder: WitnessFolder, heard: HeardWitness, counts: tuple[int, i
         spec.rate_hz,
         spec.window_frames,
         spec.embedding_size,
-        heard.calibration.slope,
-        heard.calibration.offset,
+        found.calibration.slope,
+        found.calibration.offset,
     )
     card = {
         "licence": manifest.licence,
@@ -90,16 +90,16 @@ def write_heard(folder: WitnessFolder, heard: HeardWitness, counts: tuple[int, i
             "blends of two people each."
         ),
         "limits": manifest.limits,
-        "metrics": [_metric(*found) for found in figures(heard)],
+        "metrics": [_metric(*figure) for figure in figures(found)],
     }
-    write_witness(out, draft, folder.graph, heard.cohort.rows, card, movements=_movements(folder))
+    write_witness(out, draft, folder.graph, found.cohort.rows, card, movements=_movements(folder))
 
 
-def figures(heard: HeardWitness) -> list[tuple[str, Estimate, Trials]]:
+def figures(found: CalibratedWitness) -> list[tuple[str, Estimate, Trials]]:
     """Name, figure and the trials behind it."""
     return [
         (f"{name} {length}", over_drivers(trials, of, rounds=_ROUNDS), trials)
-        for length, trials in (("one window", heard.single), ("10 s", heard.pooled))
+        for length, trials in (("one window", found.single), ("10 s", found.pooled))
         for name, of in (("AUC", pooled_area), ("EER", pooled_equal_error))
     ]
 
@@ -117,10 +117,10 @@ def _with_rows(cohort: Cohort, own: NDArray[np.float32], blends: int) -> Cohort:
     return Cohort(np.concatenate([cohort.rows, kept]), np.concatenate([cohort.parents, nobodys]))
 
 
-def _embedded(witness: Witness, calls: Sequence[HeardCall]) -> list[DriverEmbeddings]:
+def _embedded(witness: Witness, calls: Sequence[SeenCall]) -> list[DriverEmbeddings]:
     found = []
     for call in calls:
-        enrol, probe = (embedded(witness, side.track, witness.spec.window_seconds) for side in (call.enrol, call.probe))
+        enrol, probe = (embedded(witness, side, witness.spec.window_seconds) for side in (call.enrol, call.probe))
         if not (len(enrol) and len(probe)):
             raise DataError(f"the tracker saw too little of driver {call.driver} for a window of {witness.spec.name}")
         found.append(DriverEmbeddings(call.driver, call.face, enrol, probe))

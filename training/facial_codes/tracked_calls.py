@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from engines.expressions.series import windows
 from training.errors import DataError
 from training.evaluate import DriverEmbeddings
-from training.evaluation.witness_calls import load_calls
+from training.evaluation.witness_calls import load_tracks
 from training.facial_codes.witness_graph import RATE_HZ, WINDOW_FRAMES, WitnessGraph
 
 FIRST_NUMBER = 1000
@@ -39,9 +39,9 @@ class TrackedCall:
 def read_calls(folder: Path) -> list[TrackedCall]:
     """All calls of a folder whose two sides fill a window each. Raises DataError where fewer than two do."""
     calls = []
-    for call in load_calls(folder):
+    for call in load_tracks(folder):
         enrol, probe = (
-            windows(side.track, RATE_HZ, WINDOW_FRAMES, WINDOW_FRAMES // 2, reads="blendshapes")
+            windows(side, RATE_HZ, WINDOW_FRAMES, WINDOW_FRAMES // 2, reads="blendshapes")
             for side in (call.enrol, call.probe)
         )
         if len(enrol) and len(probe):

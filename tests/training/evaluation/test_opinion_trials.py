@@ -40,7 +40,7 @@ def side(direction: int, seconds: float, unseen: slice = slice(0)) -> HeardSide:
     found[unseen] = False
     track = ExpressionSeries(np.arange(samples) / 10, np.zeros((samples, 52), np.float32), signals, found)
     rows = np.tile(row / np.linalg.norm(row), (frames, 1))
-    return HeardSide(rows, np.ones(frames, np.float32), track)
+    return HeardSide(rows, track)
 
 
 def call(driver: int, face: int, unseen: slice = slice(0)) -> HeardCall:

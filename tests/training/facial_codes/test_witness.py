@@ -118,21 +118,16 @@ def test_too_few_people_are_refused(graph: WitnessGraph) -> None:
 
 def _call(folder: Path, driver: int, **changed: NDArray[np.float64] | NDArray[np.bool_]) -> None:
     random = np.random.default_rng(driver)
-    call: Arrays = {"driver": np.array(driver), "face": np.array(driver // 2)}
-    track: Arrays = {}
+    track: Arrays = {"driver": np.array(driver), "face": np.array(driver // 2)}
     for side, count in (("enrol", 140), ("probe", 100)):
-        call |= {
-            f"{side}_seconds": np.arange(count) / 12.5,
-            f"{side}_embeddings": np.zeros((count, 3), np.float32),
-            f"{side}_valid": np.ones(count, np.float32),
-        }
         track |= {
+            f"{side}_seconds": np.arange(count) / 12.5,
             f"{side}_blendshapes": random.uniform(0, 1, (count, 52)).astype(np.float32),
             f"{side}_signals": np.zeros((count, 17), np.float32),
             f"{side}_found": np.ones(count, bool),
         }
     path = call_file(folder, driver)
-    save_arrays(path, call)
+    save_arrays(path, {})
     save_arrays(track_file(path), {**track, **changed})
 
 
