@@ -246,6 +246,10 @@ def export(
     portraits: PortraitsOption = None,
     seeds: SeedsOption = 40,
     cohort_seeds: Annotated[int, typer.Option(min=8, help="Procedural drivers of the cohort.")] = 96,
+    filmed: Annotated[
+        Path | None,
+        typer.Option(help="manifest.csv of `prepare`, whose training people join the cohort in their own videos."),
+    ] = None,
     threads: ThreadsOption = 2,
 ) -> None:
     """Calibrate a trained run on people it never saw and write it as an engine folder."""
@@ -253,7 +257,7 @@ def export(
     from training.report import Unseen
 
     with one_line_errors():
-        release.export_run(run, out, version, Unseen(data, portraits, seeds), cohort_seeds, threads)
+        release.export_run(run, out, version, Unseen(data, portraits, seeds), cohort_seeds, threads, filmed)
     console.print(f"engine written to {out}")
 
 

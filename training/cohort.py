@@ -1,12 +1,13 @@
 """The cohort: strangers that comparison scores are measured against, and calibration beside it.
 
 Procedural strangers are one row each. Rows from real people are blends of windows of two different people, so that
-nobody's template travels with an engine; a blend of two is still as typical of real motion as either.
+nobody's template travels with an engine; a blend of two is still as typical of real motion as either. Real people are
+there twice: as rendered onto other faces, and as filmed (`filmed_cohort`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,13 +19,18 @@ from training.evaluate import DriverEmbeddings, pooled, template_trials
 from training.metrics import Trials
 
 _BLENDS_PER_DRIVER = 4
+_BLENDS_PER_FILMED = 2
+"""Of two people each; with some 40 people there are enough for the nearest rows of a filmed face to be filmed ones."""
+NOBODY, FILMED = -1, -2
+"""In place of drivers' numbers: rows of procedural strangers, and blends of people who take part in no trial."""
 _SAME_BLEND = 0.999
 """Cosine; an engine differs from the network that its cohort was made by, but hardly."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cohort:
-    """rows: float32 (m, D), L2-normalised. parents: int64 (m, 2), the driver numbers behind each row, -1 = nobody's."""
+    """rows: float32 (m, D), L2-normalised. parents: int64 (m, 2), the numbers of the drivers behind each row, or
+    NOBODY or FILMED."""
 
     rows: NDArray[np.float32]
     parents: NDArray[np.int64]
@@ -35,22 +41,40 @@ class Cohort:
         return kept
 
 
-def build_cohort(strangers: Sequence[DriverEmbeddings], real: Sequence[DriverEmbeddings], seed: int = 0) -> Cohort:
-    """A row for each procedural stranger, and blends of the real drivers, whose numbers are kept as parents."""
+def build_cohort(
+    strangers: Sequence[DriverEmbeddings],
+    real: Sequence[DriverEmbeddings],
+    filmed: Sequence[NDArray[np.float32]] = (),
+    seed: int = 0,
+) -> Cohort:
+    """A row for each procedural stranger, and blends of the real drivers, whose numbers are kept as parents.
+
+    filmed: the windows of each of further people, (n, D), who are blended among themselves.
+    """
     rows = [mean_embedding(np.concatenate([one.enrol, one.probe])) for one in strangers]
-    parents = [(-1, -1)] * len(rows)
+    parents = [(NOBODY, NOBODY)] * len(rows)
     windows: dict[int, list[NDArray[np.float32]]] = {}
     for one in real:
         windows.setdefault(one.driver, []).append(np.concatenate([one.enrol, one.probe]))
     people = {driver: np.concatenate(parts) for driver, parts in windows.items()}
     random = np.random.default_rng(seed)
-    for driver in people if len(people) > 1 else ():
-        for _ in range(_BLENDS_PER_DRIVER):
-            other = int(random.choice([number for number in people if number != driver]))
-            halves = [mean_embedding(_some(people[number], random)) for number in (driver, other)]
-            rows.append(mean_embedding(np.stack(halves)))
-            parents.append((driver, other))
-    return Cohort(np.stack(rows), np.array(parents, np.int64))
+    for row, pair in _blends(people, _BLENDS_PER_DRIVER, random):
+        rows.append(row)
+        parents.append(pair)
+    blended = [row for row, _ in _blends(dict(enumerate(filmed)), _BLENDS_PER_FILMED, random)]
+    parents += [(FILMED, FILMED)] * len(blended)
+    return Cohort(np.stack(rows + blended), np.array(parents, np.int64))
+
+
+def _blends(
+    people: Mapping[int, NDArray[np.float32]], count: int, random: np.random.Generator
+) -> Iterator[tuple[NDArray[np.float32], tuple[int, int]]]:
+    """`count` of everybody with somebody else, and who the two are; none of a single person."""
+    for one in people if len(people) > 1 else ():
+        for _ in range(count):
+            other = int(random.choice([number for number in people if number != one]))
+            halves = [mean_embedding(_some(people[number], random)) for number in (one, other)]
+            yield mean_embedding(np.stack(halves)), (one, other)
 
 
 def recognised_cohort(rows: NDArray[np.float32], real: Sequence[DriverEmbeddings]) -> Cohort:
@@ -58,7 +82,7 @@ def recognised_cohort(rows: NDArray[np.float32], real: Sequence[DriverEmbeddings
 
     The same people make the same blends; rows that none of them is like stay nobody's.
     """
-    parents = np.full((len(rows), 2), -1, np.int64)
+    parents = np.full((len(rows), 2), NOBODY, np.int64)
     if len({one.driver for one in real}) > 1:
         blends = build_cohort([], real)
         likeness = rows @ blends.rows.T

@@ -11,6 +11,8 @@ import torch
 from engines.protocol import Calibration
 from engines.registry import load_engine
 from training.cohort import (
+    FILMED,
+    NOBODY,
     Cohort,
     build_cohort,
     calibrate_on,
@@ -23,7 +25,9 @@ from training.data.material import Extent, Material, load_material, renderer
 from training.drivers.tracks import Split
 from training.embedding import Embed, through_engine, through_network
 from training.evaluate import CallProtocol, DriverEmbeddings, Protocol, embed_calls, embed_material
+from training.evaluation.prepared_clips import prepared_clips
 from training.export import export_engine
+from training.filmed_cohort import filmed_people
 from training.fit import resume
 from training.metrics import Trials
 from training.model_card import LIMITS, ModelCard
@@ -97,14 +101,21 @@ def real_protocol(targets: int, channel: ChannelRange | None) -> Protocol:
     return Protocol(frames=SHORT_WINDOW, enrol=16, probe=10, targets=targets, channel=channel, seed=3)
 
 
-def export_run(run: Path, out: Path, version: str, unseen: Unseen, cohort_seeds: int, threads: int) -> None:
-    """Write a run as a calibrated engine, named as its folder; accuracy is measured afterwards, through the engine."""
+def export_run(
+    run: Path, out: Path, version: str, unseen: Unseen, cohort_seeds: int, threads: int, filmed: Path | None = None
+) -> None:
+    """Write a run as a calibrated engine, named as its folder; accuracy is measured afterwards, through the engine.
+
+    filmed: manifest of prepared clips, whose people of the training split join the cohort in their own videos.
+    """
     torch.set_num_threads(threads)
     trained = resume(run, torch.device("cpu"))
     network = trained.streaming().eval()
     embed = through_network(network)
     found = calibration_material(embed, unseen, threads)
-    cohort = build_cohort(strangers(embed, cohort_seeds, threads), found.real)
+    own = [] if filmed is None else prepared_clips(filmed, "train")
+    people = filmed_people(own, embed, network.config.window_frames)
+    cohort = build_cohort(strangers(embed, cohort_seeds, threads), found.real, list(people.values()))
     fitted = calibrate_on(found.trials(cohort))
     export_engine(
         network,
@@ -120,15 +131,18 @@ def export_run(run: Path, out: Path, version: str, unseen: Unseen, cohort_seeds:
 
 def blank_card(stages: Sequence[Stage], found: CalibrationMaterial, cohort: Cohort) -> ModelCard:
     """The card before anything was measured: where the engine comes from, as far as its checkpoint tells."""
-    blends = int((cohort.parents >= 0).any(axis=1).sum())
-    people = f" and {blends} blends of two real people each" if blends else ""
-    training_data = "\n\n".join(
-        [
-            origin_text(stages),
-            f"{found.text()} The cohort holds {len(cohort.rows) - blends} procedural strangers{people}.",
-        ]
-    )
+    training_data = f"{origin_text(stages)}\n\n{found.text()} The cohort holds {_strangers_text(cohort)}."
     return ModelCard(_SUMMARY.format(effort=effort(stages)), training_data, "Apache-2.0", (), "", LIMITS)
+
+
+def _strangers_text(cohort: Cohort) -> str:
+    count = {kind: int((cohort.parents[:, 0] == kind).sum()) for kind in (NOBODY, FILMED)}
+    rendered = len(cohort.rows) - sum(count.values())
+    kinds = [f"{count[NOBODY]} procedural strangers"]
+    kinds += [f"{rendered} blends of two real people each"] if rendered else []
+    own = f"{count[FILMED]} blends of two people of the training split in their own videos"
+    kinds += [own] if count[FILMED] else []
+    return " and ".join([", ".join(kinds[:-1]), kinds[-1]] if len(kinds) > 1 else kinds)
 
 
 def calibrate_engine(engine_folder: Path, unseen: Unseen, threads: int) -> dict[str, float]:

@@ -31,8 +31,6 @@ from training.models.streaming import StreamingConfig, StreamingFeatDiff
 
 _LEFT_OUT = "num_batches_tracked"
 """A buffer of BatchNorm that only training reads; exported graphs lack it."""
-_RESIDUAL = ("each", "first_again", "second_again")
-"""Layers of a head that engines before 0.6 lack."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,22 +114,8 @@ class HalfHead(nn.Module):
         return newest, position.float()
 
 
-class _AddsNothing(nn.Module):
-    """In place of a residual convolution that an engine lacks."""
-
-    def forward(self, maps: Tensor) -> Tensor:
-        return torch.zeros_like(maps)
-
-
-def _leave_out_residuals(head: HeadStep, stored: set[str]) -> None:
-    for name in _RESIDUAL:
-        if f"{name}.weight" not in stored:
-            setattr(head, name, _AddsNothing())
-
-
 def trained_steps(model: ModelFolder) -> StepGraphs:
-    """The modules with an engine folder's weights, which its graphs hold under the modules' names. Layers that engines
-    of an earlier design lack add nothing.
+    """The modules with an engine folder's weights, which its graphs hold under the modules' names.
 
     Raises RuntimeError for graphs of another network.
     """
@@ -144,8 +128,6 @@ def trained_steps(model: ModelFolder) -> StepGraphs:
         (steps.embedding, model.embedding),
     ):
         stored = onnx.load_model_from_string(content).graph.initializer
-        if module is steps.head:
-            _leave_out_residuals(steps.head, {tensor.name for tensor in stored})
         wanted = module.state_dict().keys()
         weights = {
             tensor.name: torch.from_numpy(numpy_helper.to_array(tensor).copy())

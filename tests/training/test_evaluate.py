@@ -10,8 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from engines.comparison import comparison_scores
-from training.cohort import Cohort, build_cohort, calibrate_on, procedural_trials, real_trials
+from engines.comparison import comparison_scores, mean_embedding
+from training.cohort import FILMED, Cohort, build_cohort, calibrate_on, procedural_trials, real_trials
 from training.data.bank import MotionClip, build_bank
 from training.data.calls import Recording
 from training.data.material import Material
@@ -137,6 +137,19 @@ def drivers_on_a_circle(count: int, first: int = 0, spread: float = 0.05, seed: 
         unit = (windows / np.linalg.norm(windows, axis=1, keepdims=True)).astype(np.float32)
         rows.append(DriverEmbeddings(driver, 0, unit[:5], unit[5:]))
     return rows
+
+
+def test_filmed_people_join_the_cohort_as_blends_that_no_trial_is_without() -> None:
+    filmed = [one.enrol for one in drivers_on_a_circle(5, first=90)]
+    rendered = build_cohort(drivers_on_a_circle(6, first=50), [])
+    cohort = build_cohort(drivers_on_a_circle(6, first=50), [], filmed)
+    assert cohort.rows.shape == (6 + 2 * 5, 8)
+    np.testing.assert_array_equal(cohort.rows[:6], rendered.rows)
+    assert (cohort.parents[6:] == FILMED).all()
+    assert len(cohort.without([0, 1])) == 16
+    likeness = cohort.rows[6:] @ np.stack([mean_embedding(windows) for windows in filmed]).T
+    assert likeness.max() < 0.999, "a row is somebody's template"
+    assert len(build_cohort(drivers_on_a_circle(6, first=50), [], filmed[:1]).rows) == 6
 
 
 def test_the_cohort_blends_real_people_and_remembers_whom() -> None:
