@@ -18,7 +18,7 @@ from training.embedding import Embed
 from training.evaluation.prepared_clips import LabelledClip
 
 _MOST_WINDOWS = 24
-"""Of one person; some have hundreds of clips."""
+"""Of one clip, and when a person has so many no further clip of theirs is taken; some have dozens."""
 _SHORTEST_FRAMES = 24
 """A shorter clip tells nothing; one shorter than a window is embedded whole."""
 
