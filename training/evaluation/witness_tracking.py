@@ -31,8 +31,8 @@ def track_calls(
     pictures = found = 0
     for number, path in enumerate(call_files(calls), 1):
         kept = track_file(path)
-        if not kept.exists():
-            arrays: Arrays = {"landmarker": np.array(LANDMARKER_SHA256)}
+        if not _is_tracked(kept):
+            arrays: Arrays = {"landmarker": np.array(LANDMARKER_SHA256), "rate_hz": np.array(TRACKED_HZ)}
             with opened(path) as rendered:
                 arrays |= {name: rendered[name] for name in ("driver", "face")}
                 for side in SIDES:
@@ -45,6 +45,14 @@ def track_calls(
         pictures, found = pictures + sum(map(len, seen)), found + sum(int(side.sum()) for side in seen)
         advance(number)
     return pictures, found
+
+
+def _is_tracked(kept: Path) -> bool:
+    """At this rate; at another one it is tracked again."""
+    if not kept.exists():
+        return False
+    with opened(kept) as tracked:
+        return float(tracked["rate_hz"]) == TRACKED_HZ
 
 
 def tracked_frames(frames: int, fps: float, rate_hz: float) -> NDArray[np.int64]:

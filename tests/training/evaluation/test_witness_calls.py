@@ -16,7 +16,7 @@ from engines.registry import load_engine
 from training.data.array_file import save_arrays
 from training.errors import DataError
 from training.evaluate import CallProtocol
-from training.evaluation.witness_calls import call_files, heard_file, load_calls, load_tracks
+from training.evaluation.witness_calls import call_files, heard_file, load_calls, load_tracks, track_file
 from training.evaluation.witness_hearing import hear_calls
 from training.evaluation.witness_rendering import render_calls
 from training.evaluation.witness_tracking import track_calls, tracked_frames
@@ -100,6 +100,16 @@ def test_another_engine_hears_calls_again_and_nothing_else_is_made_again(rendere
     with pytest.raises(DataError, match="heard by no engine"):
         load_calls(rendered, engine.spec.model_sha256)
     hear_calls(engine, rendered, nothing_told)
+
+
+def test_a_track_of_another_rate_is_made_again(rendered: Path) -> None:
+    first = track_file(call_files(rendered)[0])
+    with np.load(first) as arrays:
+        kept = dict(arrays)
+        save_arrays(first, {**kept, "rate_hz": np.array(6.0), "enrol_found": np.zeros(3, np.bool_)})
+    track_calls(rendered, finder, nothing_told)
+    with np.load(first) as arrays:
+        assert {name: arrays[name].tolist() for name in arrays} == {name: kept[name].tolist() for name in kept}
 
 
 def test_a_call_without_its_track_says_what_to_do(rendered: Path) -> None:
