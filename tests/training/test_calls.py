@@ -7,9 +7,10 @@ from itertools import islice, pairwise
 
 import cv2
 import numpy as np
+import pytest
 
-from engines.pixels import full_range, luma_plane
-from training.data.calls import CallQuality, Recording, crops_of, received_through, through_call, through_vp8
+from engines.pixels import CropBox, crop_from_eyes, full_range, luma_plane
+from training.data.calls import CallQuality, Recording, crops_of, framed, received_through, through_call, through_vp8
 from training.puppets.player import PuppetPlayer
 
 SHORT = Recording("val", face=0, driver=0, take=0, seconds=0.5)
@@ -71,6 +72,21 @@ def test_a_loss_freezes_the_picture_until_a_keyframe_and_is_told() -> None:
     for frame, _ in arrived:
         grey = cv2.cvtColor(sent[int(frame.pts or 0)], cv2.COLOR_BGR2GRAY).astype(float)
         assert np.abs(grey - full_range(luma_plane(frame).pixels)).mean() < 4  # never smeared
+
+
+def test_a_face_can_sit_beside_its_place_or_nearer() -> None:
+    eyes = (320.0, 150.0), 100.0
+    usual, beside, nearer = (
+        framed(eyes, quality) for quality in (CallQuality(), CallQuality(beside=0.25), CallQuality(nearer=1.25))
+    )
+    assert usual == crop_from_eyes(*eyes)
+    assert beside == CropBox(usual.x - 25, usual.y, usual.side)  # so the face is to the right of the crop's middle
+    assert nearer.side == pytest.approx(usual.side / 1.25, abs=1)
+    assert nearer.x + nearer.side / 2 == pytest.approx(eyes[0][0], abs=1)
+    moved = replace(SHORT, quality=CallQuality(beside=0.25)).crops().astype(float)
+    still = replace(SHORT, quality=CallQuality()).crops().astype(float)
+    shift = round(0.25 * 128 / 3.2)
+    assert np.abs(moved[:, :, shift:] - still[:, :, :-shift]).mean() < np.abs(moved - still).mean() / 3
 
 
 def test_quality_sets_rate_size_and_bits() -> None:

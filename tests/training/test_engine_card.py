@@ -10,8 +10,9 @@ import pytest
 
 from engines.protocol import Calibration
 from training.evaluate import Accuracy, DriverEmbeddings
-from training.evaluation.call_study import CallStudy, LengthResult
+from training.evaluation.call_study import CallStudy
 from training.evaluation.error_analysis import DriverError, ErrorAnalysis, PartEffect
+from training.evaluation.evidence_length import LengthResult
 from training.evaluation.swaps import SwapStudy, time_to_detect
 from training.metrics import Estimate
 from training.model_card import CardFigures

@@ -38,14 +38,18 @@ _LOSS_STREAM = 7
 
 _Arrived = TypeVar("_Arrived")
 
+Eyes = tuple[tuple[float, float], float]
+"""The point between the outer eye corners and their distance, in pixels."""
+
 
 @dataclass(frozen=True, slots=True)
 class CallQuality:
-    """What camera and link allow.
+    """What camera and link allow, and how the face lies in its crop.
 
     size: of the picture in pixels; the outer eye corners are a 4.2th of its height apart. lost_share: of the encoded
     frames, each by its own draw, so about packet loss times packets a frame. recovery_seconds: from a loss to the
-    keyframe that the receiver asks for; it decodes nothing in between and the picture stands still.
+    keyframe that the receiver asks for; it decodes nothing in between and the picture stands still. beside: how far to
+    a side of the crop's middle the face sits, in eye distances. nearer: how many times as wide it is as expected there.
     """
 
     bitrate_bps: int = 500_000
@@ -53,6 +57,8 @@ class CallQuality:
     size: tuple[int, int] = (640, 360)
     lost_share: float = 0.0
     recovery_seconds: float = 0.3
+    beside: float = 0.0
+    nearer: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +102,10 @@ class Recording:
         arrived: dict[CallQuality, Received] = {}
         for first in qualities:
             if first not in arrived:
-                pictures, box = self._performed(first)
+                pictures, eyes = self._performed(first)
                 shown = list(pictures)
                 alike = [one for one in qualities if (one.fps, one.size) == (first.fps, first.size)]
-                arrived |= {quality: self._arrived(iter(shown), box, quality) for quality in alike}
+                arrived |= {quality: self._arrived(iter(shown), eyes, quality) for quality in alike}
         return tuple(arrived[quality] for quality in qualities)
 
     def landmarks(self, frames: int) -> NDArray[np.float32]:
@@ -112,17 +118,25 @@ class Recording:
         """Of the face and of the driver."""
         return split_seeds(self.split, self.face + 1)[-1], split_seeds(self.split, self.driver + 1)[-1]
 
-    def _performed(self, quality: CallQuality) -> tuple[Iterator[NDArray[np.uint8]], CropBox]:
-        """What the camera sees, and where the face is in it."""
+    def _performed(self, quality: CallQuality) -> tuple[Iterator[NDArray[np.uint8]], Eyes]:
+        """What the camera sees, and where the eyes are in it."""
         cv2.setNumThreads(1)
         player = PuppetPlayer(*self._seeds, self.take, quality.fps, quality.size)
-        box = crop_from_eyes(player.eye_center_px, player.eye_distance_px)
-        return islice(player, round(self.seconds * quality.fps)), box
+        eyes = player.eye_center_px, player.eye_distance_px
+        return islice(player, round(self.seconds * quality.fps)), eyes
 
-    def _arrived(self, pictures: Iterator[NDArray[np.uint8]], box: CropBox, quality: CallQuality) -> Received:
+    def _arrived(self, pictures: Iterator[NDArray[np.uint8]], eyes: Eyes, quality: CallQuality) -> Received:
         arrived = list(through_call(pictures, quality, stream(_LOSS_STREAM, *self._seeds, self.take)))
+        box = framed(eyes, quality)
         crops = np.stack([crop_frame(luma_plane(frame), box) for frame, _ in arrived])
         return Received(crops, np.array([continues for _, continues in arrived]))
+
+
+def framed(eyes: Eyes, quality: CallQuality) -> CropBox:
+    """The live path's crop of a face, or one that the face has moved in since the crop came to stand still."""
+    (x, y), distance = eyes
+    seen = distance / quality.nearer
+    return crop_from_eyes((x - quality.beside * seen, y), seen)
 
 
 def crops_of(recordings: Sequence[Recording], processes: int) -> Iterator[NDArray[np.uint8]]:

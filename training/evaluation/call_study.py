@@ -12,7 +12,6 @@ from engines.protocol import Engine
 from training.data.calls import FPS, Recording
 from training.embedding import through_engine
 from training.evaluate import (
-    Accuracy,
     CallSides,
     DriverEmbeddings,
     accuracy,
@@ -27,7 +26,8 @@ from training.evaluation.evidence_length import (
     EVIDENCE_SECONDS,
     LONGER_WINDOWS,
     SHORTER_WINDOWS,
-    evidence_trials,
+    LengthResult,
+    evidence_result,
     joined_windows,
     middle,
 )
@@ -37,17 +37,9 @@ from training.evaluation.swaps import SwapStudy, TimeToDetect, study_swaps, time
 from training.metrics import Trials
 
 PER_HOUR = (1.0, 6.0)
+_ROUNDS = 500
 _WINDOWS_EACH = 4
 """Of each side, for lengths below the engine's window, which have to be computed anew."""
-
-
-@dataclass(frozen=True, slots=True)
-class LengthResult:
-    """Error at one length. seconds: of video behind each comparison's probe."""
-
-    seconds: float
-    frames: int
-    accuracy: Accuracy
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +109,7 @@ class CallGatherer:
         longest = min(len(stream.embeddings) for stream in self.streams) / FPS
         for seconds in EVIDENCE_SECONDS:
             if self.engine.spec.window_frames / FPS <= seconds <= longest:
-                yield _length_result(round(seconds * FPS), evidence_trials(self.streams, self.engine.spec, seconds))
+                yield evidence_result(self.streams, self.engine.spec, seconds, _ROUNDS)
 
 
 def _spread(windows: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -127,4 +119,4 @@ def _spread(windows: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _length_result(frames: int, trials: Trials) -> LengthResult:
-    return LengthResult(frames / FPS, frames, accuracy(trials))
+    return LengthResult(frames / FPS, frames, accuracy(trials, _ROUNDS))

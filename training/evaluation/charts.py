@@ -13,12 +13,13 @@ mpl.use("Agg")
 from matplotlib import pyplot as plt  # the backend has to be chosen first
 from matplotlib.axes import Axes
 
-from training.evaluation.call_study import LengthResult
+from training.evaluation.evidence_length import LengthResult
 from training.evaluation.robustness import ConditionResult
 from training.evaluation.swaps import HORIZON_SECONDS, SwapStudy, TimeToDetect
 from training.metrics import Estimate
 
 _DPI = 110
+_PANELS_A_ROW = 3
 
 
 def save_lengths(windows: Sequence[LengthResult], evidence: Sequence[LengthResult], path: Path) -> None:
@@ -71,8 +72,11 @@ def save_detection(study: SwapStudy, told: Sequence[TimeToDetect], path: Path) -
 def save_conditions(results: Sequence[ConditionResult], path: Path) -> None:
     """Equal error rate of one window against a template, along each way in which a call gets worse."""
     by_axis = {axis: list(group) for axis, group in groupby(results, lambda one: one.axis)}
-    figure, panels = plt.subplots(1, len(by_axis), figsize=(3.4 * len(by_axis), 3.8), constrained_layout=True)
-    for axes, (axis, group) in zip(np.atleast_1d(panels), by_axis.items(), strict=True):
+    rows = -(-len(by_axis) // _PANELS_A_ROW)
+    figure, panels = plt.subplots(rows, _PANELS_A_ROW, figsize=(12, 3.8 * rows), constrained_layout=True, squeeze=False)
+    for axes in panels.flat[len(by_axis) :]:
+        axes.remove()
+    for axes, (axis, group) in zip(panels.flat, by_axis.items(), strict=False):
         ordered = sorted((one for one in group if one.accuracy is not None), key=lambda one: one.value)
         _errors(axes, [one.value for one in ordered], [one.accuracy.equal_error for one in ordered if one.accuracy])
         outside = [one for one in ordered if not one.in_range]
@@ -84,7 +88,8 @@ def save_conditions(results: Sequence[ConditionResult], path: Path) -> None:
         axes.set(xlabel=axis, ylim=(0, 0.6))
         if outside:
             axes.legend(fontsize=8)
-    np.atleast_1d(panels)[0].set_ylabel("equal error rate, one window")
+    for first in panels[:, 0]:
+        first.set_ylabel("equal error rate, one window")
     figure.savefig(path, dpi=_DPI)
     plt.close(figure)
 

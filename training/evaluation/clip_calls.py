@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from engines.protocol import Engine, EngineSpec
 from training.errors import DataError
-from training.evaluate import accuracy, pooled
+from training.evaluate import pooled
 from training.evaluation.alerts import AlertRule
-from training.evaluation.call_study import PER_HOUR, LengthResult
-from training.evaluation.evidence_length import EVIDENCE_SECONDS, evidence_trials
+from training.evaluation.call_study import PER_HOUR
+from training.evaluation.evidence_length import EVIDENCE_SECONDS, LengthResult, evidence_result
 from training.evaluation.prepared_clips import LabelledClip
 from training.evaluation.streams import DriverStream
 from training.evaluation.swaps import SwapStudy, TimeToDetect, study_swaps, time_to_detect
@@ -28,8 +28,6 @@ SHORTEST_SECONDS = 5.0
 MOST_STREAMS = 96
 """Drivers on faces that take part, the first ones: each keeps some MB of pictures."""
 _ROUNDS = 200
-_FEWEST = 2
-"""Drivers with a stretch that is long enough: one alone says nothing of others."""
 
 Face = tuple[str, str, bool]
 """Target, generator, whether a camera recorded it."""
@@ -239,10 +237,7 @@ def _evidence(streams: Sequence[DriverStream], spec: EngineSpec) -> tuple[tuple[
     found, missing = [], []
     for seconds in EVIDENCE_SECONDS:
         try:
-            trials = evidence_trials(streams, spec, seconds)
-            if len(np.unique(trials.probe_driver)) < _FEWEST:
-                raise DataError(f"one driver alone is heard for {seconds:g} s")
-            found.append(LengthResult(seconds, round(seconds * streams[0].fps), accuracy(trials, _ROUNDS)))
+            found.append(evidence_result(streams, spec, seconds, _ROUNDS))
         except DataError as error:
             missing.append(f"{seconds:g} s of evidence: {error}")
     return tuple(found), tuple(missing)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engines.protocol import EngineSpec
 from training.errors import DataError
-from training.evaluate import DriverEmbeddings
+from training.evaluate import Accuracy, DriverEmbeddings, accuracy
+from training.evaluation.shipped_ratios import ShippedRatios, shipped_ratios
 from training.evaluation.streams import DriverStream, Scores, live_scores, of_target
 from training.metrics import Trials
 
@@ -18,6 +20,17 @@ SHORTER_WINDOWS = (16, 32, 48)
 """Frames, cut from the middle of the engine's windows: the same material at every length, and nothing is padded."""
 LONGER_WINDOWS = (2, 4)
 """How many consecutive windows of the engine are pooled into one embedding."""
+
+
+@dataclass(frozen=True, slots=True)
+class LengthResult:
+    """Error at one length. seconds: of video behind each comparison's probe. ratios: where the guard's own score was
+    compared."""
+
+    seconds: float
+    frames: int
+    accuracy: Accuracy
+    ratios: ShippedRatios | None = None
 
 
 def middle(windows: NDArray[np.uint8], frames: int) -> NDArray[np.uint8]:
@@ -67,6 +80,16 @@ def evidence_trials(streams: Sequence[DriverStream], spec: EngineSpec, seconds: 
     if len(joined.scores) == 0:
         raise DataError(f"no stream is {seconds:g} s long")
     return joined
+
+
+def evidence_result(streams: Sequence[DriverStream], spec: EngineSpec, seconds: float, rounds: int) -> LengthResult:
+    """What `seconds` of evidence tell. Raises DataError where they tell of fewer than two drivers, who say nothing of
+    others."""
+    trials = evidence_trials(streams, spec, seconds)
+    if len(np.unique(trials.probe_driver)) < 2:
+        raise DataError(f"one driver alone is heard for {seconds:g} s")
+    ratios = shipped_ratios(trials, spec.calibration, rounds)
+    return LengthResult(seconds, round(seconds * streams[0].fps), accuracy(trials, rounds), ratios)
 
 
 def stretch_means(scores: Scores, frames: int, window_frames: int) -> Scores:

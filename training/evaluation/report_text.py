@@ -9,8 +9,9 @@ from dataclasses import fields, is_dataclass
 import numpy as np
 
 from training.evaluate import OperatingPoints
-from training.evaluation.call_study import CallStudy, LengthResult
+from training.evaluation.call_study import CallStudy
 from training.evaluation.clip_calls import ClipCalls
+from training.evaluation.evidence_length import LengthResult
 from training.evaluation.robustness import ConditionResult
 from training.evaluation.swaps import HORIZON_SECONDS, SwapStudy, TimeToDetect
 from training.metrics import Estimate
@@ -100,6 +101,7 @@ def calls_markdown(study: CallStudy) -> str:
             _lengths(study.windows, "frames"),
             "A template against stretches of a call, mean of the guard's comparison score over the windows inside.",
             _lengths(study.evidence, "seconds"),
+            _ratios(study.evidence),
             "![Error against length](evidence.png)",
             "## Time to detect a swap of drivers",
             _SWAPS,
@@ -134,7 +136,11 @@ def clip_calls_markdown(calls: Sequence[ClipCalls]) -> str:
             f"{one.streams} streams of {one.drivers} drivers on {one.faces} faces, enrolled with "
             f"{one.enrolment_seconds:.1f} s (median); {one.halves} enrol and are heard in two halves of one recording.",
             *([_detection(one.detection)] if one.detection else []),
-            *(["Error by seconds of evidence:", _lengths(one.evidence, "seconds")] if one.evidence else []),
+            *(
+                ["Error by seconds of evidence:", _lengths(one.evidence, "seconds"), _ratios(one.evidence)]
+                if one.evidence
+                else []
+            ),
             *(["\n".join(f"- Not measured: {reason}." for reason in one.unmeasured)] if one.unmeasured else []),
             f"![Time to detect]({one.picture})",
         ]
@@ -155,6 +161,28 @@ def _lengths(results: Sequence[LengthResult], unit: str) -> str:
             for one in results
         ],
     )
+
+
+def _ratios(results: Sequence[LengthResult]) -> str:
+    rows = [
+        (
+            f"{one.seconds:g}",
+            f"{one.ratios.genuine_nats:+.2f}",
+            f"{one.ratios.stranger_nats:+.2f}",
+            _share(one.ratios.stranger_above_0),
+            f"{one.ratios.cost_bits:.3f}",
+        )
+        for one in results
+        if one.ratios is not None
+    ]
+    header = ["seconds", "Genuine, mean nats", "Strangers, mean nats", "Strangers above 0", "Cllr, bits"]
+    return "\n\n".join([_RATIOS, table(header, rows)])
+
+
+_RATIOS = (
+    "The log-likelihood ratios of the same stretches, as the guard shows them; above 0 they speak for the enrolled "
+    "driver. Cllr: 0 is perfect, 1 is what knowing nothing costs, more misleads."
+)
 
 
 def _wanted(one: TimeToDetect) -> str:

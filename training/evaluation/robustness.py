@@ -42,6 +42,7 @@ class ConditionResult:
 
 GOOD = CallQuality()
 BITRATE, LOSS, RATE, FACE = "bitrate, kbit/s", "lost frames, %", "frames per second", "eye distance, px"
+BESIDE, NEARER = "face beside its place, eye distances", "face nearer, times"
 _EYES_TO_HEIGHT = 4.2
 
 
@@ -51,11 +52,15 @@ def conditions() -> list[Condition]:
     losses = [replace(GOOD, lost_share=share) for share in (0.0, 0.01, 0.05)]
     rates = [replace(GOOD, fps=fps) for fps in (30, 20, 15)]
     sizes = [replace(GOOD, size=size) for size in ((640, 360), (320, 180), (160, 90))]
+    places = [replace(GOOD, beside=beside) for beside in (0.0, 0.12, 0.25)]
+    distances = [replace(GOOD, nearer=nearer) for nearer in (1.0, 0.8, 1.25)]
     return [
         *(Condition(BITRATE, quality.bitrate_bps / 1000, quality) for quality in bitrates),
         *(Condition(LOSS, 100 * quality.lost_share, quality) for quality in losses),
         *(Condition(RATE, quality.fps, quality) for quality in rates),
         *(Condition(FACE, round(quality.size[1] / _EYES_TO_HEIGHT), quality) for quality in sizes),
+        *(Condition(BESIDE, quality.beside, quality) for quality in places),
+        *(Condition(NEARER, quality.nearer, quality) for quality in distances),
     ]
 
 

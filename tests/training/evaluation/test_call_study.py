@@ -46,7 +46,7 @@ def test_lengths_that_the_recordings_hold_are_measured(study: CallStudy) -> None
     assert [one.seconds for one in study.evidence] == [2.5, 5.0, 10.0]
     assert study.windows[0].accuracy.equal_error.value > study.evidence[-1].accuracy.equal_error.value == 0.0
     assert [one.target_per_hour for one in study.detection] == [1.0, 6.0, None]
-    assert len(study.conditions) == 13
+    assert len(study.conditions) == 19
 
 
 def test_everything_is_told_as_text_and_as_valid_json(study: CallStudy) -> None:

@@ -17,7 +17,7 @@ FRAMES = 12 * WINDOW_FRAMES
 
 def test_every_axis_begins_with_the_same_good_call() -> None:
     first = {condition.axis: condition for condition in reversed(conditions())}
-    assert len(first) == 4
+    assert len(first) == 6
     assert {condition.quality for condition in first.values()} == {CallQuality()}
     assert len({(one.axis, one.value) for one in conditions()}) == len(conditions())
 
