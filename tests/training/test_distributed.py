@@ -130,7 +130,8 @@ def test_loss_and_gradient_are_those_of_one_process(context: ForkServerContext, 
     losses_of_half, _ = one_step(HALF)
     for found in (first, second):
         torch.testing.assert_close(found["exact"], exact_step(), rtol=1e-9, atol=1e-12)
-        assert found["streaming"][0] == pytest.approx(losses, abs=2e-5)
+        # Single precision, whose last digits depend on the processor's vectors: 9e-6 apart on one with AVX2.
+        assert found["streaming"][0] == pytest.approx(losses, rel=2e-5)
         assert float((found["streaming"][1] - gradient).norm() / gradient.norm()) < 1e-3
         assert found["half"][0] == pytest.approx(losses_of_half, rel=0.02)
     # The landmark baseline draws its shuffled clips, in each process other ones.
