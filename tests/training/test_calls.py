@@ -45,7 +45,8 @@ def test_recordings_come_in_order_from_several_processes() -> None:
 
 
 def test_several_calls_of_one_performance_are_what_each_alone_would_be() -> None:
-    qualities = [CallQuality(300_000), CallQuality(size=(320, 180)), CallQuality(300_000, lost_share=0.2)]
+    framings = [CallQuality(300_000, lost_share=0.2, beside=0.25), CallQuality(300_000, nearer=1.25)]
+    qualities = [CallQuality(300_000), CallQuality(size=(320, 180)), CallQuality(300_000, lost_share=0.2), *framings]
     found = list(received_through([SHORT], qualities, processes=1))
     assert len(found) == 1
     for quality, together in zip(qualities, found[0], strict=True):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import partial
 from itertools import islice
@@ -60,6 +60,11 @@ class CallQuality:
     beside: float = 0.0
     nearer: float = 1.0
 
+    @property
+    def link(self) -> CallQuality:
+        """The same, whatever the framing: what decides which frames arrive."""
+        return replace(self, beside=0.0, nearer=1.0)
+
 
 @dataclass(frozen=True, slots=True)
 class Received:
@@ -91,13 +96,14 @@ class Recording:
         """The same with what was lost on the way."""
         bitrate = BITRATES_BPS[(self.face + self.driver + self.take) % len(BITRATES_BPS)]
         quality = self.quality or CallQuality(bitrate)
-        return self._arrived(*self._performed(quality), quality)
+        pictures, eyes = self._performed(quality)
+        return _received(self._sent(pictures, quality), framed(eyes, quality))
 
     def through(self, qualities: Sequence[CallQuality]) -> tuple[Received, ...]:
         """The same performance in each of several calls, in their order, whatever this recording's own quality is.
 
-        Pictures of one rate and size, which take most of the time, are painted once; they are kept meanwhile, 20 MB for
-        a second of 640x360.
+        Pictures of one rate and size, which take most of the time, are painted once, and sent once over each link; they
+        are kept meanwhile, 20 MB for a second of 640x360.
         """
         arrived: dict[CallQuality, Received] = {}
         for first in qualities:
@@ -105,7 +111,9 @@ class Recording:
                 pictures, eyes = self._performed(first)
                 shown = list(pictures)
                 alike = [one for one in qualities if (one.fps, one.size) == (first.fps, first.size)]
-                arrived |= {quality: self._arrived(iter(shown), eyes, quality) for quality in alike}
+                for link in dict.fromkeys(one.link for one in alike):
+                    frames = self._sent(iter(shown), link)
+                    arrived |= {one: _received(frames, framed(eyes, one)) for one in alike if one.link == link}
         return tuple(arrived[quality] for quality in qualities)
 
     def landmarks(self, frames: int) -> NDArray[np.float32]:
@@ -125,11 +133,13 @@ class Recording:
         eyes = player.eye_center_px, player.eye_distance_px
         return islice(player, round(self.seconds * quality.fps)), eyes
 
-    def _arrived(self, pictures: Iterator[NDArray[np.uint8]], eyes: Eyes, quality: CallQuality) -> Received:
-        arrived = list(through_call(pictures, quality, stream(_LOSS_STREAM, *self._seeds, self.take)))
-        box = framed(eyes, quality)
-        crops = np.stack([crop_frame(luma_plane(frame), box) for frame, _ in arrived])
-        return Received(crops, np.array([continues for _, continues in arrived]))
+    def _sent(self, pictures: Iterator[NDArray[np.uint8]], quality: CallQuality) -> list[tuple[av.VideoFrame, bool]]:
+        return list(through_call(pictures, quality, stream(_LOSS_STREAM, *self._seeds, self.take)))
+
+
+def _received(frames: Sequence[tuple[av.VideoFrame, bool]], box: CropBox) -> Received:
+    crops = np.stack([crop_frame(luma_plane(frame), box) for frame, _ in frames])
+    return Received(crops, np.array([continues for _, continues in frames]))
 
 
 def framed(eyes: Eyes, quality: CallQuality) -> CropBox:
