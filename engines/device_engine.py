@@ -2,7 +2,7 @@
 
 One batch, in this order on the device's one stream (engines/kernels/README.md):
 
-    frames, places, continues up -> backbone -> difference -> head -> ring -> embedding -> embeddings, shares down
+    frames, places, continues up -> backbone -> flow, difference -> head -> ring -> embedding -> embeddings, shares down
 
 The batches of a large step overlap: while the device computes one, the host fills the page-locked rows of the next, and
 these cross the bus on a stream of their own.
@@ -29,6 +29,7 @@ from engines.device_graphs import Capture, DeviceGraphs, check_tensors
 from engines.device_lanes import HostRows, Lane
 from engines.device_ring import NO_PLACE, DeviceRing, Places, RingStatus
 from engines.errors import EngineInputError
+from engines.flow import FLOW_SIZE
 from engines.protocol import Batching, EngineSpec, EngineStatus, StepResult
 from engines.slot_state import MAP_SHAPE
 from engines.step_input import check_step
@@ -215,6 +216,7 @@ class DeviceEngine:
         most = self._buckets[-1]
         sizes = {tensor.name: tensor.row_bytes * most for graph in self._graphs.all for tensor in graph.tensors}
         sizes |= {"places": 4 * most, "continues": most, "energy": 4 * MAP_SHAPE[0] * most, "valid_fraction": 4 * most}
+        sizes["flow"] = 4 * FLOW_SIZE * most
         # The graphs run one after the other, so one piece of working memory serves them all.
         sizes["scratch"] = max(1, *(graph.scratch_bytes for graph in self._graphs.all))
         self._buffers = {name: self._device.allocate(size) for name, size in sizes.items()}
@@ -248,6 +250,7 @@ class DeviceEngine:
         state = {"records": self._ring.records, "places": at["places"]}
         self._graphs.backbone.enqueue(rows, at, stream)
         device.launch(launches.advance_runs(rows, **state, continues=at["continues"], window=window))
+        device.launch(launches.measure_flow(rows, **state, frames=at["frames"], flow=at["flow"]))
         device.launch(
             launches.difference_maps(rows, **state, maps=at["maps"], differences=at["differences"], energy=at["energy"])
         )
@@ -258,7 +261,8 @@ class DeviceEngine:
             launches.push_positions(
                 rows,
                 **state,
-                positions=at["position"],
+                pooled=at["position"],
+                flow=at["flow"],
                 moments=at["moments"],
                 valid_fraction=at["valid_fraction"],
                 window=window,

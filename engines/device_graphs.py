@@ -8,7 +8,7 @@ from typing import Protocol
 
 from engines.errors import ModelFolderError
 from engines.protocol import EngineSpec
-from engines.slot_state import MAP_SHAPE, POSITION_SIZE, SLICE_SHAPE, TAPS
+from engines.slot_state import MAP_SHAPE, POOLED_SIZE, POSITION_SIZE, SLICE_SHAPE, TAPS
 from engines.step_input import FRAME_SHAPE
 
 
@@ -70,7 +70,7 @@ def check_tensors(spec: EngineSpec, graphs: DeviceGraphs) -> None:
         "differences": ("float16", (TAPS, *MAP_SHAPE)),
         "earlier_slices": ("float16", (TAPS - 1, *SLICE_SHAPE)),
         "slice": ("float16", SLICE_SHAPE),
-        "position": ("float32", (POSITION_SIZE,)),
+        "position": ("float32", (POOLED_SIZE,)),
         "moments": ("float32", (2 * POSITION_SIZE,)),
         "embedding": ("float32", (spec.embedding_size,)),
     }

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from engines.flow import PICTURE_PX
 from engines.slot_state import MAP_SHAPE, POSITION_SIZE, SLICE_SHAPE, TAPS
 
 KEPT_MAPS = TAPS
@@ -30,7 +31,7 @@ class RecordLayout:
 
     @property
     def sums(self) -> int:
-        """double (2, 512): the counting positions' values and their squares, summed."""
+        """double (2, 768): the counting positions' values and their squares, summed."""
         return _ALIGNMENT
 
     @property
@@ -44,9 +45,14 @@ class RecordLayout:
         return self.slices + KEPT_SLICES * math.prod(SLICE_SHAPE) * _HALF
 
     @property
-    def positions(self) -> int:
-        """float (window, 512)"""
+    def picture(self) -> int:
+        """float (64, 64): the halved previous frame."""
         return self.maps + KEPT_MAPS * math.prod(MAP_SHAPE) * _HALF
+
+    @property
+    def positions(self) -> int:
+        """float (window, 768)"""
+        return self.picture + PICTURE_PX**2 * _FLOAT
 
     @property
     def valid(self) -> int:

@@ -19,6 +19,7 @@ from engines.stage_clock import StageClock
 
 _STAGE_OF_KERNEL = {
     "advance_runs": "difference",
+    "measure_flow": "flow",
     "difference_maps": "difference",
     "reset_records": "ring",
     "gather_slices": "ring",
@@ -28,8 +29,8 @@ _STAGE_OF_KERNEL = {
 
 
 def watched_parts(device: Device, graphs: DeviceGraphs, clock: StageClock) -> tuple[Device, DeviceGraphs, Capture]:
-    """What `DeviceEngine` takes, each call counted to one of: upload, backbone, difference, ring, head, embedding,
-    download."""
+    """What `DeviceEngine` takes, each call counted to one of: upload, backbone, difference, flow, ring, head,
+    embedding, download."""
     watched = DeviceGraphs(
         _WatchedGraph("backbone", graphs.backbone, device, clock),
         _WatchedGraph("head", graphs.head, device, clock),

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 MANIFEST_FILE = "engine.json"
 
 FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
@@ -64,7 +64,7 @@ class Metric(_Part):
 class Manifest(_Part):
     """The whole file. `files` are what computes, `documents` what explains; both are hashed."""
 
-    format: Literal[1]
+    format: Literal[2]
     name: str = Field(min_length=1)
     version: str = Field(min_length=1)
     licence: str = Field(min_length=1)

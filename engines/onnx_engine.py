@@ -9,12 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.errors import EngineInputError, ModelFolderError
+from engines.flow import FlowHistory
 from engines.model_folder import EMBEDDING_FILE, ModelFolder
 from engines.onnx_backbone import FrameBackbone, MapBackbone, NodeBackbone
 from engines.onnx_graph import OnnxGraph, per_stream
 from engines.onnx_head import FullHead, Int8Head, StreamHead
 from engines.protocol import Batching, EngineSpec, EngineStatus, StepResult
 from engines.slot_state import (
+    POOLED_SIZE,
     POSITION_SIZE,
     TEMPORAL_MARGIN,
     MotionHistory,
@@ -40,7 +42,8 @@ class OnnxEngine:
 
     threads: threads inside one operator. One is the best use of a core when several engines or decoders share the
     machine; more help only a single engine on idle cores.
-    clock: counts the stages backbone, difference (all that is kept of maps and slices), head, pooling and embedding.
+    clock: counts the stages backbone, difference (all that is kept of maps and slices), head, flow, pooling and
+    embedding.
     """
 
     def __init__(self, model: ModelFolder, *, threads: int = 1, clock: StageClock | None = None) -> None:
@@ -81,7 +84,7 @@ class OnnxEngine:
 
     @property
     def stream_bytes(self) -> int:
-        return self._head.history.slot_bytes + self._window.slot_bytes
+        return self._head.history.slot_bytes + self._flow.slot_bytes + self._window.slot_bytes
 
     def open(self, slots: int) -> None:
         """Make room for `slots` streams, numbered from 0, all empty. Raises EngineInputError below 1."""
@@ -94,6 +97,7 @@ class OnnxEngine:
         if not 0 <= slot < self._slots:
             raise EngineInputError(f"slot {slot} does not exist, the engine is open for {self._slots}")
         self._head.history.reset(slot)
+        self._flow.reset(slot)
         self._window.reset(slot)
 
     def step(self, slots: NDArray[np.int32], frames: NDArray[np.uint8], continues: NDArray[np.bool_]) -> StepResult:
@@ -105,7 +109,8 @@ class OnnxEngine:
         maps = [self._backbone(frame) for frame in frames]
         positions = np.empty((slots.size, POSITION_SIZE), np.float32)
         for row, slot in enumerate(slots.tolist()):
-            positions[row] = self._head.position(slot, maps[row], bool(continues[row]))
+            positions[row, :POOLED_SIZE] = self._head.position(slot, maps[row], bool(continues[row]))
+            positions[row, POOLED_SIZE:] = self._flow.push_frame(slot, frames[row], bool(continues[row]))
         # A position sees one frame more than its margin; with a shorter run it would reach back over a break.
         self._window.push(slots, positions, self._head.history.run_frames(slots) > TEMPORAL_MARGIN)
         moments, valid_fraction = self._window.moments(slots)
@@ -119,6 +124,7 @@ class OnnxEngine:
 
     def _make_room(self, slots: int) -> None:
         self._head = self._new_head(slots)
+        self._flow = self._watched("flow", FlowHistory(slots))
         self._window = self._watched("pooling", PositionWindow(slots, self._spec.window_positions))
         self._slots = slots
 

@@ -11,7 +11,7 @@ from engines.slot_state import (
     CARRIED_SHAPES,
     MAP_SHAPE,
     NODES_SHAPE,
-    POSITION_SIZE,
+    POOLED_SIZE,
     SLICE_SHAPE,
     TAPS,
     TERMS_SHAPES,
@@ -45,7 +45,7 @@ class FullHead:
     def load(content: bytes, threads: int) -> OnnxGraph:
         """The graph to construct one with. Raises ModelFolderError where it does not fit."""
         inputs = per_stream((TAPS, *MAP_SHAPE), (TAPS - 1, *SLICE_SHAPE))
-        return OnnxGraph(HEAD_FILE, content, threads, inputs, per_stream(SLICE_SHAPE, (POSITION_SIZE,)))
+        return OnnxGraph(HEAD_FILE, content, threads, inputs, per_stream(SLICE_SHAPE, (POOLED_SIZE,)))
 
     def position(self, slot: int, newest: FloatArray, continues: bool) -> FloatArray:
         """See `StreamHead`."""
@@ -67,7 +67,7 @@ class Int8Head:
     @staticmethod
     def load(content: bytes, threads: int) -> BoundGraph:
         """The graph to construct one with. Raises ModelFolderError where it does not fit."""
-        inputs, outputs = [NODES_SHAPE, *CARRIED_SHAPES], [*TERMS_SHAPES, (1, POSITION_SIZE)]
+        inputs, outputs = [NODES_SHAPE, *CARRIED_SHAPES], [*TERMS_SHAPES, (1, POOLED_SIZE)]
         return BoundGraph(INT8_HEAD_FILE, content, threads, inputs, outputs)
 
     def position(self, slot: int, newest: FloatArray, continues: bool) -> FloatArray:

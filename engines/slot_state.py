@@ -8,6 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from engines.flow import FLOW_SIZE
+
 _LAP_ROWS = 12
 
 FloatArray = NDArray[np.float32]
@@ -22,7 +24,10 @@ TERMS_SHAPES = ((128, 192), (64, 96))
 """What the 8-bit head makes of one difference and of one slice: nodes by outputs of all three taps, oldest first."""
 CARRIED_SHAPES = ((128, 64), (64, 32))
 """What two earlier frames' terms add to a slice and to a position: nodes by outputs."""
-POSITION_SIZE = 512
+POOLED_SIZE = 512
+"""What the head makes of one position."""
+POSITION_SIZE = POOLED_SIZE + FLOW_SIZE
+"""Length of one position: the pooled head output, then the flow of its newest frame."""
 TAPS = 3
 """Differences and slices that one new output of the head looks at."""
 TEMPORAL_MARGIN = 1 + 2 * (TAPS - 1)
@@ -156,7 +161,7 @@ class TermHistory(MapHistory):
 
 
 class PositionWindow:
-    """Per slot: a ring of the pooled vectors of the last `positions` frames, which of them count, and their sums.
+    """Per slot: a ring of the positions of the last `positions` frames, which of them count, and their sums.
 
     The sums, of the values and of their squares, are kept, not recomputed, so that a step costs the same for every
     window length. They are kept in float64, since the variance is their small difference, and set anew from the ring
@@ -184,7 +189,7 @@ class PositionWindow:
         self._cursor[slot] = self._counted[slot] = 0
 
     def push(self, slots: Slots, values: FloatArray, valid: NDArray[np.bool_]) -> None:
-        """Take each slot's new position (n, 512); one that does not count is stored as zeros and marked so."""
+        """Take each slot's new position (n, 768); one that does not count is stored as zeros and marked so."""
         # Slot by slot: whole rows at plain places take a third of the time of one selection by arrays of indices.
         for slot, value, counts in zip(slots.tolist(), values, valid.tolist(), strict=True):
             self._push(slot, value if counts else _NOTHING, counts)
@@ -192,7 +197,7 @@ class PositionWindow:
     def moments(self, slots: Slots) -> tuple[FloatArray, NDArray[np.float32]]:
         """Mean and variance over the positions that count, and their share of the window.
 
-        (n, 1024), the means first, zeros where no position counts; and (n,).
+        (n, 1536), the means first, zeros where no position counts; and (n,).
         """
         moments = np.empty((slots.size, 2 * POSITION_SIZE), np.float32)
         for row, slot in zip(moments, slots.tolist(), strict=True):

@@ -31,7 +31,7 @@ Floats = NDArray[np.float64]
 def discriminant(clips: Sequence[StoredClips], windows: Sequence[int], layers: EmbeddingLayers) -> None:
     """Write into embedding layers of `SIZE` outputs the discriminant of stored positions.
 
-    clips: positions float32 (n, P, 512). windows: lengths in positions. Raises DataError where there is a single
+    clips: positions float32 (n, P, 768). windows: lengths in positions. Raises DataError where there is a single
     driver, or no clip is long enough.
     """
     samples = [_log_moments(batch, window) for batch in clips for window in windows if batch.inputs.shape[1] >= window]
@@ -63,7 +63,7 @@ def directions(values: Floats, label: NDArray[np.int64], count: int) -> Floats:
 
 
 def _log_moments(batch: StoredClips, window: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Of windows evenly over each clip (m, 1024), and who drives each (m,)."""
+    """Of windows evenly over each clip (m, 1536), and who drives each (m,)."""
     length = batch.inputs.shape[1]
     count = min(_MOST_WINDOWS, length // window)
     starts = np.linspace(0, length - window, count).round().astype(int)

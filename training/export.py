@@ -28,6 +28,7 @@ from engines.golden import (
     write_golden,
 )
 from engines.manifest import (
+    FORMAT_VERSION,
     MANIFEST_FILE,
     FileEntry,
     Manifest,
@@ -99,7 +100,7 @@ def export_engine(
     )
     plain_calibration = ManifestCalibration(slope=calibration.slope, offset=calibration.offset)
     described = {
-        "format": 1,
+        "format": FORMAT_VERSION,
         "name": name,
         "version": version,
         "licence": card.licence,

@@ -164,6 +164,6 @@ def calibrate_engine(engine_folder: Path, unseen: Unseen, threads: int) -> dict[
 
 _SUMMARY = (
     "Tells by motion alone who drives a talking face: F5C backbone, differences of consecutive feature maps, two "
-    "temporal convolutions without padding, mean and deviation over the window. Trained for {effort}: read the "
-    "accuracy below before relying on it."
+    "temporal convolutions without padding, optical flow beside them, mean and deviation over the window. Trained for "
+    "{effort}: read the accuracy below before relying on it."
 )

@@ -12,7 +12,7 @@ from training.losses import dynamic_identity_loss, identity_losses
 from training.models.landmark_net import LandmarkNet
 from training.models.registry import NetworkKind
 from training.models.shuffled_time import shuffle_time
-from training.models.streaming import POSITION_SIZE, StreamingFeatDiff
+from training.models.streaming import POOLED_SIZE, StreamingFeatDiff
 
 
 class Outputs(NamedTuple):
@@ -34,7 +34,7 @@ class Trainee(nn.Module):
     def __init__(self, kind: NetworkKind, embedding_size: int, speeds: int) -> None:
         super().__init__()
         self.network = kind.build(embedding_size)
-        self.read_out = nn.Linear(POSITION_SIZE, speeds) if kind.tells_speed else None
+        self.read_out = nn.Linear(POOLED_SIZE, speeds) if kind.tells_speed else None
 
     def forward(self, inputs: Tensor) -> Outputs:
         """inputs: frames (B, T, 128, 128), or landmarks (B, T, 95, 2)."""
@@ -46,7 +46,7 @@ class Trainee(nn.Module):
 
     def _streaming(self, network: StreamingFeatDiff, inputs: Tensor) -> Outputs:
         positions = network.embed_positions(inputs)
-        speed = None if self.read_out is None else self.read_out(positions.values)
+        speed = None if self.read_out is None else self.read_out(positions.values[..., :POOLED_SIZE])
         return Outputs(network.embedding(positions.moments()), speed)
 
     def observed(self, batch: Batch) -> Tensor:

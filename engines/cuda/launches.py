@@ -2,8 +2,8 @@
 
 `records` is the address of the table of record addresses (uint64), `places` that of the rows' places in it (int32;
 below 0 for rows that only fill up a batch); `engines/device_ring.py` keeps both. A step is `advance_runs`,
-`difference_maps`, `gather_slices`, the head graph, `push_slices`, `push_positions`, in this order. Every function
-raises EngineInputError below one row, since no device takes an empty launch.
+`measure_flow`, `difference_maps`, `gather_slices`, the head graph, `push_slices`, `push_positions`, in this order.
+Every function raises EngineInputError below one row, since no device takes an empty launch.
 """
 
 from __future__ import annotations
@@ -36,6 +36,11 @@ def advance_runs(rows: int, *, records: int, places: int, continues: int, window
     return _launch("advance_runs", blocks, 1, *arguments)
 
 
+def measure_flow(rows: int, *, records: int, places: int, frames: int, flow: int) -> Launch:
+    """Take new frames, uint8 (rows, 128, 128), and write their flow since the ones before, float32 (rows, 256)."""
+    return _launch("measure_flow", rows, 1, *map(_address, (records, places, frames, flow)))
+
+
 def difference_maps(rows: int, *, records: int, places: int, maps: int, differences: int, energy: int) -> Launch:
     """Take new maps, half (rows, 128, 256), and write the three newest differences, half (rows, 3, 128, 256), oldest
     first, and the newest one's mean magnitude per channel, float32 (rows, 128)."""
@@ -57,11 +62,11 @@ def push_slices(rows: int, *, records: int, places: int, slices: int) -> Launch:
 
 
 def push_positions(
-    rows: int, *, records: int, places: int, positions: int, moments: int, valid_fraction: int, window: int
+    rows: int, *, records: int, places: int, pooled: int, flow: int, moments: int, valid_fraction: int, window: int
 ) -> Launch:
-    """Take new positions, float32 (rows, 512), and write their windows' moments, float32 (rows, 1024), and the share
-    of the window that counts, float32 (rows,)."""
-    arguments = map(_address, (records, places, positions, moments, valid_fraction))
+    """Take new positions, in two parts, float32 (rows, 512) and (rows, 256), and write their windows' moments, float32
+    (rows, 1536), and the share of the window that counts, float32 (rows,)."""
+    arguments = map(_address, (records, places, pooled, flow, moments, valid_fraction))
     return _launch("push_positions", rows, 1, *arguments, np.int32(window))
 
 

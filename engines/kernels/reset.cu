@@ -7,8 +7,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) reset_records(Records reco
     const int place = places[blockIdx.x];
     if (place < 0) return;
     const Record record(records, place);
-    for (int index = threadIdx.x; index < POSITION_VALUES; index += THREADS)
-        record.sums()[index] = make_double2(0, 0);
+    for (int index = threadIdx.x; index < 2 * POSITION_VALUES; index += THREADS) record.sums()[index] = 0;
     for (int index = threadIdx.x; index < window; index += THREADS) record.valid(window)[index] = 0;
     if (threadIdx.x < sizeof(RecordHead) / sizeof(int)) reinterpret_cast<int *>(record.head())[threadIdx.x] = 0;
 }

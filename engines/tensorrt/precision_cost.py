@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from engines.flow import FlowHistory
 from engines.golden import golden_clip
 from engines.model_folder import ModelFolder, read_model_folder
 from engines.protocol import FRAME_SIZE_PX
@@ -76,13 +77,14 @@ def run_clip(model: ModelFolder, precision: Precision, frames: Frames, continues
     maps = _backbone(graphs["backbone"], frames)
     head, embedding = NodeByNode(graphs["head"]), NodeByNode(graphs["embedding"])
     dtype = np.float16 if precision == "fp16" else np.float32
-    history, window = MotionHistory(1), PositionWindow(1, model.spec.window_positions)
+    history, flow, window = MotionHistory(1), FlowHistory(1), PositionWindow(1, model.spec.window_positions)
     slot = np.zeros(1, np.int32)
     embeddings = np.zeros((len(frames), model.spec.embedding_size), np.float32)
     for t, newest in enumerate(maps):
         differences = history.push_map(0, newest, bool(continues[t])).astype(dtype)
-        new_slice, position = head.run(differences[None], history.slices(0).astype(dtype)[None])
+        new_slice, pooled = head.run(differences[None], history.slices(0).astype(dtype)[None])
         history.push_slice(0, new_slice[0].astype(np.float32))
+        position = np.concatenate([pooled[0], flow.push_frame(0, frames[t], bool(continues[t]))])[None]
         window.push(slot, position, history.run_frames(slot) > TEMPORAL_MARGIN)
         moments, valid_fraction = window.moments(slot)
         if valid_fraction[0] > 0:

@@ -104,14 +104,14 @@ def test_stages_of_an_engine_lie_within_its_steps(random_engine_folder: Path) ->
     clock = StageClock()
     engine = load_engine(str(random_engine_folder), "onnx", clock=clock)
     timing = measure_stages(engine, clock, 2, seconds=0.05)
-    assert list(timing.stages_ms) == ["backbone", "difference", "head", "pooling", "embedding"]
+    assert list(timing.stages_ms) == ["backbone", "difference", "head", "flow", "pooling", "embedding"]
     assert min(timing.stages_ms.values()) > 0
     assert timing.rest_ms > 0
     engine.close()
 
 
-WINDOW_BYTES = (RANDOM_WINDOW_FRAMES - 5) * (512 * 4 + 1) + 2 * 512 * 8
-"""Per position 512 values and a flag; sums."""
+WINDOW_BYTES = 64 * 64 * 4 + (RANDOM_WINDOW_FRAMES - 5) * (768 * 4 + 1) + 2 * 768 * 8
+"""The halved frame; per position 768 values and a flag; sums."""
 
 
 def test_a_stream_of_the_cpu_engine_takes_what_its_arrays_take(random_engine: Engine) -> None:

@@ -78,10 +78,10 @@ def test_truncated_manifest(folder: Path) -> None:
         read_model_folder(folder)
 
 
-@pytest.mark.parametrize("content", ["[]", "3", "{}", '{"format": 2}', '{"format": "1"}'])
+@pytest.mark.parametrize("content", ["[]", "3", "{}", '{"format": 1}', '{"format": 3}', '{"format": "2"}'])
 def test_other_formats_are_named(folder: Path, content: str) -> None:
     (folder / "engine.json").write_text(content)
-    with pytest.raises(ModelFolderError, match=r"engine format .* this version reads 1"):
+    with pytest.raises(ModelFolderError, match=r"engine format .* this version reads 2"):
         read_model_folder(folder)
 
 

@@ -81,6 +81,6 @@ def test_the_cpu_engine_under_a_clock_answers_as_without(random_engine_folder: P
         np.testing.assert_array_equal(found.embeddings, wanted.embeddings)
         np.testing.assert_array_equal(found.valid_fraction, wanted.valid_fraction)
     assert wanted.valid_fraction.min() > 0
-    assert list(clock.seconds) == ["backbone", "difference", "head", "pooling", "embedding"]
+    assert list(clock.seconds) == ["backbone", "difference", "head", "flow", "pooling", "embedding"]
     for engine in (bare, watched):
         engine.close()

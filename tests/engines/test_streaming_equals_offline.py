@@ -13,9 +13,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from engines.flow import FlowHistory
 from engines.model_folder import BACKBONE_FILE, EMBEDDING_FILE, HEAD_FILE
 from engines.protocol import Engine
 from engines.registry import load_engine
+from engines.slot_state import TEMPORAL_MARGIN
 
 if TYPE_CHECKING:
     from training.models.streaming import StreamingFeatDiff
@@ -164,7 +166,10 @@ def graph_offline(folder: Path, window: Clip) -> NDArray[np.float32]:
     nothing = np.zeros((len(triples), 2, 64, 16, 8), np.float32)
     slices, _ = head.run(None, {"differences": triples, "earlier_slices": nothing})
     earlier = np.stack([slices[i : i + 2] for i in range(len(slices) - 2)])
-    _, positions = head.run(None, {"differences": triples[2:], "earlier_slices": earlier})
+    _, pooled = head.run(None, {"differences": triples[2:], "earlier_slices": earlier})
+    history = FlowHistory(1)
+    flow = [history.push_frame(0, frame, True) for frame in window][TEMPORAL_MARGIN:]
+    positions = np.concatenate([pooled, flow], axis=1)
     moments = np.concatenate([positions.mean(axis=0), positions.var(axis=0)])[None]
     (embedding,) = embed.run(None, {"moments": moments})
     row: NDArray[np.float32] = embedding[0]

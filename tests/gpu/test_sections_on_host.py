@@ -132,7 +132,7 @@ def test_streams(host_stack: Stack, model: ModelFolder) -> None:
     assert (values["largest_step_frames"], values["largest_batch_frames"]) == (8, 2)
     one, nine = values["loads"]
     assert (one["step"]["repeats"], nine["step"]["repeats"]) == (one["tick"]["repeats"], 2 * nine["tick"]["repeats"])
-    assert nine["record_bytes_per_stream"] == 358_912
+    assert nine["record_bytes_per_stream"] == 439_808
     assert (nine["evictions"], nine["refused"]) == (0, 0)
     stages = values["stages_ms_per_largest_batch"]
     assert {"upload", "backbone graph", "difference_maps", "head graph", "embedding graph", "download"} < stages.keys()

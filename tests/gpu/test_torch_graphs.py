@@ -51,7 +51,7 @@ def _inputs(graph: str, rows: int) -> Arrays:
             "differences": generator.normal(0, 0.3, (rows, 3, 128, 16, 16)).astype(np.float16),
             "earlier_slices": generator.random((rows, 2, 64, 16, 8)).astype(np.float16),
         }
-    return {"moments": generator.random((rows, 1024)).astype(np.float32)}
+    return {"moments": generator.random((rows, 2 * POSITION_SIZE)).astype(np.float32)}
 
 
 @pytest.mark.parametrize(("graph", "error"), [("backbone", 3e-3), ("head", 3e-3), ("embedding", 1e-5)])

@@ -20,7 +20,7 @@ from torch._dynamo import config as dynamo_config
 
 from engines.device_graphs import DeviceGraphs
 from engines.model_folder import ModelFolder
-from engines.slot_state import MAP_SHAPE, POSITION_SIZE, SLICE_SHAPE, TAPS
+from engines.slot_state import MAP_SHAPE, POOLED_SIZE, POSITION_SIZE, SLICE_SHAPE, TAPS
 from engines.step_input import FRAME_SHAPE
 from engines.tensorrt.batch_buckets import batch_buckets
 from tests.gpu.torch_memory import Memory
@@ -166,7 +166,7 @@ def torch_graphs(model: ModelFolder, memory: Memory, *, compiled: bool = False) 
     maps, slices = TorchTensor("maps", "float16", MAP_SHAPE), TorchTensor("slice", "float16", SLICE_SHAPE)
     differences = TorchTensor("differences", "float16", (TAPS, *MAP_SHAPE))
     earlier = TorchTensor("earlier_slices", "float16", (TAPS - 1, *SLICE_SHAPE))
-    position = TorchTensor("position", "float32", (POSITION_SIZE,))
+    position = TorchTensor("position", "float32", (POOLED_SIZE,))
     ends = (
         ((TorchTensor("frames", "uint8", FRAME_SHAPE),), (maps,)),
         ((differences, earlier), (slices, position)),

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from training.models.f5c import F5C, FEATURE_CHANNELS
-from training.models.streaming import EmbeddingLayers, Positions, StreamingConfig, pool_slices
+from training.models.streaming import POOLED_SIZE, EmbeddingLayers, Positions, StreamingConfig, pool_slices
 
 _HIDDEN_CHANNELS = 184
 """Makes the head as large as the temporal one (within 5 %), so that the control cannot be called too small."""
@@ -30,7 +30,7 @@ class StaticNet(nn.Module):
             nn.BatchNorm2d(32),
             nn.ReLU(inplace=True),
         )
-        self.embedding = EmbeddingLayers(self.config)
+        self.embedding = EmbeddingLayers(self.config, POOLED_SIZE)
 
     def forward(self, frames: Tensor) -> Tensor:
         """frames: (n, T, 128, 128), 0-255, any T >= 1. Returns float32 (n, embedding_size), L2-normalised."""

@@ -92,7 +92,7 @@ class HeadStep(nn.Module):
 
 
 class EmbeddingStep(nn.Module):
-    """Mean and variance of a window's positions (n, 1024) to the L2-normalised embedding (n, D)."""
+    """Mean and variance of a window's positions (n, 1536) to the L2-normalised embedding (n, D)."""
 
     def __init__(self, model: StreamingFeatDiff) -> None:
         super().__init__()

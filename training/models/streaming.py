@@ -16,6 +16,9 @@ What differs from the published network, and why:
   after each temporal convolution. A difference has a sign, a speed has none: between the two must be more layers than
   the published two, and those see several frames at once. In 538 steps that explains twice as much of the speeds of
   unseen drivers by an unseen generator (`EXPERIMENTS.md`).
+- Beside what is learnt a position holds optical flow between its two newest frames, by a classical method
+  (`pixel_flow`): so many steps as a schedule has teach a network to read speed less well than that, and the two err in
+  different ways.
 - No parameter is stored that never acts.
 """
 
@@ -26,16 +29,21 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from engines.flow import FLOW_SIZE
 from training.models.f5c import F5C, FEATURE_CHANNELS
 from training.models.normal_flow import per_gradient
+from training.models.pixel_flow import pixel_flow
 from training.models.soft_correspondence import soft_correspondence
 
 TEMPORAL_TAPS = 3
 TEMPORAL_MARGIN = 5
 """Frames of context that one position takes beyond its first: one for the difference, two for each convolution."""
 
-POSITION_SIZE = 512
+POOLED_SIZE = 512
 """Length of the pooled vector of one position: 32 channels on a 4x4 grid."""
+
+POSITION_SIZE = POOLED_SIZE + FLOW_SIZE
+"""Length of one position: the pooled vector, then the flow of its newest frame."""
 
 MOMENTS_SIZE = 2 * POSITION_SIZE
 """Length of what a window is told by: the mean of each value and its variance over time."""
@@ -121,16 +129,16 @@ class LogMoments(nn.Module):
 
 
 class EmbeddingLayers(nn.Module):
-    """The moments of a window's positions, (n, 1024), to an L2-normalised embedding (n, embedding_size).
+    """The moments of a window's positions, (n, 2 position_size), to an L2-normalised embedding (n, embedding_size).
 
     Linear in the logarithms, so that it can be found in closed form (`training.discriminant`) as well as be trained.
     """
 
-    def __init__(self, config: StreamingConfig) -> None:
+    def __init__(self, config: StreamingConfig, position_size: int = POSITION_SIZE) -> None:
         super().__init__()
         self.logarithms = LogMoments()
-        self.norm = nn.BatchNorm1d(MOMENTS_SIZE, affine=False)
-        self.directions = nn.Linear(MOMENTS_SIZE, config.embedding_size, bias=False)
+        self.norm = nn.BatchNorm1d(2 * position_size, affine=False)
+        self.directions = nn.Linear(2 * position_size, config.embedding_size, bias=False)
 
     def forward(self, moments: Tensor) -> Tensor:
         with torch.autocast(moments.device.type, enabled=False):
@@ -144,13 +152,13 @@ class EmbeddingLayers(nn.Module):
 
 @dataclass(frozen=True, slots=True)
 class Positions:
-    """Pooled head outputs of clips: values float (n, T - 5, 512), valid bool (n, T - 5)."""
+    """What is kept of clips: values float (n, T - 5, 768), valid bool (n, T - 5)."""
 
     values: Tensor
     valid: Tensor
 
     def moments(self) -> Tensor:
-        """Mean and variance over the valid positions of each clip, (n, 1024); zeros where a clip has none."""
+        """Mean and variance over the valid positions of each clip, (n, 1536); zeros where a clip has none."""
         weight = self.valid[..., None].to(self.values.dtype)
         count = weight.sum(1).clamp(min=1)
         mean = (self.values * weight).sum(1) / count
@@ -184,7 +192,7 @@ class StreamingFeatDiff(nn.Module):
         return embedding
 
     def embed_positions(self, frames: Tensor, continues: Tensor | None = None) -> Positions:
-        """The pooled head output of every position and whether it counts; arguments as in `forward`."""
+        """Every position and whether it counts; arguments as in `forward`."""
         clips, length = frames.shape[:2]
         if length <= TEMPORAL_MARGIN:
             raise ValueError(f"a clip needs at least {TEMPORAL_MARGIN + 1} frames, got {length}")
@@ -193,7 +201,8 @@ class StreamingFeatDiff(nn.Module):
         slices = _by_slice(self.each, maps[:, 1:] - maps[:, :-1])
         slices = _by_slice(self.first_again, self.first(slices))
         slices = _by_slice(self.second_again, self.second(slices))
-        values = pool_slices(slices.flatten(0, 1)).float().reshape(clips, length - TEMPORAL_MARGIN, POSITION_SIZE)
+        pooled = pool_slices(slices.flatten(0, 1)).float().reshape(clips, length - TEMPORAL_MARGIN, POOLED_SIZE)
+        values = torch.cat([pooled, pixel_flow(frames)[:, TEMPORAL_MARGIN - 1 :]], dim=2)
         if continues is None:
             return Positions(values, torch.ones(values.shape[:2], dtype=torch.bool, device=values.device))
         return Positions(values, continues[:, 1:].unfold(1, TEMPORAL_MARGIN, 1).all(2))

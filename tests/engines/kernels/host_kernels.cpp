@@ -29,9 +29,9 @@ template <typename... Parameters> Kernel entry(const char *name, bool cooperativ
 
 #define IN_TURN(kernel) entry(#kernel, false, kernel)
 #define COOPERATIVE(kernel) entry(#kernel, true, kernel)
-const Kernel KERNELS[] = {IN_TURN(advance_runs),       COOPERATIVE(difference_maps), IN_TURN(gather_slices),
-                          IN_TURN(normalise_luma),     COOPERATIVE(push_positions),  IN_TURN(push_slices),
-                          IN_TURN(reset_records)};
+const Kernel KERNELS[] = {IN_TURN(advance_runs),     COOPERATIVE(difference_maps), IN_TURN(gather_slices),
+                          COOPERATIVE(measure_flow), IN_TURN(normalise_luma),      COOPERATIVE(push_positions),
+                          IN_TURN(push_slices),      IN_TURN(reset_records)};
 
 const Kernel *find(const char *name) {
     for (const Kernel &kernel : KERNELS)
@@ -65,11 +65,12 @@ extern "C" void host_free(void *memory) { std::free(memory); }
 // Every number that the Python side has too, in the order of test_layout.py.
 extern "C" void host_layout(uint64_t *out) {
     for (const uint64_t value : {
-             uint64_t{CHANNELS}, uint64_t{MAP_VALUES}, uint64_t{SLICE_VALUES}, uint64_t{POSITION_VALUES},
+             uint64_t{CHANNELS}, uint64_t{MAP_VALUES}, uint64_t{SLICE_VALUES}, uint64_t{POOLED_VALUES},
+             uint64_t{FLOW_VALUES}, uint64_t{POSITION_VALUES}, uint64_t{PICTURE_SIDE}, uint64_t{GRID}, uint64_t{MEDIAN},
              uint64_t{KEPT_MAPS}, uint64_t{KEPT_SLICES}, uint64_t{TEMPORAL_MARGIN}, uint64_t{THREADS},
              uint64_t{sizeof(RecordHead)}, uint64_t{offsetof(RecordHead, run)}, uint64_t{offsetof(RecordHead, map)},
              uint64_t{offsetof(RecordHead, slice)}, uint64_t{offsetof(RecordHead, position)},
              uint64_t{offsetof(RecordHead, broken)}, uint64_t{offsetof(RecordHead, counted)}, uint64_t{SUMS_OFFSET},
-             uint64_t{SLICES_OFFSET}, uint64_t{MAPS_OFFSET}, uint64_t{POSITIONS_OFFSET}})
+             uint64_t{SLICES_OFFSET}, uint64_t{MAPS_OFFSET}, uint64_t{PICTURE_OFFSET}, uint64_t{POSITIONS_OFFSET}})
         *out++ = value;
 }

@@ -24,18 +24,20 @@
 #define __device__
 #define __forceinline__ inline
 #define __launch_bounds__(...)
+// Blocks come one after the other, so they may all have the same.
+#define __shared__ static
 
 // Aligned as on the device, so that the sanitizer reports a misaligned vector access.
+struct alignas(2) uchar2 { unsigned char x, y; };
 struct alignas(8) uint2 { unsigned x, y; };
 struct alignas(16) uint4 { unsigned x, y, z, w; };
 struct alignas(8) float2 { float x, y; };
-struct alignas(16) double2 { double x, y; };
 struct Extent { unsigned x, y, z; };
 
 inline uint2 make_uint2(unsigned x, unsigned y) { return {x, y}; }
 inline uint4 make_uint4(unsigned x, unsigned y, unsigned z, unsigned w) { return {x, y, z, w}; }
 inline float2 make_float2(float x, float y) { return {x, y}; }
-inline double2 make_double2(double x, double y) { return {x, y}; }
+using std::max;
 using std::min;
 
 namespace shim {
@@ -180,6 +182,7 @@ inline void launch(Extent grid_size, Extent block_size, bool cooperative, std::f
 #define gridDim (shim::grid->grid_size)
 
 inline int __syncthreads_or(int condition) { return shim::barrier_or(condition); }
+inline void __syncthreads() { shim::barrier_or(0); }
 template <typename T> T __shfl_xor_sync(unsigned, T value, unsigned offset) { return shim::shuffle_xor(value, offset); }
 inline unsigned __float_as_uint(float value) { return std::bit_cast<unsigned>(value); }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,17 @@ from numpy.typing import NDArray
 from engines.cuda import launches
 from engines.cuda.device import Buffer, Device
 from engines.device_ring import DeviceRing
-from engines.slot_state import MAP_SHAPE, POSITION_SIZE, SLICE_SHAPE, TEMPORAL_MARGIN, MotionHistory, PositionWindow
+from engines.flow import FLOW_SIZE, FlowHistory
+from engines.slot_state import (
+    MAP_SHAPE,
+    POOLED_SIZE,
+    POSITION_SIZE,
+    SLICE_SHAPE,
+    TEMPORAL_MARGIN,
+    MotionHistory,
+    PositionWindow,
+)
+from engines.step_input import FRAME_SHAPE
 
 Half = NDArray[np.float16]
 Single = NDArray[np.float32]
@@ -21,13 +31,14 @@ Single = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Frames:
-    """What one step brings: new maps, slices and positions of the rows' streams, as the graphs would give them."""
+    """What one step brings: new frames of the rows' streams, and maps, slices and pooled vectors, as of the graphs."""
 
     slots: NDArray[np.int32]
     continues: NDArray[np.bool_]
+    frames: NDArray[np.uint8]
     maps: Half
     slices: Half
-    positions: Single
+    pooled: Single
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +48,7 @@ class Step:
     differences: Half
     energy: Single
     earlier: Half
+    flow: Single
     moments: Single
     valid_fraction: Single
 
@@ -60,20 +72,23 @@ class KernelStreams:
         acquired = self._ring.acquire(frames.slots)
         places = self._upload(np.append(acquired, [-1] * self._padding).astype(np.int32))
         continues = self._upload(np.append(frames.continues, [True] * self._padding).astype(np.uint8))
-        maps, slices, positions = (self._upload(rows_of) for rows_of in (frames.maps, frames.slices, frames.positions))
+        brought = (frames.frames, frames.maps, frames.slices, frames.pooled)
+        pictures, maps, slices, pooled = (self._upload(rows_of) for rows_of in brought)
         out = Step(
             np.empty((count, 3, *MAP_SHAPE), np.float16),
             np.empty((count, MAP_SHAPE[0]), np.float32),
             np.empty((count, 2, *SLICE_SHAPE), np.float16),
+            np.empty((count, FLOW_SIZE), np.float32),
             np.empty((count, 2 * POSITION_SIZE), np.float32),
             np.empty(count, np.float32),
         )
         # As large as the rows that stand for streams: a sanitizer sees it where a kernel touches the others.
-        arrays: tuple[NDArray[Any], ...] = (out.differences, out.energy, out.earlier, out.moments, out.valid_fraction)
+        arrays: tuple[NDArray[Any], ...] = tuple(getattr(out, field.name) for field in fields(Step))
         buffers = [device.allocate(array.nbytes) for array in arrays]
-        differences, energy, earlier, moments, fraction = (buffer.address for buffer in buffers)
+        differences, energy, earlier, flow, moments, fraction = (buffer.address for buffer in buffers)
         for launch in (
             launches.advance_runs(rows, records=records, places=places, continues=continues, window=window),
+            launches.measure_flow(rows, records=records, places=places, frames=pictures, flow=flow),
             launches.difference_maps(
                 rows, records=records, places=places, maps=maps, differences=differences, energy=energy
             ),
@@ -83,7 +98,8 @@ class KernelStreams:
                 rows,
                 records=records,
                 places=places,
-                positions=positions,
+                pooled=pooled,
+                flow=flow,
                 moments=moments,
                 valid_fraction=fraction,
                 window=window,
@@ -106,35 +122,42 @@ class KernelStreams:
 
 
 class ReferenceStreams:
-    """The same by `MotionHistory` and `PositionWindow`, with maps and slices in halves as on the device.
+    """The same by `MotionHistory`, `FlowHistory` and `PositionWindow`, with maps and slices in halves as on the device.
 
     Two things differ, and neither reaches an embedding: what lies before a break is zero, and a frame with a value that
     is not finite counts for nothing and ends the run, where the CPU engine would let it into the sums.
     """
 
     def __init__(self, slots: int, window: int) -> None:
-        self._history, self._window = MotionHistory(slots), PositionWindow(slots, window)
+        self._history, self._flow, self._window = (
+            MotionHistory(slots),
+            FlowHistory(slots),
+            PositionWindow(slots, window),
+        )
         self._broken = np.zeros(slots, np.bool_)
 
     def reset(self, slot: int) -> None:
         self._history.reset(slot)
+        self._flow.reset(slot)
         self._window.reset(slot)
         self._broken[slot] = False
 
     def step(self, frames: Frames) -> Step:
         rows = [self._row(frames, row) for row in range(len(frames.slots))]
-        differences, earlier, valid = (np.stack(part) for part in zip(*rows, strict=True))
-        self._window.push(frames.slots, np.where(valid[:, None], frames.positions, 0), valid)
+        differences, earlier, flow, valid = (np.stack(part) for part in zip(*rows, strict=True))
+        positions = np.concatenate([frames.pooled, flow], axis=1)
+        self._window.push(frames.slots, np.where(valid[:, None], positions, 0), valid)
         moments, fraction = self._window.moments(frames.slots)
         energy = np.abs(differences[:, -1].astype(np.float64)).mean(axis=(2, 3))
-        return Step(differences, energy.astype(np.float32), earlier, moments, fraction)
+        return Step(differences, energy.astype(np.float32), earlier, flow, moments, fraction)
 
-    def _row(self, frames: Frames, row: int) -> tuple[Half, Half, bool]:
+    def _row(self, frames: Frames, row: int) -> tuple[Half, Half, Single, bool]:
         slot = int(frames.slots[row])
         newest, new_slice = frames.maps[row], frames.slices[row]
         continues = bool(frames.continues[row]) and not self._broken[slot]
         with np.errstate(invalid="ignore", over="ignore"):
             differences = self._history.push_map(slot, newest.astype(np.float32), continues).astype(np.float16)
+        flow = self._flow.push_frame(slot, frames.frames[row], continues)
         earlier = self._history.slices(slot).astype(np.float16)
         self._history.push_slice(slot, new_slice.astype(np.float32))
         run = int(self._history.run_frames(frames.slots[row : row + 1])[0])
@@ -142,8 +165,8 @@ class ReferenceStreams:
         earlier[: max(0, 2 - (run - 1))] = 0
         parts = (newest, differences[-1], new_slice)
         self._broken[slot] = not all(np.isfinite(part).all() for part in parts)
-        counts = run > TEMPORAL_MARGIN and not self._broken[slot] and bool(np.isfinite(frames.positions[row]).all())
-        return differences, earlier, counts
+        counts = run > TEMPORAL_MARGIN and not self._broken[slot] and bool(np.isfinite(frames.pooled[row]).all())
+        return differences, earlier, flow, counts
 
 
 def random_frames(generator: np.random.Generator, slots: int, *, breaks: float = 0.1, everyone: bool = False) -> Frames:
@@ -153,27 +176,37 @@ def random_frames(generator: np.random.Generator, slots: int, *, breaks: float =
     return Frames(
         chosen,
         generator.random(count) >= breaks,
+        generator.integers(0, 256, (count, *FRAME_SHAPE), dtype=np.uint8),
         generator.normal(0, 3, (count, *MAP_SHAPE)).astype(np.float16),
         generator.normal(0, 3, (count, *SLICE_SHAPE)).astype(np.float16),
-        generator.normal(1, 2, (count, POSITION_SIZE)).astype(np.float32),
+        generator.normal(1, 2, (count, POOLED_SIZE)).astype(np.float32),
     )
 
 
 def poison(generator: np.random.Generator, frames: Frames, chance: float) -> None:
     """Put one value that is not finite, or too large to difference, into some rows."""
-    for part in (frames.maps, frames.slices, frames.positions):
+    for part in (frames.maps, frames.slices, frames.pooled):
         for row in np.flatnonzero(generator.random(len(part)) < chance):
             value = generator.choice([np.nan, np.inf, -np.inf])
             part[row].reshape(-1)[generator.integers(math.prod(part.shape[1:]))] = value
 
 
 def assert_agree(found: Step, expected: Step) -> None:
-    """Copies and differences to the bit (NaN is NaN); sums to rounding."""
+    """Copies and differences to the bit (NaN is NaN); sums to rounding; flow as closely as it is divided."""
     np.testing.assert_array_equal(found.differences, expected.differences)
     np.testing.assert_array_equal(found.earlier, expected.earlier)
     np.testing.assert_array_equal(found.valid_fraction, expected.valid_fraction)
     np.testing.assert_allclose(found.energy, expected.energy, rtol=2e-6)
-    np.testing.assert_allclose(found.moments, expected.moments, rtol=1e-6, atol=1e-12)
+    np.testing.assert_allclose(found.flow, expected.flow, atol=2e-5)
+    (pooled, flow), (wanted, wanted_flow) = (_pooled_and_flow(step.moments) for step in (found, expected))
+    np.testing.assert_allclose(pooled, wanted, rtol=1e-6, atol=1e-12)
+    np.testing.assert_allclose(flow, wanted_flow, atol=2e-4)
+
+
+def _pooled_and_flow(moments: Single) -> tuple[Single, Single]:
+    """Moments (n, 1536) of the two parts of a position: (n, 2, 512) and (n, 2, 256)."""
+    both = moments.reshape(len(moments), 2, POSITION_SIZE)
+    return both[..., :POOLED_SIZE], both[..., POOLED_SIZE:]
 
 
 def run_both(

@@ -24,7 +24,7 @@ from tests.engines.kernels.host_graphs import HostGraph, NoCapture
 
 STATUS = EngineStatus("host", "fp16", "host", None)
 BUCKETS = (1, 2)
-CALLS = {"upload": 3, "backbone": 1, "difference": 2, "ring": 3, "head": 1, "embedding": 1, "download": 2}
+CALLS = {"upload": 3, "backbone": 1, "difference": 2, "flow": 1, "ring": 3, "head": 1, "embedding": 1, "download": 2}
 """Of one batch: frames, places and flags go up; gather_slices, push_slices, push_positions are the ring's."""
 
 
@@ -87,5 +87,14 @@ def test_stages_come_in_the_order_of_a_step(model: ModelFolder, host_device: Hos
     clock = StageClock()
     engine = _engine(model, host_device, clock)
     timing = measure_stages(engine, clock, 1, seconds=0.02)
-    assert list(timing.stages_ms) == ["upload", "backbone", "difference", "ring", "head", "embedding", "download"]
+    assert list(timing.stages_ms) == [
+        "upload",
+        "backbone",
+        "difference",
+        "flow",
+        "ring",
+        "head",
+        "embedding",
+        "download",
+    ]
     engine.close()

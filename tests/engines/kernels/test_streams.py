@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from engines.slot_state import POSITION_SIZE, TEMPORAL_MARGIN
+from engines.slot_state import POOLED_SIZE, POSITION_SIZE, TEMPORAL_MARGIN
 from tests.engines.kernels.host_device import HostDevice
 from tests.engines.kernels.streams import (
     Frames,
@@ -35,7 +35,7 @@ def test_first_frame_never_continues_and_has_no_motion(host_device: HostDevice) 
     frames = random_frames(np.random.default_rng(0), 2, breaks=0, everyone=True)
     assert frames.continues.all()
     step = streams.step(frames)
-    for part in (step.differences, step.energy, step.earlier, step.moments, step.valid_fraction):
+    for part in (step.differences, step.energy, step.earlier, step.flow, step.moments, step.valid_fraction):
         assert not part.any()
 
 
@@ -56,8 +56,8 @@ def test_positions_count_from_the_frame_whose_margin_lies_behind_the_break(host_
         ("maps", 77, np.nan),
         ("maps", 78, -np.inf),
         ("slices", 78, np.inf),
-        ("positions", 77, np.nan),
-        ("positions", 78, np.inf),
+        ("pooled", 77, np.nan),
+        ("pooled", 78, np.inf),
     ],
 )
 def test_a_value_that_is_not_finite_stays_in_its_stream_and_leaves_it(
@@ -105,11 +105,12 @@ def test_sums_do_not_drift_after_large_values_have_left(host_device: HostDevice)
     kept: list[np.ndarray[tuple[int, ...], np.dtype[np.float32]]] = []
     for number in range(30):
         frames = random_frames(generator, 1, breaks=0, everyone=True)
-        frames.positions[:] = generator.random(POSITION_SIZE) * (1e7 if number % 3 == 0 and number < 21 else 1)
+        frames.pooled[:] = generator.random(POOLED_SIZE) * (1e7 if number % 3 == 0 and number < 21 else 1)
         step = streams.step(frames)
-        kept = [*kept, frames.positions[0]][-window:]
-    np.testing.assert_allclose(step.moments[0, :POSITION_SIZE], np.mean(kept, axis=0, dtype=np.float64), rtol=1e-6)
-    np.testing.assert_allclose(step.moments[0, POSITION_SIZE:], np.var(kept, axis=0, dtype=np.float64), rtol=1e-6)
+        kept = [*kept, frames.pooled[0]][-window:]
+    means, variances = step.moments[0].reshape(2, POSITION_SIZE)[:, :POOLED_SIZE]
+    np.testing.assert_allclose(means, np.mean(kept, axis=0, dtype=np.float64), rtol=1e-6)
+    np.testing.assert_allclose(variances, np.var(kept, axis=0, dtype=np.float64), rtol=1e-6)
 
 
 def test_rows_may_come_in_any_order(host_device: HostDevice) -> None:

@@ -14,6 +14,7 @@ from onnx import ModelProto, TensorProto, helper, numpy_helper, shape_inference
 
 from engines.errors import ModelFolderError
 from engines.model_folder import ModelFolder, read_model_folder
+from engines.slot_state import POSITION_SIZE
 from engines.tensorrt.graph_precision import OPSET, graph_for
 from engines.tensorrt.model_plans import engine_graphs
 from engines.tensorrt.node_by_node import NodeByNode
@@ -46,7 +47,7 @@ def _inputs(model: ModelFolder) -> dict[str, tuple[NDArray[Any], ...]]:
             random.normal(size=(3, 3, 128, 16, 16)).astype(np.float32),
             random.random((3, 2, 64, 16, 8), np.float32),
         ),
-        "embedding": (random.random((3, 1024), np.float32),),
+        "embedding": (random.random((3, 2 * POSITION_SIZE), np.float32),),
     }
 
 

@@ -15,7 +15,7 @@ from guard.bench.stream_counts import parse_stream_counts
 from guard.errors import ConfigError
 from tests.guard.bench.conftest import BenchCommand, refused_in_one_line
 
-STAGES = ["backbone", "difference", "head", "pooling", "embedding"]
+STAGES = ["backbone", "difference", "head", "flow", "pooling", "embedding"]
 
 
 @pytest.fixture

@@ -8,9 +8,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from training.models.pixel_flow import pixel_flow
 from training.models.static import StaticNet
 from training.models.step_graphs import step_graphs
 from training.models.streaming import (
+    MOMENTS_SIZE,
+    POOLED_SIZE,
+    POSITION_SIZE,
     TEMPORAL_MARGIN,
     Positions,
     StreamingConfig,
@@ -47,7 +51,7 @@ def test_parameters_are_the_live_ones_of_the_published_network_and_three_residua
     published = (network.backbone, network.first, network.second)
     assert sum(value.numel() for part in published for value in part.parameters()) == 304_984
     ours = 128 * 128 + 3 * 128 + 64 * 64 * 9 + 3 * 64 + 32 * 32 * 9 + 3 * 32
-    assert sum(value.numel() for value in network.parameters()) == 304_984 + ours + 1024 * 256
+    assert sum(value.numel() for value in network.parameters()) == 304_984 + ours + MOMENTS_SIZE * 256
 
 
 @pytest.mark.parametrize("make", [StreamingFeatDiff, StaticNet])
@@ -82,7 +86,7 @@ def test_positions_do_not_depend_on_where_the_clip_begins(model: StreamingFeatDi
     clip = frames(1, length + 4)
     with torch.no_grad():
         whole, rest = model.embed_positions(clip), model.embed_positions(clip[:, 4:])
-    assert rest.values.shape == (1, length - TEMPORAL_MARGIN, 512)
+    assert rest.values.shape == (1, length - TEMPORAL_MARGIN, POSITION_SIZE)
     torch.testing.assert_close(whole.values[:, 4:], rest.values, atol=1e-5, rtol=1e-5)
 
 
@@ -139,8 +143,10 @@ def test_step_graphs_compute_what_the_model_computes(model: StreamingFeatDiff) -
         triples = torch.stack([differences[i : i + 3] for i in range(3)])
         slices, _ = graphs.head(triples, torch.zeros(3, 2, 64, 16, 8))
         _, position = graphs.head(triples[2:], slices[None, :2])
-        torch.testing.assert_close(position, model.embed_positions(clip).values[0], atol=1e-4, rtol=1e-4)
-        moments = torch.cat([position, torch.zeros_like(position)], dim=1)
+        (whole,) = model.embed_positions(clip).values
+        torch.testing.assert_close(position, whole[:, :POOLED_SIZE], atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(pixel_flow(clip)[0, -1:], whole[:, POOLED_SIZE:], atol=0, rtol=0)
+        moments = torch.cat([whole, torch.zeros_like(whole)], dim=1)
         torch.testing.assert_close(graphs.embedding(moments), model(clip), atol=1e-4, rtol=1e-4)
     for name, value in model.state_dict().items():
         torch.testing.assert_close(value, before[name], atol=0, rtol=0)
@@ -169,4 +175,4 @@ def test_static_control_has_a_head_of_the_same_size() -> None:
 
     control, network = StaticNet(), StreamingFeatDiff()
     assert size(control.head) == pytest.approx(size(network.first, network.second), rel=0.05)
-    assert size(control.embedding) == size(network.embedding)
+    assert size(control.embedding) == 2 * POOLED_SIZE * 256, "one frame has no flow"
