@@ -16,7 +16,7 @@ def pixel_flow(frames: Tensor) -> Tensor:
         change, mean = pictures[:, 1:] - pictures[:, :-1], (pictures[:, 1:] + pictures[:, :-1]) / 2
         down, across = torch.gradient(mean, dim=(2, 3))
         products = torch.stack([across * across, across * down, down * down, across * change, down * change])
-        means = torch.from_numpy(window_means()).to(frames.device)
+        means = torch.from_numpy(window_means()).to(products)
         xx, xy, yy, xt, yt = means @ products @ means.T
         xx, yy = xx + GRADIENT_FLOOR, yy + GRADIENT_FLOOR
         moved = torch.stack([xy * yt - yy * xt, xy * xt - xx * yt], dim=2) / (xx * yy - xy * xy)[:, :, None]
