@@ -29,7 +29,7 @@ from engines.device_graphs import Capture, DeviceGraphs, check_tensors
 from engines.device_lanes import HostRows, Lane
 from engines.device_ring import NO_PLACE, DeviceRing, Places, RingStatus
 from engines.errors import EngineInputError
-from engines.flow import FLOW_SIZE
+from engines.optical_flow import FLOW_SIZE
 from engines.protocol import Batching, EngineSpec, EngineStatus, StepResult
 from engines.slot_state import MAP_SHAPE
 from engines.step_input import check_step

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from engines.flow import PICTURE_PX
+from engines.optical_flow import PICTURE_PX
 from engines.slot_state import MAP_SHAPE, POSITION_SIZE, SLICE_SHAPE, TAPS
 
 KEPT_MAPS = TAPS

@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.errors import EngineInputError, ModelFolderError
-from engines.flow import FlowHistory
 from engines.model_folder import EMBEDDING_FILE, ModelFolder
 from engines.onnx_backbone import FrameBackbone, MapBackbone, NodeBackbone
 from engines.onnx_graph import OnnxGraph, per_stream
 from engines.onnx_head import FullHead, Int8Head, StreamHead
+from engines.optical_flow import FlowHistory
 from engines.protocol import Batching, EngineSpec, EngineStatus, StepResult
 from engines.slot_state import (
     POOLED_SIZE,

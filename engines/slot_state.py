@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.flow import FLOW_SIZE
+from engines.optical_flow import FLOW_SIZE
 
 _LAP_ROWS = 12
 

@@ -63,7 +63,7 @@ __device__ __forceinline__ bool is_median(const float *values, float value, int 
     return before == MEDIAN;
 }
 
-// Flow of each row's frame since the one before, as engines/flow.py has it. One block per row, four threads per cell.
+// Flow of each row's frame since the one before, as engines/optical_flow.py has it. One block per row, four threads per cell.
 //
 // frames u8 [rows][128][128]; flow float [rows][4][64], zeros where the frame does not follow on. The record keeps the
 // halved frame.

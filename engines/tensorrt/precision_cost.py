@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.flow import FlowHistory
 from engines.golden import golden_clip
 from engines.model_folder import ModelFolder, read_model_folder
+from engines.optical_flow import FlowHistory
 from engines.protocol import FRAME_SIZE_PX
 from engines.registry import DEFAULT_MODEL, find_model
 from engines.slot_state import TEMPORAL_MARGIN, FloatArray, MotionHistory, PositionWindow

@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from engines.flow import FlowHistory
 from engines.model_folder import BACKBONE_FILE, EMBEDDING_FILE, HEAD_FILE
+from engines.optical_flow import FlowHistory
 from engines.protocol import Engine
 from engines.registry import load_engine
 from engines.slot_state import TEMPORAL_MARGIN

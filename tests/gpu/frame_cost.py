@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from engines.device_graphs import DeviceGraphs
-from engines.flow import FLOW_SIZE, PICTURE_PX
+from engines.optical_flow import FLOW_SIZE, PICTURE_PX
 from engines.slot_state import POSITION_SIZE, SLICE_SHAPE
 from engines.step_input import FRAME_SHAPE
 from tests.gpu.difference_load import BYTES_PER_ROW

@@ -17,8 +17,8 @@ What differs from the published network, and why:
   the published two, and those see several frames at once. In 538 steps that explains twice as much of the speeds of
   unseen drivers by an unseen generator (`EXPERIMENTS.md`).
 - Beside what is learnt a position holds optical flow between its two newest frames, by a classical method
-  (`pixel_flow`): so many steps as a schedule has teach a network to read speed less well than that, and the two err in
-  different ways.
+  (`optical_flow`): after a short schedule drivers are told apart better by that than by what the network reads, and
+  best by both (`EXPERIMENTS.md`).
 - No parameter is stored that never acts.
 """
 
@@ -29,10 +29,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from engines.flow import FLOW_SIZE
+from engines.optical_flow import FLOW_SIZE
 from training.models.f5c import F5C, FEATURE_CHANNELS
 from training.models.normal_flow import per_gradient
-from training.models.pixel_flow import pixel_flow
+from training.models.optical_flow import optical_flow
 from training.models.soft_correspondence import soft_correspondence
 
 TEMPORAL_TAPS = 3
@@ -202,7 +202,7 @@ class StreamingFeatDiff(nn.Module):
         slices = _by_slice(self.first_again, self.first(slices))
         slices = _by_slice(self.second_again, self.second(slices))
         pooled = pool_slices(slices.flatten(0, 1)).float().reshape(clips, length - TEMPORAL_MARGIN, POOLED_SIZE)
-        values = torch.cat([pooled, pixel_flow(frames)[:, TEMPORAL_MARGIN - 1 :]], dim=2)
+        values = torch.cat([pooled, optical_flow(frames)[:, TEMPORAL_MARGIN - 1 :]], dim=2)
         if continues is None:
             return Positions(values, torch.ones(values.shape[:2], dtype=torch.bool, device=values.device))
         return Positions(values, continues[:, 1:].unfold(1, TEMPORAL_MARGIN, 1).all(2))

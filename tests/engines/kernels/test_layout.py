@@ -8,7 +8,7 @@ from pathlib import Path
 
 from engines.cuda import launches
 from engines.device_record import HEAD, KEPT_MAPS, KEPT_SLICES, RecordLayout
-from engines.flow import FLOW_SIZE, GRID, MEDIAN, PICTURE_PX
+from engines.optical_flow import FLOW_SIZE, GRID, MEDIAN, PICTURE_PX
 from engines.slot_state import MAP_SHAPE, POOLED_SIZE, POSITION_SIZE, SLICE_SHAPE, TEMPORAL_MARGIN
 
 NAMES = (

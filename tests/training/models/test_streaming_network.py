@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from training.models.pixel_flow import pixel_flow
+from training.models.optical_flow import optical_flow
 from training.models.static import StaticNet
 from training.models.step_graphs import step_graphs
 from training.models.streaming import (
@@ -145,7 +145,7 @@ def test_step_graphs_compute_what_the_model_computes(model: StreamingFeatDiff) -
         _, position = graphs.head(triples[2:], slices[None, :2])
         (whole,) = model.embed_positions(clip).values
         torch.testing.assert_close(position, whole[:, :POOLED_SIZE], atol=1e-4, rtol=1e-4)
-        torch.testing.assert_close(pixel_flow(clip)[0, -1:], whole[:, POOLED_SIZE:], atol=0, rtol=0)
+        torch.testing.assert_close(optical_flow(clip)[0, -1:], whole[:, POOLED_SIZE:], atol=0, rtol=0)
         moments = torch.cat([whole, torch.zeros_like(whole)], dim=1)
         torch.testing.assert_close(graphs.embedding(moments), model(clip), atol=1e-4, rtol=1e-4)
     for name, value in model.state_dict().items():

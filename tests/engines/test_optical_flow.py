@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import torch
 from numpy.typing import NDArray
 
-from engines.flow import CELLS, FLOW_SIZE, GRID, MOST_MOVED_PX, UNIT_PX, FlowHistory, window_means
+from engines.optical_flow import CELLS, GRID, MOST_MOVED_PX, UNIT_PX, FlowHistory, window_means
 from engines.protocol import FRAME_SIZE_PX
-from training.models.pixel_flow import pixel_flow
 
 Frame = NDArray[np.uint8]
 
@@ -40,8 +38,7 @@ def test_a_picture_that_moves_as_a_whole(across_px: float, down_px: float) -> No
 
 
 def test_what_moves_besides_the_head_stands_out_from_the_median() -> None:
-    """The picture moves 1 px to the right and its middle 1 px more: it keeps its place among the absolute values, and
-    only the middle has one of its own."""
+    """All moves 1 px to the right, the middle 1 px more: of what is told from the median only the middle is left."""
     flow = flow_between(textured(0, 0), textured(1, 0, 1))
     across, own = flow[0].reshape(GRID, GRID), flow[2].reshape(GRID, GRID)
     assert across[3:5, 3:5].mean() > across[0].mean() + 2
@@ -79,17 +76,6 @@ def test_any_pictures_give_bounded_values() -> None:
             flow = history.push_frame(0, after, True)
             assert np.isfinite(flow).all()
             assert flow.max() <= 2 * MOST_MOVED_PX / UNIT_PX + 1e-3
-
-
-def test_training_computes_the_same() -> None:
-    random = np.random.default_rng(1)
-    frames = np.stack([textured(*random.normal(0, 1, 3)) for _ in range(6)])
-    frames[3] = random.integers(0, 256, frames[3].shape)
-    history = FlowHistory(1)
-    live = np.stack([history.push_frame(0, frame, number > 0) for number, frame in enumerate(frames)])[1:]
-    offline = pixel_flow(torch.from_numpy(frames)[None])
-    assert offline.shape == (1, 5, FLOW_SIZE)
-    np.testing.assert_allclose(offline[0].numpy(), live, atol=2e-5)
 
 
 def test_window_means_weigh_all_that_they_see_alike() -> None:

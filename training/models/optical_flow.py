@@ -1,15 +1,15 @@
-"""`engines.flow` for whole clips: optical flow between consecutive frames, as the engine computes it."""
+"""`engines.optical_flow` for whole clips: optical flow between consecutive frames, as the engine computes it."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
 
-from engines.flow import GRADIENT_FLOOR, MOST_MOVED_PX, UNIT_PX, window_means
+from engines.optical_flow import GRADIENT_FLOOR, MOST_MOVED_PX, UNIT_PX, window_means
 
 
 @torch.no_grad()
-def pixel_flow(frames: Tensor) -> Tensor:
+def optical_flow(frames: Tensor) -> Tensor:
     """frames (n, T, 128, 128), 0-255, to flow since the frame before: float32 (n, T - 1, 256), laid out as there."""
     with torch.autocast(frames.device.type, enabled=False):
         pictures = nn.functional.avg_pool2d(frames.float(), 2) / 255
